@@ -1,0 +1,90 @@
+"""The tree of errors.
+
+BuilderError
+├── UsageError         wrong options
+├── DockerfileError    the Dockerfile, with file and line
+├── ContextError       the build context, or a file that COPY or ADD names
+├── RunError           a RUN that failed; its exit code becomes masu's
+├── SandboxError       no sandbox, or one that can't do what was asked
+├── ImageError         a malformed image, manifest, config or reference
+├── StoreError         the local store, a layout or a tarball
+├── RootfsError        a stage's filesystem: unpacking, copying, packing
+└── RegistryError      a registry's answer: method, URL, status, its own code
+    ├── AuthError      401 or 403
+    └── NotFoundError  404
+
+Each says what was being done and to what; `hint` says what to do next. Only cli.py turns them into exit codes.
+"""
+
+from __future__ import annotations
+
+
+class BuilderError(Exception):
+    """An expected failure: `message` says what failed, `hint` (may be empty) what the user can do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(BuilderError):
+    pass
+
+
+class DockerfileError(BuilderError):
+    """`message` begins with `file:line: `; `line` is the first line of the instruction, counted from 1, or 0."""
+
+    def __init__(self, message: str, *, file: str = "Dockerfile", line: int = 0, source: str = "", hint: str = "") -> None:
+        where = f"{file}:{line}: " if line else f"{file}: "
+        shown = f"\n  {line:>4} | {source}" if source else ""
+        super().__init__(f"{where}{message}{shown}", hint=hint)
+        self.file = file
+        self.line = line
+
+
+class ContextError(BuilderError):
+    pass
+
+
+class RunError(BuilderError):
+    """`exit_code` is the command's own (128 + signal if a signal ended it)."""
+
+    def __init__(self, message: str, *, exit_code: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = exit_code
+
+
+class SandboxError(BuilderError):
+    pass
+
+
+class ImageError(BuilderError):
+    pass
+
+
+class StoreError(BuilderError):
+    pass
+
+
+class RootfsError(BuilderError):
+    pass
+
+
+class RegistryError(BuilderError):
+    """`status` is the HTTP status (0 when no answer came), `code` the registry's own (`MANIFEST_UNKNOWN`…) or empty."""
+
+    def __init__(self, message: str, *, status: int = 0, code: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+
+
+class AuthError(RegistryError):
+    pass
+
+
+class NotFoundError(RegistryError):
+    pass

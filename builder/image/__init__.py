@@ -1,0 +1,1 @@
+"""The OCI nouns as immutable values; nothing here does I/O but `Blob.open`."""

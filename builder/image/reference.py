@@ -1,0 +1,105 @@
+"""Image references: `host/path:tag@digest`, with Docker Hub's rules for short names.
+
+Grammar: distribution/reference (github.com/distribution/reference, reference.go).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from builder.errors import ImageError
+from builder.image.digest import Digest
+
+DEFAULT_HOST = "docker.io"
+DEFAULT_TAG = "latest"
+_HUB_ALIASES = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?", re.ASCII)
+_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*", re.ASCII)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_MAX_PATH = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Repository:
+    """`host/path`; Docker Hub's host is always spelled `docker.io` here."""
+
+    host: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.path}"
+
+    @property
+    def familiar(self) -> str:
+        """As docker shows it: without `docker.io/` and `library/`."""
+        if self.host != DEFAULT_HOST:
+            return str(self)
+        return self.path.removeprefix("library/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Reference:
+    """A repository with a tag, a digest or both; a parsed reference without either has the tag `latest`."""
+
+    repository: Repository
+    tag: str | None = None
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Read a reference as a user writes it; raises ImageError that says which part is wrong."""
+        rest, at, digest_text = text.partition("@")
+        digest = Digest.parse(digest_text) if at else None
+        name, tag = _split_tag(rest, text)
+        repository = _parse_repository(name, text)
+        if tag is None and digest is None:
+            tag = DEFAULT_TAG
+        return cls(repository=repository, tag=tag, digest=digest)
+
+    @property
+    def name(self) -> str:
+        """What a store resolves: the digest if there is one (it wins over the tag), else the tag."""
+        return str(self.digest) if self.digest else self.tag or DEFAULT_TAG
+
+    def with_digest(self, digest: Digest) -> Reference:
+        return replace(self, digest=digest)
+
+    def __str__(self) -> str:
+        return f"{self.repository}{self._suffix}"
+
+    @property
+    def familiar(self) -> str:
+        return f"{self.repository.familiar}{self._suffix}"
+
+    @property
+    def _suffix(self) -> str:
+        return (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+
+
+def _split_tag(rest: str, text: str) -> tuple[str, str | None]:
+    head, slash, last = rest.rpartition("/")
+    last, colon, tag = last.partition(":")
+    if not colon:
+        return rest, None
+    if not _TAG.fullmatch(tag):
+        raise ImageError(
+            f"invalid reference {text!r}: invalid tag {tag!r}", hint="a tag has letters, digits, '_', '.' and '-', 128 at most"
+        )
+    return f"{head}{slash}{last}", tag
+
+
+def _parse_repository(name: str, text: str) -> Repository:
+    first, slash, rest = name.partition("/")
+    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost" or first.lower() != first)
+    host, path = (first, rest) if is_host else (DEFAULT_HOST, name)
+    if host in _HUB_ALIASES:
+        host = DEFAULT_HOST
+    if host == DEFAULT_HOST and path and "/" not in path:
+        path = f"library/{path}"
+    if not _HOST.fullmatch(host):
+        raise ImageError(f"invalid reference {text!r}: invalid host {host!r}")
+    if not path or len(path) > _MAX_PATH or not all(_COMPONENT.fullmatch(part) for part in path.split("/")):
+        hint = "a repository path is lower case" if path.lower() != path else "write it as host/path:tag"
+        raise ImageError(f"invalid reference {text!r}: invalid repository path {path!r}", hint=hint)
+    return Repository(host=host, path=path)

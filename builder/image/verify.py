@@ -1,0 +1,69 @@
+"""The one way to read a blob: a stream that checks size and digest while it is read."""
+
+from __future__ import annotations
+
+import io
+from typing import BinaryIO
+
+from builder.errors import ImageError
+from builder.image.descriptor import Descriptor
+
+SMALL_LIMIT = 4 << 20
+"""Bytes: manifests, indexes and configs are read whole into memory, up to this size (the OCI distribution spec's own limit)."""
+
+
+class VerifyingReader(io.RawIOBase):
+    """Reads `source` and raises ImageError as soon as it is longer, or at its end shorter or other, than `descriptor` says."""
+
+    def __init__(self, source: BinaryIO, descriptor: Descriptor, *, where: str) -> None:
+        self._source = source
+        self._descriptor = descriptor
+        self._where = where
+        self._hash = descriptor.digest.hasher()
+        self._left = descriptor.size
+        self._checked = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        if not view.nbytes:
+            return 0
+        data = self._source.read(view.nbytes)
+        self._left -= len(data)
+        if self._left < 0:
+            raise self._error(f"is longer than the {self._descriptor.size} bytes announced")
+        self._hash.update(data)
+        if not data or not self._left:
+            self._check_end()
+        view[: len(data)] = data
+        return len(data)
+
+    def _check_end(self) -> None:
+        if self._left:
+            raise self._error(f"ends {self._left} bytes before the {self._descriptor.size} announced")
+        if not self._checked and self._hash.hexdigest() != self._descriptor.digest.hex:
+            raise self._error(f"has the digest {self._descriptor.digest.algorithm}:{self._hash.hexdigest()}")
+        self._checked = True
+
+    def _error(self, what: str) -> ImageError:
+        hint = "the stored or transferred content is damaged: try again, or delete the blob where it is stored"
+        return ImageError(f"blob {self._descriptor.digest} from {self._where} {what}", hint=hint)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+def verified(source: BinaryIO, descriptor: Descriptor, *, where: str) -> BinaryIO:
+    """`source`, checked against `descriptor` at its end; `where` names it in errors."""
+    return io.BufferedReader(VerifyingReader(source, descriptor, where=where), buffer_size=1 << 20)
+
+
+def read_small(source: BinaryIO, descriptor: Descriptor, *, where: str) -> bytes:
+    """All bytes of a manifest, index or config; raises ImageError if it is larger than SMALL_LIMIT or not what was announced."""
+    if descriptor.size > SMALL_LIMIT:
+        raise ImageError(f"{descriptor.media_type} {descriptor.digest} from {where} is too large: {descriptor.size} bytes")
+    with verified(source, descriptor, where=where) as stream:
+        return stream.read()

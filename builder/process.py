@@ -1,0 +1,47 @@
+"""The one door to subprocess: argument lists only, an environment built from nothing, output bounded or passed on."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from builder.errors import BuilderError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+def run(
+    argv: Sequence[str], *, env: Mapping[str, str], input: bytes = b"", timeout: float = 60.0, pass_fds: Sequence[int] = ()
+) -> Finished:
+    """Run a helper program to its end and return what it said; `timeout` in seconds. Raises BuilderError when it can't run or takes longer."""
+    try:
+        done = subprocess.run(
+            list(argv), env=dict(env), input=input, capture_output=True, timeout=timeout, pass_fds=tuple(pass_fds), check=False
+        )
+    except FileNotFoundError as error:
+        raise BuilderError(f"can't run {argv[0]!r}: no such program") from error
+    except PermissionError as error:
+        raise BuilderError(f"can't run {argv[0]!r}: permission denied") from error
+    except subprocess.TimeoutExpired as error:
+        raise BuilderError(f"{argv[0]!r} took longer than {timeout:.0f} seconds") from error
+    return Finished(returncode=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+def start(argv: Sequence[str], *, env: Mapping[str, str], pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    """Start a program with empty standard input and both outputs in one pipe, in a session of its own; the caller waits for it."""
+    return subprocess.Popen(
+        list(argv),
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=tuple(pass_fds),
+        start_new_session=True,
+        close_fds=True,
+    )
