@@ -1,0 +1,93 @@
+"""Sandboxes: drivers that run one process inside a Rootfs. The table is in the order in which they are tried."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from builder.errors import SandboxError, UsageError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """What to run: everything is resolved already. `argv[0]` is looked up in `env`'s PATH below the root."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    isolate_network: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mountpoint:
+    """A path that must exist in the Rootfs while a sandbox runs; it isn't recorded in a layer if it was made for that."""
+
+    path: str
+    directory: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """`source`, a path of the host, appears at `target` (absolute, below the root, existing, no symbolic link in it)."""
+
+    source: Path
+    target: str
+    read_only: bool = False
+
+
+class Sandbox(Protocol):
+    """One way to run a process inside a directory tree."""
+
+    name: str
+    mountpoints: tuple[Mountpoint, ...]
+
+    def unavailable(self) -> str:
+        """Why this machine doesn't allow it, found by trying; empty if it does."""
+        ...
+
+    def run(
+        self, process: Process, *, root: Path, places: Mapping[str, str], binds: tuple[Bind, ...], output: Callable[[bytes], None]
+    ) -> int:
+        """Run it to its end; returns its exit code (128 + signal number if a signal ended it).
+
+        `places` has for each of `mountpoints` where it really is below `root`; `output` gets what the process
+        prints, as it comes. Raises SandboxError when the process could not be started.
+        """
+        ...
+
+
+def _namespaces() -> Sandbox:
+    from builder.sandbox.namespaces import Namespaces
+
+    return Namespaces()
+
+
+SANDBOXES: Mapping[str, Callable[[], Sandbox]] = {
+    "namespaces": _namespaces,
+}
+
+
+def choose(name: str) -> Sandbox:
+    """The sandbox called `name`, or for `auto` the first that this machine allows. Raises SandboxError with all the reasons."""
+    if name != "auto" and name not in SANDBOXES:
+        raise UsageError(f"unknown sandbox {name!r}", hint=f"known are auto, {', '.join(SANDBOXES)}")
+    reasons: list[str] = []
+    for candidate in SANDBOXES if name == "auto" else (name,):
+        sandbox = SANDBOXES[candidate]()
+        reason = sandbox.unavailable()
+        if not reason:
+            log.info("sandbox %s: chosen%s", candidate, f", since {'; '.join(reasons)}" if reasons else "")
+            return sandbox
+        reasons.append(f"{candidate}: {reason}")
+    raise SandboxError(
+        f"no sandbox can run commands here: {'; '.join(reasons)}",
+        hint="run masu as root with CAP_SYS_ADMIN, or as a user who may create user namespaces (sysctl user.max_user_namespaces)",
+    )
