@@ -59,8 +59,8 @@ class FromImage:
 class Copy:
     """Copy `paths` (expanded, as written: wildcards and trailing slashes kept) to `destination`.
 
-    `destination` is absolute and keeps a trailing slash (or `/.`), which means directory. `chown` is `user[:group]` or None, `chmod` an octal
-    mode or None. `unpack` is ADD's habit of extracting local archives.
+    `destination` is absolute and keeps a trailing slash (or `/.`), which means directory. `chown` is `user[:group]` or
+    None, `chmod` an octal mode or None. `unpack` is ADD's habit of extracting local archives.
     """
 
     source: FromContext | FromStage | FromImage

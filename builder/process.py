@@ -19,7 +19,7 @@ class Finished:
 def run(
     argv: Sequence[str], *, env: Mapping[str, str], input: bytes = b"", timeout: float = 60.0, pass_fds: Sequence[int] = ()
 ) -> Finished:
-    """Run a helper program to its end and return what it said; `timeout` in seconds. Raises BuilderError when it can't run or takes longer."""
+    """Run a helper program to its end; `timeout` in seconds. Raises BuilderError when it can't run or takes longer."""
     try:
         done = subprocess.run(
             list(argv), env=dict(env), input=input, capture_output=True, timeout=timeout, pass_fds=tuple(pass_fds), check=False
@@ -34,7 +34,7 @@ def run(
 
 
 def start(argv: Sequence[str], *, env: Mapping[str, str], pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
-    """Start a program with empty standard input and both outputs in one pipe, in a session of its own; the caller waits for it."""
+    """Start a program in a session of its own, its standard input empty, both outputs in one pipe; the caller waits for it."""
     return subprocess.Popen(
         list(argv),
         env=dict(env),

@@ -1,0 +1,209 @@
+"""argv and environment → options → exit code. The only place that prints usage or turns errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from builder import __version__, flags, log
+from builder.errors import BuilderError, UsageError
+from builder.options import BuildOptions, CommonOptions
+
+_logger = logging.getLogger("masu")
+_BUG, _INTERRUPTED, _TERMINATED = 70, 130, 143
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; raised in the main thread so that everything unwinds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """`run` gets the parsed arguments and the environment and returns the exit code."""
+
+    help: str
+    tables: tuple[type, ...]
+    run: Callable[[argparse.Namespace, Mapping[str, str]], int]
+    arguments: tuple[tuple[str, str | None, str], ...] = ()  # name, nargs, help
+
+
+def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        return _dispatch(list(argv), env)
+    except BuilderError as error:
+        _report(error)
+        return error.exit_code
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return _bug()
+        where = f" while writing {error.filename!r}" if error.filename else ""
+        _report(BuilderError(f"disk full{where}", hint="free some space or give --state-dir on a larger disk"))
+        return 1
+    except KeyboardInterrupt:
+        return _interrupted("interrupted", _INTERRUPTED)
+    except Terminated:
+        return _interrupted("terminated", _TERMINATED)
+    except BrokenPipeError:
+        return 1
+    except Exception:  # noqa: BLE001 - the one boundary: anything else is a bug in masu
+        return _bug()
+
+
+def _dispatch(argv: list[str], env: Mapping[str, str]) -> int:
+    name, rest = (argv[0], argv[1:]) if argv else ("help", [])
+    name = {"--version": "version", "--help": "help", "-h": "help"}.get(name, name)
+    if name not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        raise UsageError(f"unknown command {name!r}", hint=f"commands are {known}; see masu help")
+    command = COMMANDS[name]
+    if any(word in ("--help", "-h") for word in _before_double_dash(rest)) and command.tables:
+        _parser(name).print_help()
+        return 0
+    signal.signal(signal.SIGTERM, _terminate)
+    arguments = _parser(name).parse_args(flags.split_booleans(rest, command.tables))
+    if command.tables:
+        log.configure(_common(arguments, env), terminal=sys.stderr.isatty())
+    return command.run(arguments, env)
+
+
+def _before_double_dash(words: list[str]) -> list[str]:
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _parser(name: str) -> flags.Parser:
+    command = COMMANDS[name]
+    usage = " ".join(["masu", name, *(["[OPTIONS]"] if command.tables else []), *(label for label, _, _ in command.arguments)])
+    parser = flags.Parser(prog=f"masu {name}", usage=usage, description=command.help)
+    for label, nargs, help in command.arguments:
+        parser.add_argument(label.lower(), metavar=label, nargs=nargs, help=help)
+    for table in command.tables:
+        flags.add_flags(parser, table)
+    return parser
+
+
+def _common(arguments: argparse.Namespace, env: Mapping[str, str]) -> CommonOptions:
+    return flags.read(CommonOptions, arguments, env)
+
+
+def _build(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    from builder.build import build, show_plan
+
+    options = flags.read(BuildOptions, arguments, env)
+    common = _common(arguments, env)
+    if arguments.path:
+        if options.context:
+            raise UsageError("the context is given twice, as an argument and with --context")
+        options = replace(options, context=arguments.path)
+    env = _become_root(common, env)
+    if options.dry_run:
+        print(show_plan(options, common, env), end="")  # noqa: T201 - what was asked for
+        return 0
+    build(options, common, env)
+    return 0
+
+
+def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    from builder.trial import run_image
+
+    common = _common(arguments, env)
+    env = _become_root(common, env)
+    command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
+    return run_image(arguments.image, command, common, env)
+
+
+def _become_root(common: CommonOptions, env: Mapping[str, str]) -> Mapping[str, str]:
+    """An ordinary user works in a user namespace of his own, entered before the first thread starts."""
+    if os.geteuid() == 0:
+        return env
+    from builder.sandbox import userns
+
+    try:
+        count = userns.enter(env)
+    except BuilderError as error:
+        _logger.warning("working without root's rights: %s; RUN and changes of owner may fail", error.message)
+        return env
+    _logger.debug("working in a user namespace with %d ids", count)
+    if count == 1:
+        _logger.warning("this user has one id only: owners are recorded in the image, but a RUN can't change any")
+        _logger.warning("  (install newuidmap and give the user a range in /etc/subuid and /etc/subgid)")
+    return env
+
+
+def _version(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    print(f"masu {__version__}")  # noqa: T201
+    return 0
+
+
+def _help(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    if arguments.topic:
+        if arguments.topic not in COMMANDS:
+            raise UsageError(f"unknown command {arguments.topic!r}", hint=f"commands are {', '.join(COMMANDS)}")
+        _parser(arguments.topic).print_help()
+        return 0
+    lines = ["masu builds container images from Dockerfiles, without a daemon and without privileges.", "", "Commands:"]
+    lines += [f"  {name:<12}{command.help}" for name, command in COMMANDS.items()]
+    print("\n".join([*lines, "", "masu help COMMAND tells the options of one."]))  # noqa: T201
+    return 0
+
+
+def _completion(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    from builder.completion import script
+
+    print(script(arguments.shell, {name: command.tables for name, command in COMMANDS.items()}), end="")  # noqa: T201
+    return 0
+
+
+COMMANDS: Mapping[str, Command] = {
+    "build": Command(
+        help="build an image from a Dockerfile",
+        tables=(BuildOptions, CommonOptions),
+        run=_build,
+        arguments=(("PATH", "?", "the build context"),),
+    ),
+    "run": Command(
+        help="run an image of the store in a sandbox, to try it",
+        tables=(CommonOptions,),
+        run=_run,
+        arguments=(("IMAGE", None, "its name in the store"), ("COMMAND", "...", "instead of the image's own")),
+    ),
+    "completion": Command(
+        help="print a completion script for bash, zsh or fish",
+        tables=(),
+        run=_completion,
+        arguments=(("SHELL", None, "which shell"),),
+    ),
+    "version": Command(help="print the version", tables=(), run=_version),
+    "help": Command(help="tell what a command does", tables=(), run=_help, arguments=(("TOPIC", "?", "a command"),)),
+}
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
+
+
+def _interrupted(word: str, code: int) -> int:
+    """Leave at once: transfers under way in other threads must not keep a cancelled build alive."""
+    sys.stderr.write(f"masu: {word}\n")
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _report(error: BuilderError) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"error: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"hint: {error.hint}\n")
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    sys.stderr.write(f"masu {__version__}: this is a bug in masu; please report it with the lines above\n")
+    return _BUG

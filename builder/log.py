@@ -1,0 +1,97 @@
+"""What masu prints while it works: log lines in Kaniko's three formats, and what RUN commands print, all on standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from builder.options import CommonOptions
+
+_LEVELS = {
+    "panic": logging.CRITICAL, "fatal": logging.CRITICAL, "error": logging.ERROR, "warn": logging.WARNING,
+    "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG, "trace": logging.DEBUG,
+}  # fmt: skip
+_COLORS = {"DEBUG": "37", "INFO": "36", "WARN": "33", "ERROR": "31", "FATA": "31"}
+_NAMES = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warning",
+    logging.ERROR: "error",
+    logging.CRITICAL: "fatal",
+}
+_TAIL_BYTES = 8192
+
+
+def configure(options: CommonOptions, *, terminal: bool) -> None:
+    """Set the root logger up; `terminal` allows colours."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatters = {"json": _JsonFormatter, "text": _TextFormatter, "color": _ColorFormatter}
+    handler.setFormatter(formatters[options.log_format](timestamp=options.log_timestamp, terminal=terminal))
+    level = logging.ERROR if options.progress == "quiet" else _LEVELS[options.verbosity]
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, *, timestamp: bool, terminal: bool) -> None:
+        super().__init__()
+        self._timestamp = timestamp
+        self._terminal = terminal
+        self._start = time.monotonic()
+
+    def _time(self, record: logging.LogRecord) -> str:
+        return datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class _ColorFormatter(_Formatter):
+    """logrus' terminal form: `INFO[0001] message`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = {"WARNING": "WARN", "CRITICAL": "FATA"}.get(record.levelname, record.levelname)
+        when = self._time(record) if self._timestamp else f"{time.monotonic() - self._start:04.0f}"
+        head = f"\x1b[{_COLORS[level]}m{level}\x1b[0m" if self._terminal else level
+        return f"{head}[{when}] {record.getMessage()}"
+
+
+class _TextFormatter(_Formatter):
+    """logrus' text form: key=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = json.dumps(record.getMessage(), ensure_ascii=False)
+        return f'time="{self._time(record)}" level={_NAMES[record.levelno]} msg={message}'
+
+
+class _JsonFormatter(_Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"level": _NAMES[record.levelno], "msg": record.getMessage(), "time": self._time(record)}
+        return json.dumps(line, ensure_ascii=False)
+
+
+class RunOutput:
+    """Passes on what RUN commands print as it comes, and keeps the end of it for an error message."""
+
+    def __init__(self, sink: BinaryIO, options: CommonOptions) -> None:
+        self._sink = sink
+        self._quiet = options.progress == "quiet"
+        self._json = options.log_format == "json"
+        self._tail = b""
+
+    def write(self, chunk: bytes) -> None:
+        self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+        if self._quiet:
+            return
+        self._sink.write(self._as_json(chunk) if self._json else chunk)
+        self._sink.flush()
+
+    def _as_json(self, chunk: bytes) -> bytes:
+        text = chunk.decode("utf-8", "replace")
+        return (json.dumps({"level": "info", "output": text}, ensure_ascii=False) + "\n").encode()
+
+    def take_tail(self) -> str:
+        """The last lines since the last call."""
+        tail, self._tail = self._tail, b""
+        return "\n".join(tail.decode("utf-8", "replace").splitlines()[-20:])

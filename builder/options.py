@@ -1,0 +1,86 @@
+"""The one table of options: a field is a flag. The command line, its help, shell completion, docs and CI inputs are made from it.
+
+A row's name is the field's with `-` for `_`, its kind the field's type (`str`, `bool`, or a tuple for flags that repeat),
+its default the field's. To add a flag, add a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """`aliases`: other spellings that stay valid; `env`: a variable with the default; `metavar`: the value's name in the help."""
+
+    help: str
+    short: str = ""
+    aliases: tuple[str, ...] = ()
+    env: str = ""
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+
+
+def _flag(default: object, help: str, **details: Any) -> Any:
+    return field(default=default, metadata={"flag": Flag(help=help, **details)})
+
+
+_REPEAT: tuple[str, ...] = ()
+
+
+# fmt: off
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonOptions:
+    """What every command takes."""
+
+    verbosity: str = _flag("info", "how much to log", short="v", metavar="LEVEL",
+        choices=("panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"))
+    log_format: str = _flag("color", "how log lines look", choices=("text", "color", "json"))
+    log_timestamp: bool = _flag(False, "put the time of day in log lines, not the seconds since the start")
+    progress: str = _flag("auto", "quiet shows errors only; the others are one plain form",
+        choices=("auto", "plain", "tty", "quiet"))
+    sandbox: str = _flag("auto", "how RUN is run: auto tries what this machine allows", metavar="NAME")
+    state_dir: str = _flag("", "where the store and work in progress are kept (default $XDG_DATA_HOME/masu)",
+        env="MASU_STATE_DIR", metavar="DIR")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """What `masu build` takes beside them."""
+
+    dockerfile: str = _flag("", "path of the Dockerfile, tried as it is, then in the context; - reads standard input "
+        "(default Dockerfile in the context)", short="f", aliases=("file",), metavar="PATH")
+    context: str = _flag("", "directory that COPY and ADD read from, also given as an argument (default: the current directory)",
+        short="c", metavar="DIR")
+    destination: tuple[str, ...] = _flag(_REPEAT, "push the image under this reference (repeatable)", short="d", metavar="REF")
+    tag: tuple[str, ...] = _flag(_REPEAT, "name the image in the local store (repeatable)", short="t", metavar="REF")
+    push: bool = _flag(False, "push the names given with --tag as well")
+    no_push: bool = _flag(False, "push nothing", env="KANIKO_NO_PUSH")
+    build_arg: tuple[str, ...] = _flag(_REPEAT, "set an ARG; KEY alone takes its value from the environment (repeatable)",
+        metavar="KEY=VALUE")
+    label: tuple[str, ...] = _flag(_REPEAT, "set a label of the image (repeatable)", metavar="KEY=VALUE")
+    target: str = _flag("", "build this stage (name or number), not the last", metavar="STAGE")
+    custom_platform: str = _flag("", "platform to build for, os/architecture[/variant] (default: this machine's)",
+        aliases=("platform", "customPlatform"), metavar="PLATFORM")
+    no_cache: bool = _flag(False, "do not use cached layers (no layer is cached yet)")
+    dry_run: bool = _flag(False, "print the plan, build nothing", aliases=("dryrun",))
+
+    oci_layout_path: str = _flag("", "write the image as an OCI layout into this directory", metavar="DIR")
+    tar_path: str = _flag("", "write the image as a docker archive, as docker save does", aliases=("tarPath",), metavar="FILE")
+    digest_file: str = _flag("", "write the manifest's digest to this file", metavar="FILE")
+    image_name_with_digest_file: str = _flag("", "write a line repository@digest for each destination", metavar="FILE")
+    image_name_tag_with_digest_file: str = _flag("", "write a line repository:tag@digest for each destination", metavar="FILE")
+    iidfile: str = _flag("", "write the image id (the config's digest) to this file", metavar="FILE")
+    metadata_file: str = _flag("", "write digests and names as JSON to this file", metavar="FILE")
+
+    insecure: bool = _flag(False, "push by plain HTTP")
+    insecure_pull: bool = _flag(False, "pull by plain HTTP")
+    insecure_registry: tuple[str, ...] = _flag(_REPEAT, "use plain HTTP for this registry host (repeatable)", metavar="HOST")
+    skip_tls_verify: bool = _flag(False, "do not check the certificate of the registry pushed to")
+    skip_tls_verify_pull: bool = _flag(False, "do not check the certificate of the registries pulled from")
+    skip_tls_verify_registry: tuple[str, ...] = _flag(_REPEAT, "do not check this registry host's certificate (repeatable)",
+        metavar="HOST")
+    registry_certificate: tuple[str, ...] = _flag(_REPEAT, "CA certificate for a registry host (repeatable)", metavar="HOST=FILE")
+
+# fmt: on

@@ -1,0 +1,95 @@
+"""masu's own directory: the store of named images, and one working directory per build that is gone when the build ends.
+
+A build that was killed leaves its working directory; the next start finds that nobody holds its lock, and removes it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import BuilderError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    root: Path
+
+    @classmethod
+    def at(cls, option: str, env: Mapping[str, str]) -> State:
+        """`option` (--state-dir) or the XDG data directory of `env`."""
+        if option:
+            return cls(root=Path(option).absolute())
+        home = env.get("XDG_DATA_HOME") or (f"{env['HOME']}/.local/share" if env.get("HOME") else "")
+        if not home:
+            raise BuilderError("no place for the store: neither HOME nor XDG_DATA_HOME is set", hint="give --state-dir DIR")
+        return cls(root=Path(home).absolute() / "masu")
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @contextmanager
+    def working_directory(self) -> Iterator[Path]:
+        """A new directory for one build, removed at the end whatever happens."""
+        work = self.root / "work"
+        work.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(work)
+        with _locked_directory(work) as directory:
+            yield directory
+
+
+@contextmanager
+def _locked_directory(work: Path) -> Iterator[Path]:
+    directory = work / f"{os.getpid()}-{os.urandom(4).hex()}"
+    lock = os.open(f"{directory}.lock", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        directory.mkdir(mode=0o700)
+        yield directory
+    finally:
+        remove_tree(directory)
+        os.unlink(f"{directory}.lock")
+        os.close(lock)
+
+
+def _remove_abandoned(work: Path) -> None:
+    for lock_path in sorted(work.glob("*.lock")):
+        try:
+            lock = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:  # its build just ended
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # its build is still running
+            continue
+        else:
+            log.debug("removing what a killed build left: %s", lock_path)
+            remove_tree(lock_path.with_suffix(""))
+            lock_path.unlink(missing_ok=True)
+        finally:
+            os.close(lock)
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a directory tree, also one in which directories are not writable."""
+    if path.exists():
+        shutil.rmtree(path, onerror=_make_writable_and_retry)
+
+
+def _make_writable_and_retry(function: object, path: str, _: object) -> None:
+    parent = os.path.dirname(path)
+    os.chmod(parent, 0o700)
+    if os.path.isdir(path) and not os.path.islink(path):
+        os.chmod(path, 0o700)
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
