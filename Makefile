@@ -1,0 +1,35 @@
+# make demo   build examples/hello and run what came out
+# make test   install what the tests need and run everything
+# make check  lint, types and layering alone
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check bench clean
+demo: $(VENV)/ready
+	scripts/demo
+
+test: $(VENV)/ready-dev
+	scripts/install-test-tools
+	$(MAKE) --no-print-directory check
+	$(BIN)/pytest
+
+check: $(VENV)/ready-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_layering.py
+
+bench: $(VENV)/ready-dev
+	$(BIN)/python -m bench
+
+$(VENV)/ready: pyproject.toml scripts/make-venv
+	PYTHON=$(PYTHON) scripts/make-venv $(VENV) .
+	touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .cache build *.egg-info

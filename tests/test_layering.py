@@ -1,0 +1,81 @@
+"""The architecture as a test: a module imports only from rows below its own, and siblings of one row don't know each other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# docs/architecture.md draws the same table. A package counts as one module; `builder` itself has only the version.
+ROWS: tuple[frozenset[str], ...] = (
+    frozenset({"builder", "builder.errors", "builder.options"}),
+    frozenset({"builder.image", "builder.ops", "builder.credentials", "builder.process", "builder.log", "builder.state"}),
+    frozenset({"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}),
+    frozenset({"builder.plan"}),
+    frozenset({"builder.executor", "builder.bases", "builder.outputs", "builder.remotes"}),
+    frozenset({"builder.build", "builder.trial", "builder.inventory"}),
+    frozenset({"builder.cli", "builder.flags", "builder.completion", "builder.__main__"}),
+    frozenset({"steps"}),
+)
+# Within row 1, values may use values; everywhere else siblings don't import each other.
+WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.credentials", "builder.process")} | {
+    (6, "builder.cli", "builder.flags"),
+    (6, "builder.cli", "builder.completion"),
+    (6, "builder.completion", "builder.flags"),
+    (6, "builder.__main__", "builder.cli"),
+    (0, "builder.errors", "builder"),
+}
+
+
+def sources() -> list[Path]:
+    return sorted([*(ROOT / "builder").rglob("*.py"), *(ROOT / "steps").rglob("*.py")])
+
+
+def unit(module: str) -> str:
+    """The unit of the table that a module belongs to: `builder.image.digest` → `builder.image`."""
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "builder" else parts[0]
+
+
+def row(module: str) -> int:
+    return next((number for number, names in enumerate(ROWS) if unit(module) in names), -1)
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "builder" else [node.module]
+            yield from names
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def violations(module: str, imported: str) -> Iterator[str]:
+    if imported == "builder.__version__" or imported.split(".")[0] not in ("builder", "steps") or unit(imported) == unit(module):
+        return
+    above, below = row(module), row(imported)
+    if below > above or (below == above and (above, unit(module), unit(imported)) not in WITHIN_A_ROW):
+        yield f"{module} (row {above}) imports {imported} (row {below})"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_downward(path: Path) -> None:
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    assert row(module) >= 0, f"{module} is in no row of the table"
+    assert [line for imported in imports(path) for line in violations(module, imported)] == []
+
+
+def test_an_upward_import_is_found() -> None:
+    assert list(violations("builder.image.digest", "builder.store.layout"))
+    assert list(violations("builder.store.layout", "builder.registry.auth"))
+    assert not list(violations("builder.store.layout", "builder.image.digest"))
+
+
+@pytest.mark.parametrize("path", [path for path in sources() if "builder" in path.parts], ids=lambda path: path.name)
+def test_the_core_knows_no_platform(path: Path) -> None:
+    assert not re.search(r"GITHUB_|\bCI_[A-Z]|BUILDER_OUTPUT", path.read_text(encoding="utf-8"))
