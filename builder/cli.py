@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from builder import __version__, flags, log
 from builder.errors import BuilderError, UsageError
-from builder.options import BuildOptions, CommonOptions
+from builder.options import BuildOptions, CommonOptions, RegistryFlags
 
 _logger = logging.getLogger("masu")
 _BUG, _INTERRUPTED, _TERMINATED = 70, 130, 143
@@ -96,7 +96,7 @@ def _common(arguments: argparse.Namespace, env: Mapping[str, str]) -> CommonOpti
 def _build(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     from builder.build import build, show_plan
 
-    options = flags.read(BuildOptions, arguments, env)
+    options, registry = flags.read(BuildOptions, arguments, env), flags.read(RegistryFlags, arguments, env)
     common = _common(arguments, env)
     if arguments.path:
         if options.context:
@@ -104,9 +104,9 @@ def _build(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
         options = replace(options, context=arguments.path)
     env = _become_root(common, env)
     if options.dry_run:
-        print(show_plan(options, common, env), end="")  # noqa: T201 - what was asked for
+        print(show_plan(options, registry, common, env), end="")  # noqa: T201 - what was asked for
         return 0
-    build(options, common, env)
+    build(options, registry, common, env)
     return 0
 
 
@@ -117,6 +117,20 @@ def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     env = _become_root(common, env)
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     return run_image(arguments.image, command, common, env)
+
+
+def _list(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    from builder.inventory import list_images
+
+    print(list_images(_common(arguments, env), env), end="")  # noqa: T201
+    return 0
+
+
+def _pull(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    from builder.inventory import pull
+
+    print(pull(arguments.image, flags.read(RegistryFlags, arguments, env), _common(arguments, env), env))  # noqa: T201
+    return 0
 
 
 def _become_root(common: CommonOptions, env: Mapping[str, str]) -> Mapping[str, str]:
@@ -164,7 +178,7 @@ def _completion(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
 COMMANDS: Mapping[str, Command] = {
     "build": Command(
         help="build an image from a Dockerfile",
-        tables=(BuildOptions, CommonOptions),
+        tables=(BuildOptions, RegistryFlags, CommonOptions),
         run=_build,
         arguments=(("PATH", "?", "the build context"),),
     ),
@@ -173,6 +187,13 @@ COMMANDS: Mapping[str, Command] = {
         tables=(CommonOptions,),
         run=_run,
         arguments=(("IMAGE", None, "its name in the store"), ("COMMAND", "...", "instead of the image's own")),
+    ),
+    "ls": Command(help="list the images of the store", tables=(CommonOptions,), run=_list),
+    "pull": Command(
+        help="copy an image from a registry into the store",
+        tables=(RegistryFlags, CommonOptions),
+        run=_pull,
+        arguments=(("IMAGE", None, "its reference"),),
     ),
     "completion": Command(
         help="print a completion script for bash, zsh or fish",

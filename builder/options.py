@@ -74,6 +74,11 @@ class BuildOptions:
     iidfile: str = _flag("", "write the image id (the config's digest) to this file", metavar="FILE")
     metadata_file: str = _flag("", "write digests and names as JSON to this file", metavar="FILE")
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryFlags:
+    """How registries are reached."""
+
     insecure: bool = _flag(False, "push by plain HTTP")
     insecure_pull: bool = _flag(False, "pull by plain HTTP")
     insecure_registry: tuple[str, ...] = _flag(_REPEAT, "use plain HTTP for this registry host (repeatable)", metavar="HOST")

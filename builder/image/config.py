@@ -116,21 +116,21 @@ class Config:
 
     @classmethod
     def _from_json(cls, document: Mapping[str, Any]) -> Config:
-        run = _object(document.get("config") or {}, "config")
-        rootfs = _object(document.get("rootfs") or {}, "rootfs")
+        run = _member(document, "config")
+        rootfs = _member(document, "rootfs")
         healthcheck = run.get("Healthcheck")
         return cls(
             platform=Platform.from_json(document),
             created=_string(document, "created"),
             author=_string(document, "author"),
             user=_string(run, "User"),
-            exposed_ports=tuple(sorted(_object(run.get("ExposedPorts") or {}, "ExposedPorts"))),
+            exposed_ports=tuple(sorted(_member(run, "ExposedPorts"))),
             env=_strings(run, "Env") or (),
             entrypoint=_strings(run, "Entrypoint"),
             cmd=_strings(run, "Cmd"),
-            volumes=tuple(sorted(_object(run.get("Volumes") or {}, "Volumes"))),
+            volumes=tuple(sorted(_member(run, "Volumes"))),
             working_dir=_string(run, "WorkingDir"),
-            labels={key: str(value) for key, value in _object(run.get("Labels") or {}, "Labels").items()},
+            labels={key: str(value) for key, value in _member(run, "Labels").items()},
             stop_signal=_string(run, "StopSignal"),
             shell=_strings(run, "Shell"),
             healthcheck=Healthcheck.from_json(healthcheck) if healthcheck else None,
@@ -176,15 +176,24 @@ def _object(value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
+def _member(fields: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = fields.get(key)
+    return {} if value is None else _object(value, key)
+
+
 def _list(fields: Mapping[str, Any], key: str) -> list[Any]:
-    value = fields.get(key) or []
+    value = fields.get(key)
+    if value is None:
+        return []
     if not isinstance(value, list):
         raise ImageError(f"invalid image config: {key} is {type(value).__name__}, expected a list")
     return value
 
 
 def _string(fields: Mapping[str, Any], key: str) -> str:
-    value = fields.get(key) or ""
+    value = fields.get(key)
+    if value is None:
+        return ""
     if not isinstance(value, str):
         raise ImageError(f"invalid image config: {key} is {type(value).__name__}, expected a string")
     return value

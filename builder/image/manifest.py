@@ -45,7 +45,7 @@ class Index:
 
 
 def parse_manifest(data: bytes, media_type: MediaType) -> Manifest | Index:
-    """Read what a registry or layout calls `media_type`; raises ImageError on a type that masu doesn't know or a malformed document."""
+    """Read what a registry or layout calls `media_type`; raises ImageError on an unknown type or a malformed document."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:

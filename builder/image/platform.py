@@ -90,7 +90,7 @@ class Platform:
 
 
 def choose(manifests: Iterable[Descriptor], wanted: Platform) -> Descriptor | None:
-    """The first manifest of an index for `wanted`; a lower arm variant or one without a variant will do if nothing fits better."""
+    """The first manifest of an index for `wanted`; a lower arm variant or one without a variant will do if none fits better."""
     candidates = [item for item in manifests if item.platform and _runs_on(item.platform, wanted)]
     exact = [item for item in candidates if item.platform and item.platform.matches(wanted)]
     if exact:

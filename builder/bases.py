@@ -1,0 +1,52 @@
+"""Finding the images that FROM and COPY --from name: in masu's store, a layout, an archive or a registry."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import StoreError
+from builder.image.image import Image
+from builder.image.platform import Platform
+from builder.image.reference import Reference
+from builder.remotes import Remote
+from builder.store.archive import read_archive
+from builder.store.copy import load
+from builder.store.layout import LayoutStore
+
+log = logging.getLogger(__name__)
+
+LAYOUT_PREFIX, ARCHIVE_PREFIX = "oci-layout://", "docker-archive:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bases:
+    """`local` is masu's own store: names given there with --tag come before a registry's."""
+
+    local: LayoutStore
+    remote: Remote
+
+    def find(self, text: str, platform: Platform) -> Image:
+        """The image for `platform` that `text` names; raises the store's or registry's own error."""
+        if text.startswith(LAYOUT_PREFIX):
+            path, name = _split_name(text.removeprefix(LAYOUT_PREFIX))
+            if not (Path(path) / "index.json").is_file():
+                raise StoreError(f"no OCI layout at {path!r}", hint="write oci-layout://DIR[:NAME][@DIGEST]")
+            return load(LayoutStore(Path(path)), name, platform)
+        if text.startswith(ARCHIVE_PREFIX):
+            path, name = _split_name(text.removeprefix(ARCHIVE_PREFIX))
+            return load(read_archive(Path(path)), name, platform)
+        reference = Reference.parse(text)
+        if str(reference) in self.local.names():
+            log.info("using %s from the local store", reference.familiar)
+            return load(self.local, str(reference), platform)
+        return load(self.remote(reference.repository), reference.name, platform)
+
+
+def _split_name(text: str) -> tuple[str, str]:
+    """`path[:name][@digest]` → path, name or digest (empty: the only image there)."""
+    path, at, digest = text.partition("@")
+    folder, slash, last = path.rpartition("/")
+    last, _, name = last.partition(":")
+    return f"{folder}{slash}{last}", digest if at else name

@@ -1,0 +1,132 @@
+"""The whole story of a build on one screen: context, Dockerfile, plan, image, outputs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+
+from builder.bases import Bases
+from builder.context import BuildContext
+from builder.context.local import open_directory
+from builder.dockerfile.parse import Dockerfile, parse
+from builder.errors import ContextError, UsageError
+from builder.executor import Workshop, execute
+from builder.image.image import Image
+from builder.image.platform import Platform
+from builder.log import RunOutput
+from builder.options import BuildOptions, CommonOptions, RegistryFlags
+from builder.outputs import Outputs, deliver
+from builder.plan import Plan, lower, render
+from builder.remotes import connect
+from builder.sandbox import choose
+from builder.state import State
+from builder.store.layout import LayoutStore
+
+log = logging.getLogger(__name__)
+
+_DOCKERFILE_LIMIT = 16 << 20  # bytes
+
+
+def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Image:
+    """Build the image and deliver it to every output. Raises BuilderError."""
+    started = time.monotonic()
+    outputs = Outputs.of(options)
+    state, remote = State.at(common.state_dir, env), connect(registry, env)
+    bases = Bases(local=LayoutStore(state.store), remote=remote)
+    dockerfile, context = _open(options)
+    plan = _plan(dockerfile, options, env, bases)
+    with state.working_directory() as directory:
+        output = RunOutput(sys.stderr.buffer, common)
+        workshop = Workshop(
+            directory=directory,
+            store=bases.local,
+            context=context,
+            sandbox=cache(partial(choose, common.sandbox)),
+            image_of=bases.find,
+            now=_now,
+            output=output.write,
+            tail=output.take_tail,
+        )
+        image = execute(plan, workshop)
+        deliver(image, outputs, local=bases.local, remote=remote)
+    _summarize(image, time.monotonic() - started)
+    return image
+
+
+def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> str:
+    """What `build` would do, as text. Raises BuilderError."""
+    bases = Bases(local=LayoutStore(State.at(common.state_dir, env).store), remote=connect(registry, env))
+    dockerfile, _ = _open(options)
+    return render(_plan(dockerfile, options, env, bases))
+
+
+def _open(options: BuildOptions) -> tuple[Dockerfile, BuildContext]:
+    directory = Path(options.context or ".")
+    if "://" in options.context:
+        raise ContextError(f"build contexts like {options.context!r} are not supported yet", hint="give a directory")
+    if not directory.is_dir():
+        raise ContextError(f"the build context {str(directory)!r} is not a directory")
+    if options.dockerfile == "-":
+        return parse(sys.stdin.buffer.read(_DOCKERFILE_LIMIT), file="-"), open_directory(directory)
+    path = _find_dockerfile(options.dockerfile, directory)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ContextError(f"can't read the Dockerfile {str(path)!r}: {error.strerror}") from error
+    return parse(data, file=_shown(path, directory)), open_directory(directory, dockerfile=path)
+
+
+def _find_dockerfile(option: str, directory: Path) -> Path:
+    """As it is, then in the context (Kaniko's order); without the option `Dockerfile` or `dockerfile` in the context."""
+    candidates = [Path(option), directory / option] if option else [directory / "Dockerfile", directory / "dockerfile"]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    tried = " or ".join(repr(str(candidate)) for candidate in candidates)
+    raise ContextError(f"no Dockerfile at {tried}", hint="name it with --dockerfile PATH")
+
+
+def _shown(path: Path, directory: Path) -> str:
+    """Short in messages: relative to the context if it lies there."""
+    return str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
+
+
+def _plan(dockerfile: Dockerfile, options: BuildOptions, env: Mapping[str, str], bases: Bases) -> Plan:
+    platform = Platform.parse(options.custom_platform) if options.custom_platform else Platform.host()
+    return lower(
+        dockerfile,
+        target=options.target,
+        build_args=dict(_build_arg(text, env) for text in options.build_arg),
+        labels=dict(_label(text) for text in options.label),
+        platform=platform,
+        base_config=lambda reference, wanted: bases.find(reference, wanted).config,
+    )
+
+
+def _build_arg(text: str, env: Mapping[str, str]) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key:
+        raise UsageError(f"invalid --build-arg {text!r}", hint="write KEY=VALUE, or KEY to take the value from the environment")
+    return key, value if equals else env.get(key, "")
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise UsageError(f"invalid --label {text!r}", hint="write KEY=VALUE")
+    return key, value
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _summarize(image: Image, seconds: float) -> None:
+    size = sum(layer.blob.descriptor.size for layer in image.layers)
+    log.info("built %s", image.manifest.descriptor.digest)
+    log.info("%d layers, %.1f MB compressed, %.1f s", len(image.layers), size / 1e6, seconds)

@@ -1,0 +1,226 @@
+"""Plan + drivers → Image: the loop. Each Op makes at most one Layer by changing the Rootfs of its stage."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from builder import runner
+from builder.context import BuildContext
+from builder.errors import RunError
+from builder.image.config import History
+from builder.image.digest import Digest
+from builder.image.image import Image
+from builder.image.layer import Layer
+from builder.image.platform import Platform
+from builder.ops import Copy, Exec, FromImage, FromStage, MakeDir, Op
+from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
+from builder.rootfs.mountpoints import mountpoints
+from builder.rootfs.pack import write_layer
+from builder.rootfs.plain import PlainRootfs
+from builder.sandbox import Sandbox
+from builder.store.layout import LayoutStore
+
+log = logging.getLogger(__name__)
+
+_COMMENT = "buildkit.dockerfile.v0"  # what docker's tools look for in a history entry
+_DOWNLOADS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What a build works with.
+
+    `directory` is its own and removed afterwards, `store` keeps the blobs of base images, `image_of` finds a base image, `now` is
+    the clock (RFC 3339 text), `output` gets what RUN prints, `tail` gives the end of that.
+    """
+
+    directory: Path
+    store: LayoutStore
+    context: BuildContext
+    sandbox: Callable[[], Sandbox]
+    image_of: Callable[[str, Platform], Image]
+    now: Callable[[], str]
+    output: Callable[[bytes], None]
+    tail: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finished:
+    image: Image
+    rootfs: PlainRootfs | None  # None: nothing needed it
+
+
+Downloads = Mapping[Digest, Future[None]]
+
+
+def execute(plan: Plan, workshop: Workshop) -> Image:
+    """Build the stages in order; returns the image of the last."""
+    finished: dict[int, _Finished] = {}
+    with _downloading(plan, workshop) as downloads:
+        for position, stage in enumerate(plan.stages):
+            maker = _Maker(plan=plan, position=position, finished=finished, downloads=downloads, workshop=workshop)
+            finished[stage.index] = _build_stage(maker)
+            _discard_unneeded(maker)
+    return finished[plan.stages[-1].index].image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Maker:
+    """What making one stage needs: the stage at `position` of the plan, those before it, and the downloads under way."""
+
+    plan: Plan
+    position: int
+    finished: Mapping[int, _Finished]
+    downloads: Downloads
+    workshop: Workshop
+
+    @property
+    def stage(self) -> PlannedStage:
+        return self.plan.stages[self.position]
+
+
+@contextmanager
+def _downloading(plan: Plan, workshop: Workshop) -> Iterator[Downloads]:
+    """Fetch into the store, at the same time as all else, the layers of every image that will be unpacked."""
+    pool = ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="download")
+    try:
+        blobs = {layer.blob.descriptor.digest: layer.blob for image in _unpacked_images(plan, workshop) for layer in image.layers}
+        yield {digest: pool.submit(workshop.store.put, blob) for digest, blob in blobs.items()}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _unpacked_images(plan: Plan, workshop: Workshop) -> Iterator[Image]:
+    for stage in plan.stages:
+        if isinstance(stage.base, ImageBase) and _needs_rootfs(plan, stage):
+            yield workshop.image_of(stage.base.reference, stage.base.platform)
+        for copy in _copies(stage):
+            if isinstance(copy.source, FromImage):
+                yield workshop.image_of(copy.source.reference, stage.platform)
+
+
+def _copies(stage: PlannedStage) -> Iterator[Copy]:
+    return (step.op for step in stage.steps if isinstance(step.op, Copy))
+
+
+def _needs_rootfs(plan: Plan, stage: PlannedStage) -> bool:
+    """Whether the stage must lie unpacked: it changes files itself, or a later stage copies from it."""
+    return any(step.op for step in stage.steps) or any(
+        copy.source == FromStage(index=stage.index) for later in plan.stages for copy in _copies(later)
+    )
+
+
+def _build_stage(maker: _Maker) -> _Finished:
+    stage, workshop = maker.stage, maker.workshop
+    image = _base_image(maker)
+    rootfs = _base_rootfs(maker, image) if _needs_rootfs(maker.plan, stage) else None
+    layers, history = list(image.layers), list(image.config.history)
+    for number, step in enumerate(stage.steps, start=1):
+        started = time.monotonic()
+        log.info("[stage %d/%d, step %d/%d] %s", maker.position + 1, len(maker.plan.stages), number, len(stage.steps), step.text)
+        if step.op is not None:
+            assert rootfs is not None
+            layers.append(_carry_out(step, step.op, rootfs, maker))
+            log.info("  done in %.1f s, layer of %d bytes", time.monotonic() - started, layers[-1].blob.descriptor.size)
+        entry = History(created=workshop.now(), created_by=step.created_by, comment=_COMMENT, empty_layer=step.op is None)
+        history.append(entry)
+    config = replace(stage.config, history=tuple(history), created=workshop.now())
+    return _Finished(image=Image.make(config=config, layers=tuple(layers), format=image.format), rootfs=rootfs)
+
+
+def _base_image(maker: _Maker) -> Image:
+    base = maker.stage.base
+    if isinstance(base, StageBase):
+        return maker.finished[base.index].image
+    if isinstance(base, ImageBase):
+        return maker.workshop.image_of(base.reference, base.platform)
+    return Image.scratch(maker.stage.platform)
+
+
+def _base_rootfs(maker: _Maker, image: Image) -> PlainRootfs:
+    """The parent stage's own tree if nothing else wants it any more, else a new one unpacked from the layers."""
+    base = maker.stage.base
+    if isinstance(base, StageBase):
+        parent = maker.finished[base.index].rootfs
+        if parent is not None and not _is_used_from(maker, base.index, maker.position, but_as_base_of=maker.stage):
+            return parent
+    return _unpacked(image, maker.workshop.directory / f"stage-{maker.stage.index}", maker)
+
+
+def _unpacked(image: Image, directory: Path, maker: _Maker) -> PlainRootfs:
+    rootfs = PlainRootfs.create(directory)
+    for layer in image.layers:
+        if download := maker.downloads.get(layer.blob.descriptor.digest):
+            download.result()
+        with _open_layer(layer, maker.workshop.store) as stream:
+            rootfs.unpack(stream)
+    return rootfs
+
+
+def _open_layer(layer: Layer, store: LayoutStore) -> BinaryIO:
+    descriptor = layer.blob.descriptor
+    return store.open(descriptor) if store.has(descriptor) else layer.blob.open()
+
+
+def _is_used_from(maker: _Maker, index: int, position: int, *, but_as_base_of: PlannedStage | None = None) -> bool:
+    """Whether a stage at or after `position` copies from the stage `index` or starts from its tree."""
+    for stage in maker.plan.stages[position:]:
+        if any(copy.source == FromStage(index=index) for copy in _copies(stage)):
+            return True
+        if stage is not but_as_base_of and stage.base == StageBase(index=index) and _needs_rootfs(maker.plan, stage):
+            return True
+    return False
+
+
+def _discard_unneeded(maker: _Maker) -> None:
+    """Remove the trees that no later stage uses; a tree taken over by its child goes when the child's does."""
+    trees = {id(item.rootfs): item.rootfs for item in maker.finished.values() if item.rootfs is not None}
+    kept = {
+        id(item.rootfs)
+        for index, item in maker.finished.items()
+        if item.rootfs is not None and _is_used_from(maker, index, maker.position + 1)
+    }
+    for key, rootfs in trees.items():
+        if key not in kept and rootfs is not None:
+            rootfs.remove()
+
+
+def _carry_out(step: Step, op: Op, rootfs: PlainRootfs, maker: _Maker) -> Layer:
+    if isinstance(op, Exec):
+        changes = _exec(step, op, rootfs, maker.workshop)
+    elif isinstance(op, Copy):
+        changes = _copy(op, rootfs, maker)
+    else:
+        changes = _make_directory(op, rootfs)
+    return write_layer(rootfs, changes, to=maker.workshop.directory / "layers", media_type=_base_image(maker).format.layer)
+
+
+def _exec(step: Step, op: Exec, rootfs: PlainRootfs, workshop: Workshop) -> Changes:
+    sandbox = workshop.sandbox()
+    with mountpoints(rootfs.path, runner.provided(sandbox)) as places:
+        rootfs.snapshot()
+        code = runner.run(
+            op, root=rootfs.path, sandbox=sandbox, places=places, directory=workshop.directory, output=workshop.output
+        )
+        changes = rootfs.diff()
+    tail = workshop.tail()
+    if code:
+        said = f"\nit printed last:\n{tail}" if tail else ""
+        raise RunError(f"{op.location}: {step.text!r} failed with exit code {code}{said}", exit_code=code)
+    return changes
+
+
+def _copy(op: Copy, rootfs: PlainRootfs, maker: _Maker) -> Changes:
+    """From the context or from another tree."""
+    raise NotImplementedError
+
+
+def _make_directory(op: MakeDir, rootfs: PlainRootfs) -> Changes:
+    raise NotImplementedError

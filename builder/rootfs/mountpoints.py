@@ -1,0 +1,73 @@
+"""Places for a sandbox to mount on: made where the image has none, and gone again afterwards, times of their parents included."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from builder.errors import RootfsError
+from builder.rootfs.paths import find, open_root
+
+
+@contextmanager
+def mountpoints(root: Path, wanted: Mapping[str, bool]) -> Iterator[dict[str, str]]:
+    """While it is entered every path of `wanted` (absolute below `root` → whether it is a directory) exists.
+
+    Gives for each where it really is: absolute below the root, links resolved. Raises RootfsError when something else is there.
+    """
+    root_fd = open_root(root)
+    made: list[_Made] = []
+    try:
+        yield {path: _place(root_fd, path, made, directory=directory) for path, directory in wanted.items()}
+    finally:
+        for item in reversed(made):
+            item.remove(root_fd)
+        os.close(root_fd)
+
+
+class _Made:
+    """A file or directory made here, and the times that its parent had before."""
+
+    def __init__(self, dir_fd: int, name: str, path: str, *, directory: bool) -> None:
+        status = os.stat(".", dir_fd=dir_fd)
+        self._times = (status.st_atime_ns, status.st_mtime_ns)
+        self._path = path
+        self._directory = directory
+        if directory:
+            os.mkdir(name, 0o755, dir_fd=dir_fd)
+        else:
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=dir_fd))
+
+    def remove(self, root_fd: int) -> None:
+        """Nothing is removed that isn't empty: what a command put into a directory made here belongs to the image."""
+        with find(root_fd, self._path, follow=False) as spot:
+            status = spot.lstat()
+            if status is None or (status.st_size and not self._directory):
+                return
+            try:
+                (os.rmdir if self._directory else os.unlink)(spot.name, dir_fd=spot.dir_fd)
+            except OSError:
+                if os.listdir(f"/proc/self/fd/{spot.dir_fd}/{spot.name}"):
+                    return
+                raise
+            os.utime(f"/proc/self/fd/{spot.dir_fd}", ns=self._times)
+
+
+def _place(root_fd: int, path: str, made: list[_Made], *, directory: bool) -> str:
+    def make(dir_fd: int, name: str, path: str) -> None:
+        made.append(_Made(dir_fd, name, path, directory=True))
+
+    try:
+        with find(root_fd, path, make=make) as spot:
+            status = spot.lstat()
+            if status is None:
+                made.append(_Made(spot.dir_fd, spot.name, spot.path, directory=directory))
+            elif stat.S_ISDIR(status.st_mode) != directory:
+                kind = "a directory" if directory else "a file"
+                raise RootfsError(f"can't provide {path!r} to a command: the image has something there that isn't {kind}")
+            return f"/{spot.path}"
+    except OSError as error:
+        raise RootfsError(f"can't provide {path!r} to a command: {error.strerror}") from error

@@ -1,0 +1,54 @@
+"""Carrying out an Exec: who the user is, what the command sees besides its Rootfs, and how it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from builder.ops import Exec, Network
+from builder.rootfs.users import lookup_user
+from builder.sandbox import Bind, Process, Sandbox
+from builder.sandbox.contain import HOSTNAME
+
+_RESOLV_CONF, _HOSTS = "/etc/resolv.conf", "/etc/hosts"
+_HOSTS_TEXT = f"127.0.0.1\tlocalhost {HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+
+
+def provided(sandbox: Sandbox) -> Mapping[str, bool]:
+    """The paths that a command finds but a layer doesn't get → whether each is a directory."""
+    return {point.path: point.directory for point in sandbox.mountpoints} | {_RESOLV_CONF: False, _HOSTS: False}
+
+
+def run(
+    op: Exec, *, root: Path, sandbox: Sandbox, places: Mapping[str, str], directory: Path, output: Callable[[bytes], None]
+) -> int:
+    """Run the command; returns its exit code. `places` says where the `provided` paths are; `directory` is for small files."""
+    user = lookup_user(root, op.user)
+    env = dict(op.env)
+    env.setdefault("HOME", user.home)
+    process = Process(
+        argv=op.argv,
+        env=env,
+        cwd=op.cwd,
+        uid=user.uid,
+        gid=user.gid,
+        groups=user.groups,
+        isolate_network=op.network is Network.NONE,
+    )
+    return sandbox.run(process, root=root, places=places, binds=_binds(places, directory), output=output)
+
+
+def _binds(places: Mapping[str, str], directory: Path) -> tuple[Bind, ...]:
+    """New copies each time: what one command writes there the next doesn't see, as with docker."""
+    try:
+        resolv_conf = Path(_RESOLV_CONF).read_bytes()
+    except FileNotFoundError:
+        resolv_conf = b""
+    texts = {_RESOLV_CONF: resolv_conf, _HOSTS: _HOSTS_TEXT.encode()}
+    binds = []
+    for path, text in texts.items():
+        source = directory / path.rpartition("/")[2]
+        source.write_bytes(text)
+        source.chmod(0o644)
+        binds.append(Bind(source=source, target=places[path]))
+    return tuple(binds)
