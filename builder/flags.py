@@ -22,7 +22,10 @@ _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UsageError where argparse would print and exit."""
+    """Raises UsageError where argparse would print and exit; takes no abbreviations."""
+
+    def __init__(self, **details: Any) -> None:
+        super().__init__(allow_abbrev=False, **details)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
