@@ -1,0 +1,131 @@
+"""A repository of a registry as a store (OCI distribution spec)."""
+
+from __future__ import annotations
+
+import io
+import logging
+from typing import BinaryIO
+
+from builder.errors import ImageError, NotFoundError, RegistryError
+from builder.image.blob import Blob
+from builder.image.descriptor import Descriptor
+from builder.image.digest import Digest
+from builder.image.media import INDEXES, MANIFESTS
+from builder.image.reference import Reference, Repository
+from builder.image.verify import read_small, verified
+from builder.registry.download import open_blob, read_manifest
+from builder.registry.failure import shown
+from builder.registry.request import Request
+from builder.registry.transport import Transport
+from builder.registry.upload import Upload
+
+log = logging.getLogger(__name__)
+
+_DOCUMENTS = MANIFESTS | INDEXES
+
+
+class RemoteRepository:
+    """A Store; threads share it. `lax`: reading, too, is as insecure as the options for pushing allow (a cache repository)."""
+
+    def __init__(self, repository: Repository, *, transport: Transport, lax: bool = False) -> None:
+        self.repository = repository
+        self._transport = transport
+        self._lax = lax
+        # The manifests that `resolve` had to read, so that `open` doesn't pull them again: registries count pulls.
+        self._resolved: dict[Digest, bytes] = {}
+
+    def has(self, descriptor: Descriptor) -> bool:
+        return self._has(descriptor, push=False)
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """Raises ImageError for a layer that is to be fetched from elsewhere (`urls`)."""
+        _refuse_foreign(descriptor)
+        if descriptor.media_type not in _DOCUMENTS:
+            return open_blob(self._transport, self._get(f"blobs/{descriptor.digest}"), descriptor)
+        data = self._resolved.get(descriptor.digest)
+        if data is None:
+            _, data = read_manifest(self._transport, self._get(f"manifests/{descriptor.digest}"), digest=descriptor.digest)
+        return verified(io.BytesIO(data), descriptor, where=str(self.repository))
+
+    def resolve(self, name: str) -> Descriptor:
+        name = self._own(name)
+        digest = Digest.parse(name) if ":" in name else None
+        descriptor, data = read_manifest(self._transport, self._get(f"manifests/{name}"), digest=digest)
+        self._resolved[descriptor.digest] = data
+        return descriptor
+
+    def put(self, blob: Blob) -> None:
+        """Mounted from `blob.origin` if that is in the same registry."""
+        descriptor = blob.descriptor
+        _refuse_foreign(descriptor)
+        if self._has(descriptor, push=True):
+            log.debug("%s has %s", self.repository, descriptor.digest)
+        elif descriptor.media_type in _DOCUMENTS:
+            self._put_manifest(str(descriptor.digest), blob)
+        else:
+            Upload(self._transport, self.repository, blob).run()
+
+    def tag(self, name: str, manifest: Blob) -> None:
+        """An immutable tag that means this manifest already is as good as one just set."""
+        tag = self._own(name)
+        try:
+            self._put_manifest(tag, manifest)
+        except RegistryError as error:
+            if error.status not in (400, 403, 405, 409, 412) or not self._means(tag, manifest.descriptor):
+                raise
+            log.info("%s:%s is %s already: %s", self.repository, tag, manifest.descriptor.digest, error.message)
+
+    def _own(self, name: str) -> str:
+        """The tag or the text of the digest; raises ImageError when the name is of another repository."""
+        if "/" not in name and (":" not in name or name.startswith(("sha256:", "sha512:"))):
+            return name
+        reference = Reference.parse(name)
+        if reference.repository != self.repository:
+            raise ImageError(f"{name!r} is not in repository {str(self.repository)!r}")
+        return reference.name
+
+    def _get(self, path: str) -> Request:
+        return Request(method="GET", repository=self.repository, path=path, lax=self._lax)
+
+    def _has(self, descriptor: Descriptor, *, push: bool) -> bool:
+        kind = "manifests" if descriptor.media_type in _DOCUMENTS else "blobs"
+        request = Request(
+            method="HEAD",
+            repository=self.repository,
+            path=f"{kind}/{descriptor.digest}",
+            expected=frozenset({200, 404}),
+            headers={"Accept": descriptor.media_type} if kind == "manifests" else {},
+            push=push,
+            lax=self._lax,
+        )
+        with self._transport.send(request) as answer:
+            return answer.status == 200
+
+    def _put_manifest(self, name: str, blob: Blob) -> None:
+        descriptor = blob.descriptor
+        request = Request(
+            method="PUT",
+            repository=self.repository,
+            path=f"manifests/{name}",
+            expected=frozenset({200, 201, 202}),
+            headers={"Content-Type": descriptor.media_type},
+            body=read_small(blob.open(), descriptor, where="its source"),
+            push=True,
+        )
+        with self._transport.send(request) as answer:
+            stored = answer.headers.get("Docker-Content-Digest")
+            if stored and stored != str(descriptor.digest):
+                message = f"PUT {shown(answer.url)}: the registry stored {stored}, not {descriptor.digest}"
+                raise RegistryError(message, status=answer.status)
+
+    def _means(self, tag: str, descriptor: Descriptor) -> bool:
+        try:
+            return self.resolve(tag).digest == descriptor.digest
+        except NotFoundError:
+            return False
+
+
+def _refuse_foreign(descriptor: Descriptor) -> None:
+    if descriptor.urls:
+        hint = "such layers, of Windows base images, can not be built on or copied"
+        raise ImageError(f"layer {descriptor.digest} is not in the registry but at {descriptor.urls[0]!r}", hint=hint)

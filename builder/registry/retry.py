@@ -1,0 +1,64 @@
+"""The one policy of trying again: exponential backoff with jitter, the registry's own Retry-After when it gives one."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from builder.errors import RegistryError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class Transient(Exception):
+    """A failure that may pass; `error` is what to raise when it doesn't, `retry_after` the seconds the registry asked for."""
+
+    def __init__(self, error: RegistryError, *, retry_after: float | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Times are seconds: the n-th wait is `first` · 2^(n-1), at most `longest`, scattered downwards by up to a half."""
+
+    tries: int = 5
+    first: float = 1.0
+    longest: float = 30.0
+    longest_asked: float = 90.0
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+    def run(self, action: Callable[[], T]) -> T:
+        """The action's result; it may be called `tries` times. Raises what its last Transient holds."""
+        for attempt in range(1, self.tries):
+            try:
+                return action()
+            except Transient as failure:
+                self.pause(attempt, failure)
+        try:
+            return action()
+        except Transient as failure:
+            raise self.exhausted(failure) from failure
+
+    def pause(self, attempt: int, failure: Transient) -> None:
+        """Wait after the failure of try number `attempt`, counted from 1."""
+        seconds = min(self.first * 2 ** (attempt - 1), self.longest) * (1 - self.jitter() / 2)
+        if failure.retry_after is not None:
+            seconds = min(failure.retry_after, self.longest_asked)
+        log.debug("%s; trying again in %.1f s", failure.error.message, seconds)
+        self.sleep(seconds)
+
+    def exhausted(self, failure: Transient) -> RegistryError:
+        error = failure.error
+        tried = f" (tried {self.tries} times)" if self.tries > 1 else ""
+        return type(error)(error.message + tried, status=error.status, code=error.code, hint=error.hint)

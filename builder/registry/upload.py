@@ -1,0 +1,162 @@
+"""Sending a blob to a registry (OCI distribution spec, Pushing blobs).
+
+First a cross-repository mount, if the same registry has the blob elsewhere; then one PUT of the whole; then, for registries and
+proxies that refuse that, pieces. A failed upload begins anew, because how much of it arrived is the registry's secret.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+from urllib.parse import quote, urljoin
+
+from builder.errors import RegistryError
+from builder.image.blob import Blob
+from builder.image.reference import Repository
+from builder.image.verify import verified
+from builder.registry.failure import shown
+from builder.registry.request import Request
+from builder.registry.retry import Transient
+from builder.registry.transport import Answer, Transport
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 1 << 20
+_PIECES = (16 << 20, 1 << 20)
+"""Bytes of a PATCH. The last is what nginx takes unless it is told otherwise."""
+
+_REFUSES_WHOLE = frozenset({400, 404, 405, 411, 413, 415, 501})
+_DAMAGED = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "DIGEST_INVALID", "SIZE_INVALID"})
+_BREAKS_BEFORE_PIECES = 2
+_OCTETS = {"Content-Type": "application/octet-stream"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Session:
+    """An upload that has begun: where its bytes go, and the fewest of them a piece may have."""
+
+    url: str
+    least: int
+
+
+class _Part:
+    """The next `size` bytes of a stream, as a request's body."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._stream = stream
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = self._size
+        while left:
+            data = self._stream.read(min(_CHUNK, left))
+            left -= len(data)
+            yield data
+
+
+class Upload:
+    """The upload of one blob into `repository`."""
+
+    def __init__(self, transport: Transport, repository: Repository, blob: Blob) -> None:
+        self._transport = transport
+        self._repository = repository
+        self._blob = blob
+        self._session: _Session | None = None
+        self._ways = [0, *_PIECES]
+        self._breaks = 0
+
+    def run(self) -> None:
+        """Returns when the registry has the blob. Raises RegistryError, or ImageError when the blob isn't what it should be."""
+        if not self._mount():
+            self._transport.retry.run(self._attempt)
+
+    def _mount(self) -> bool:
+        """Whether the registry has taken the blob over from another of its repositories; if not, it may have begun an upload."""
+        origin, digest = self._blob.origin, self._blob.descriptor.digest
+        if origin is None or origin.host != self._repository.host or origin.path == self._repository.path:
+            return False
+        query = f"mount={quote(str(digest))}&from={quote(origin.path, safe='')}"
+        request = self._request("POST", f"blobs/uploads/?{query}", expected={201, 202})
+        request = replace(request, also=frozenset({f"repository:{origin.path}:pull"}), repeatable=True, body=b"")
+        try:
+            answer = self._transport.send(request)
+        except RegistryError as error:
+            log.debug("can't mount %s from %s: %s", digest, origin, error.message)
+            return False
+        with answer:
+            if answer.status == 202:
+                self._session = self._next(answer)
+            return answer.status == 201
+
+    def _attempt(self) -> None:
+        session = self._session or self._begin()
+        self._session = None
+        try:
+            self._send(session)
+        except Transient as failure:
+            self._breaks += failure.error.status == 0
+            if self._breaks >= _BREAKS_BEFORE_PIECES:
+                self._smaller()  # a proxy that refuses long bodies may hang up before its answer can be read
+            raise
+        except RegistryError as error:
+            if error.code in _DAMAGED:
+                raise Transient(error) from error
+            if error.status in _REFUSES_WHOLE and self._smaller():
+                raise Transient(error, retry_after=0) from error
+            raise
+
+    def _smaller(self) -> bool:
+        """Go over to smaller pieces; False when there are none."""
+        if len(self._ways) > 1:
+            self._ways.pop(0)
+            return True
+        return False
+
+    def _begin(self) -> _Session:
+        request = self._request("POST", "blobs/uploads/", expected={202})
+        with self._transport.send(replace(request, repeatable=True, body=b"")) as answer:
+            return self._next(answer)
+
+    def _send(self, session: _Session) -> None:
+        size, piece = self._blob.descriptor.size, self._ways[0]
+        with verified(self._blob.open(), self._blob.descriptor, where="its source") as stream:
+            if not piece or not size:
+                self._finish(session, _Part(stream, size) if size else b"")
+                return
+            for start in range(0, size, max(piece, session.least)):
+                session = self._send_piece(session, stream, start, min(max(piece, session.least), size - start))
+        self._finish(session, b"")
+
+    def _send_piece(self, session: _Session, stream: BinaryIO, start: int, size: int) -> _Session:
+        request = self._request("PATCH", session.url, expected={202})
+        headers = {**_OCTETS, "Content-Range": f"{start}-{start + size - 1}"}
+        with self._transport.send(replace(request, headers=headers, body=_Part(stream, size))) as answer:
+            arrived = answer.headers.get("Range", "")
+            if arrived and arrived.rpartition("-")[2] != str(start + size - 1):
+                message = f"PATCH {shown(answer.url)}: the registry has bytes {arrived} of the {start + size} sent"
+                raise Transient(RegistryError(message, status=answer.status))
+            return replace(self._next(answer), least=session.least)
+
+    def _finish(self, session: _Session, body: bytes | _Part) -> None:
+        digest = self._blob.descriptor.digest
+        url = f"{session.url}{'&' if '?' in session.url else '?'}digest={quote(str(digest))}"
+        request = self._request("PUT", url, expected={201, 204})
+        self._transport.send(replace(request, headers=_OCTETS, body=body)).close()
+
+    def _request(self, method: str, path: str, *, expected: set[int]) -> Request:
+        return Request(
+            method=method, repository=self._repository, path=path, expected=frozenset(expected), push=True, repeatable=False
+        )
+
+    def _next(self, answer: Answer) -> _Session:
+        """Where the upload goes on; a relative Location is meant from the URL asked, and its query belongs to it."""
+        location = answer.headers.get("Location")
+        if not location:
+            raise RegistryError(f"POST {shown(answer.url)}: the answer has no Location for the upload", status=answer.status)
+        least = answer.headers.get("OCI-Chunk-Min-Length", "")
+        return _Session(url=urljoin(answer.url, location), least=int(least) if least.isdecimal() else 0)

@@ -1,0 +1,116 @@
+"""Reading an image from a store, and `copy`, the only mover of images."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from builder.errors import ImageError
+from builder.image.blob import Blob
+from builder.image.descriptor import Descriptor
+from builder.image.digest import Digest
+from builder.image.image import Image
+from builder.image.manifest import Index, Manifest, parse_manifest
+from builder.image.platform import Platform, choose
+from builder.image.reference import Repository
+from builder.image.verify import read_small
+from builder.store import Store
+
+log = logging.getLogger(__name__)
+
+_NESTED_INDEXES = 3
+
+
+@runtime_checkable
+class InRegistry(Protocol):
+    """A store whose blobs a registry may mount elsewhere."""
+
+    repository: Repository
+
+
+@runtime_checkable
+class InFiles(Protocol):
+    """A store that keeps each blob in a file of its own."""
+
+    def blob_path(self, digest: Digest) -> Path: ...
+
+
+def load(store: Store, name: str, platform: Platform) -> Image:
+    """The image that `name` means, of an index the one for `platform`; layers are read when they are opened.
+
+    Raises ImageError when it isn't an image, or the index has none for the platform.
+    """
+    manifest, parsed = _manifest(store, name, platform)
+    config = _in_memory(store, parsed.config)
+    image = Image.read(manifest=manifest, parsed=parsed, config=config, blob_of=lambda descriptor: _lazy(store, descriptor))
+    if not choose([replace(manifest.descriptor, platform=image.config.platform)], platform):
+        log.warning("image %r is for %s, not for %s", name, image.config.platform, platform)
+    return image
+
+
+def copy(image: Image, *, to: Store, names: Sequence[str], jobs: int = 4) -> Descriptor:
+    """Store the image under every name and return its manifest's descriptor; without names its manifest has only its digest.
+
+    `jobs` blobs go at a time; the manifest follows when all are there. After an error no further blob is begun.
+    """
+    blobs = {blob.descriptor.digest: blob for blob in (*(layer.blob for layer in image.layers), image.config_blob)}
+    _put_all(list(blobs.values()), to=to, jobs=jobs)
+    for name in names:
+        to.tag(name, image.manifest)
+    if not names:
+        to.put(image.manifest)
+    return image.manifest.descriptor
+
+
+def _put_all(blobs: Sequence[Blob], *, to: Store, jobs: int) -> None:
+    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="copy") as pool:
+        try:
+            running = [pool.submit(to.put, blob) for blob in blobs]
+            done, _ = wait(running, return_when=FIRST_EXCEPTION)
+            for future in running:
+                if future in done:
+                    future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _manifest(store: Store, name: str, platform: Platform) -> tuple[Blob, Manifest]:
+    descriptor = store.resolve(name)
+    for _ in range(_NESTED_INDEXES):
+        blob = _in_memory(store, replace(descriptor, annotations={}))
+        with blob.open() as stream:
+            parsed = parse_manifest(stream.read(), descriptor.media_type)
+        if isinstance(parsed, Manifest):
+            return blob, parsed
+        descriptor = _choose(parsed, name, platform)
+    raise ImageError(f"image {name!r} is an index of indexes, deeper than {_NESTED_INDEXES}")
+
+
+def _choose(index: Index, name: str, platform: Platform) -> Descriptor:
+    chosen = choose(index.manifests, platform)
+    if chosen is None and len(index.manifests) == 1 and index.manifests[0].platform is None:
+        return index.manifests[0]
+    if chosen is None:
+        known = sorted({str(item.platform) for item in index.manifests if item.platform and item.platform.os != "unknown"})
+        raise ImageError(f"image {name!r} has nothing for platform {platform}", hint=f"it has: {', '.join(known) or 'none'}")
+    return chosen
+
+
+def _in_memory(store: Store, descriptor: Descriptor) -> Blob:
+    data = read_small(store.open(descriptor), descriptor, where="its store")
+    return replace(_lazy(store, descriptor), open=lambda: io.BytesIO(data))
+
+
+def _lazy(store: Store, descriptor: Descriptor) -> Blob:
+    path = store.blob_path(descriptor.digest) if isinstance(store, InFiles) else None
+    return Blob(
+        descriptor=descriptor,
+        open=lambda: store.open(descriptor),
+        origin=store.repository if isinstance(store, InRegistry) else None,
+        path=path if path is not None and path.is_file() else None,
+    )
