@@ -26,10 +26,14 @@ class Network(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exec:
-    """Run `argv` (shell already put in front); `env` is the whole environment, `user` as USER has it (may be empty)."""
+    """Run `argv` (shell already put in front); `env` is the whole environment, `user` as USER has it (may be empty).
+
+    `unkeyed_env` names the variables of `env` that cache keys leave out: proxy build arguments that no ARG declares.
+    """
 
     argv: tuple[str, ...]
     env: tuple[tuple[str, str], ...] = ()
+    unkeyed_env: tuple[str, ...] = ()
     cwd: str = "/"
     user: str = ""
     network: Network = Network.DEFAULT
@@ -55,6 +59,9 @@ class FromImage:
     reference: str
 
 
+CopySource = FromContext | FromStage | FromImage
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
     """Copy `paths` (expanded, as written: wildcards and trailing slashes kept) to `destination`.
@@ -63,7 +70,7 @@ class Copy:
     None, `chmod` an octal mode or None. `unpack` is ADD's habit of extracting local archives.
     """
 
-    source: FromContext | FromStage | FromImage
+    source: CopySource
     paths: tuple[str, ...]
     destination: str
     chown: str | None = None

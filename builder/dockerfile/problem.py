@@ -1,0 +1,43 @@
+"""What can be wrong with a piece of text, in one wording; whoever knows the line makes it a DockerfileError."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class Problem(Exception):
+    """Text that can't be read; it has no place yet."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the closest of `known` (cases ignored), or an empty string when none is close."""
+    spelled = {name.lower(): name for name in known}
+    close = get_close_matches(word[:100].lower(), list(spelled), n=1)
+    return f"did you mean {spelled[close[0]]!r}?" if close else ""
+
+
+def needs_one(name: str) -> Problem:
+    return Problem(f"{name} needs exactly one argument")
+
+
+def needs_some(name: str) -> Problem:
+    return Problem(f"{name} needs at least one argument")
+
+
+def needs_destination(name: str) -> Problem:
+    return Problem(f"{name} needs at least two arguments: one or more sources and a destination")
+
+
+def blank_name(name: str) -> Problem:
+    return Problem(f"{name} has a blank name")
+
+
+def not_built(feature: str) -> Problem:
+    """For syntax that is understood but can't be carried out yet."""
+    return Problem(f"{feature} is not supported yet")

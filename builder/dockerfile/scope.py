@@ -1,0 +1,140 @@
+"""What an instruction sees and changes while a stage is lowered (moby/buildkit, dockerfile2llb/convert.go)."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol, Self
+
+from builder.dockerfile import words
+from builder.dockerfile.forms import Arguments
+from builder.dockerfile.lines import Line
+from builder.dockerfile.problem import Problem
+from builder.image.config import DEFAULT_PATH, Config
+from builder.ops import FromImage, FromStage, Op
+
+DEFAULT_SHELL = ("/bin/sh", "-c")
+PROXY_ARGS = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+"""Build arguments that every RUN gets without ARG, in this and in lower case."""
+
+FindSource = Callable[[Line, str], FromStage | FromImage]
+"""(the instruction, what `from` says) → where that is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """One point of a stage.
+
+    `env` is what RUN and expansion see: the config's environment, and over it the arguments declared so far; `args` are these
+    arguments in order, as history shows them. `build_args` come from the command line, `global_args` from before the first FROM.
+    """
+
+    config: Config
+    env: Mapping[str, str]
+    args: Mapping[str, str] = field(default_factory=dict)
+    global_args: Mapping[str, str] = field(default_factory=dict)
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    escape: str = words.DEFAULT_ESCAPE
+    cmd_set: bool = False
+    find_source: FindSource
+
+    @classmethod
+    def start(cls, base: Config | Scope, **fields: Any) -> Scope:
+        """At a stage's first instruction: on the config of a base image, or where another stage ended.
+
+        A stage inherits its parent's arguments, but over them the parent's ENV counts again. Triggers don't outlive one FROM.
+        """
+        parent = base if isinstance(base, Scope) else None
+        config = base.config if isinstance(base, Scope) else base
+        if not any(entry.startswith("PATH=") for entry in config.env):
+            config = replace(config, env=(*config.env, f"PATH={DEFAULT_PATH}"))
+        if config.working_dir:
+            config = replace(config, working_dir=posixpath.join("/", config.working_dir))
+        env = dict(parent.env) if parent else {}
+        env |= dict(_split(entry) for entry in config.env)
+        return cls(config=replace(config, on_build=()), env=env, args=parent.args if parent else {}, **fields)
+
+    def expand(self, line: Line, word: str) -> str:
+        """`word` of `line` as one word; raises DockerfileError."""
+        try:
+            return words.expand(word, self.env, escape=self.escape)
+        except Problem as problem:
+            raise line.located(problem) from problem
+
+    def expand_words(self, line: Line, word: str) -> list[str]:
+        try:
+            return words.expand_words(word, self.env, escape=self.escape)
+        except Problem as problem:
+            raise line.located(problem) from problem
+
+    def with_config(self, **changes: Any) -> Scope:
+        return replace(self, config=replace(self.config, **changes))
+
+    def with_env(self, key: str, value: str) -> Scope:
+        """ENV: a known key keeps its place in the config."""
+        entry = f"{key}={value}"
+        name, value = _split(entry)
+        names = [_split(known)[0] for known in self.config.env]
+        env = list(self.config.env)
+        if name in names:
+            env[names.index(name)] = entry
+        else:
+            env.append(entry)
+        return replace(self.with_config(env=tuple(env)), env={**self.env, name: value})
+
+    def with_arg(self, key: str, value: str | None) -> Scope:
+        """ARG: None declares it without a value, so that it is unset unless ENV set it."""
+        env = self.env if value is None else {**self.env, key: value}
+        return replace(self, env=env, args={**self.args, key: value or ""})
+
+    @property
+    def shell(self) -> tuple[str, ...]:
+        return self.config.shell or DEFAULT_SHELL
+
+    @property
+    def working_dir(self) -> str:
+        return self.config.working_dir or "/"
+
+    @property
+    def proxy_env(self) -> dict[str, str]:
+        """The proxy variables among the build arguments, each in both spellings (llb.ProxyEnv)."""
+        given = {key.upper(): value for key, value in sorted(self.build_args.items()) if key.upper() in PROXY_ARGS}
+        return {name: given[key] for key in PROXY_ARGS if given.get(key) for name in (key, key.lower())}
+
+    @property
+    def args_text(self) -> tuple[str, ...]:
+        """The arguments as RUN's history shows them: `|2`, `A=1`, `B=2`."""
+        shown = tuple(f"{key}={self.env.get(key, value)}" for key, value in self.args.items())
+        return (f"|{len(shown)}", *shown) if shown else ()
+
+
+def _split(entry: str) -> tuple[str, str]:
+    key, _, value = entry.partition("=")
+    return key, value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """`op` is None when only the config changes; `created_by` is the history string, empty for none."""
+
+    scope: Scope
+    op: Op | None = None
+    created_by: str = ""
+
+
+class Instruction(Protocol):
+    """One Dockerfile instruction, typed: syntax that knows its line and what it means."""
+
+    form: ClassVar[Any]
+    """How its arguments are written: one of the functions in forms.py."""
+
+    @property
+    def line(self) -> Line: ...
+
+    @classmethod
+    def parse(cls, line: Line, arguments: Arguments) -> Self:
+        """Raises Problem for arguments or flags that the instruction can't have."""
+
+    def apply(self, scope: Scope) -> Applied:
+        """Raises DockerfileError, or Problem, which the caller gives the line's place."""

@@ -1,0 +1,405 @@
+"""Lowering: a Dockerfile to the stages its target needs, each a base and steps (moby/buildkit, dockerfile2llb/convert.go)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from builder import ops
+from builder.dockerfile import words
+from builder.dockerfile.gotext import quote_list
+from builder.dockerfile.instructions.copy import Copy
+from builder.dockerfile.instructions.onbuild import OnBuild
+from builder.dockerfile.lines import Line
+from builder.dockerfile.parse import Dockerfile, Stage, parse_trigger
+from builder.dockerfile.problem import Problem, suggest
+from builder.dockerfile.scope import Instruction, Scope
+from builder.errors import ImageError, UsageError
+from builder.image.config import Config
+from builder.image.platform import Platform
+from builder.image.reference import Reference
+from builder.ops import Location, Op
+
+_SCRATCH = "scratch"
+_INDEX = re.compile(r"[-+]?[0-9]+")
+BaseConfig = Callable[[str, Platform], Config]
+"""(reference as written, platform) → the config of that image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One instruction as it will be carried out.
+
+    `op` None: only the config changes. `created_by` is the text of its history entry, empty for an instruction that makes none
+    (ONBUILD); the entry is an empty layer exactly if `op` is None. `config` is the image's after the step, without history and
+    diff_ids.
+    """
+
+    text: str
+    location: Location
+    op: Op | None
+    created_by: str
+    config: Config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scratch:
+    """Begins with nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageBase:
+    """Begins where the stage with this index in the Dockerfile ended."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageBase:
+    """Begins with an image; `reference` is as written, variables expanded."""
+
+    reference: str
+    platform: Platform
+
+
+Base = Scratch | StageBase | ImageBase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStage:
+    """`index` is that in the Dockerfile; `config` is the final one, for the target with `--label`; no history, no diff_ids."""
+
+    index: int
+    name: str
+    base: Base
+    platform: Platform
+    steps: tuple[Step, ...]
+    config: Config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Only the stages the target needs, in build order; the last one is the target."""
+
+    stages: tuple[PlannedStage, ...]
+
+    @property
+    def target(self) -> PlannedStage:
+        return self.stages[-1]
+
+
+def lower(
+    dockerfile: Dockerfile,
+    *,
+    target: str,
+    build_args: Mapping[str, str],
+    labels: Mapping[str, str],
+    platform: Platform,
+    base_config: BaseConfig,
+    build_platform: Platform | None = None,
+) -> Plan:
+    """What has to be done for `target` (a stage's name or index; empty for the last stage).
+
+    `base_config` is asked once for each image the needed stages begin with. `build_platform` is the one this runs on. Raises
+    UsageError for an unknown target and DockerfileError for whatever is wrong in a needed stage; other stages aren't looked at.
+    """
+    stage = find_target(dockerfile, target)
+    global_args = _platform_args(platform, build_platform or Platform.host(), stage.name or "default")
+    global_args = {name: build_args.get(name, value) for name, value in global_args.items()}
+    for arg in dockerfile.global_args:
+        global_args = arg.apply_globally(global_args, build_args)
+    lowering = _Lowering(
+        dockerfile=dockerfile, build_args=build_args, global_args=global_args, platform=platform, base_config=base_config
+    )
+    return Plan(stages=lowering.run(stage, labels))
+
+
+def find_target(dockerfile: Dockerfile, target: str) -> Stage:
+    """By name (cases ignored; the last one of that name) or index, as Kaniko does; raises UsageError."""
+    stages = dockerfile.stages
+    if not target:
+        return stages[-1]
+    for stage in reversed(stages):
+        if stage.name == target.lower():
+            return stage
+    if target.isascii() and target.isdigit() and len(target) < 9 and int(target) < len(stages):
+        return stages[int(target)]
+    named = [stage.name for stage in stages if stage.name]
+    hint = suggest(target, named) or (f"the stages are {', '.join(named)}" if named else "no stage has a name")
+    raise UsageError(f"target stage {target!r} is not in {dockerfile.file}", hint=hint)
+
+
+def _platform_args(target: Platform, build: Platform, stage: str) -> dict[str, str]:
+    """The arguments every Dockerfile has: usable in FROM, and in a stage that declares them."""
+    args = {"TARGETSTAGE": stage}
+    for prefix, platform in (("TARGET", target), ("BUILD", build)):
+        args |= {
+            f"{prefix}PLATFORM": str(platform),
+            f"{prefix}OS": platform.os,
+            f"{prefix}OSVERSION": platform.os_version,
+            f"{prefix}ARCH": platform.architecture,
+            f"{prefix}VARIANT": platform.variant,
+        }
+    return args
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Needed:
+    """A stage that will be lowered; `reads` are the stages it copies from, and where."""
+
+    stage: Stage
+    base: Base
+    triggers: tuple[Instruction, ...]
+    reads: tuple[tuple[Line, int], ...]
+
+    @property
+    def depends_on(self) -> list[int]:
+        return [index for _, index in self.reads] + ([self.base.index] if isinstance(self.base, StageBase) else [])
+
+
+@dataclass(slots=True, kw_only=True)
+class _Lowering:
+    """One run of `lower`."""
+
+    dockerfile: Dockerfile
+    build_args: Mapping[str, str]
+    global_args: Mapping[str, str]
+    platform: Platform
+    base_config: BaseConfig
+    configs: dict[ImageBase, Config] = field(default_factory=dict)
+    ends: dict[int, Scope] = field(default_factory=dict)
+
+    def run(self, target: Stage, labels: Mapping[str, str]) -> tuple[PlannedStage, ...]:
+        needed: dict[int, _Needed] = {}
+        waiting = [target.index]
+        while waiting:
+            index = waiting.pop()
+            if index not in needed:
+                needed[index] = self._look_at(self.dockerfile.stages[index])
+                waiting += needed[index].depends_on
+        self._check_order(needed)
+        platforms: dict[int, Platform] = {}
+        planned = [self._stage(needed[index], platforms) for index in sorted(needed)]
+        last = planned[-1]
+        labelled = replace(last.config, labels={**last.config.labels, **labels})
+        return (*planned[:-1], replace(last, config=labelled))
+
+    def _look_at(self, stage: Stage) -> _Needed:
+        """Find out what a stage begins with and reads, the triggers of its base included."""
+        base = self._base(stage)
+        if isinstance(base, StageBase):
+            parent = self.dockerfile.stages[base.index].instructions
+            expressions = tuple(item.expression for item in parent if isinstance(item, OnBuild))
+        else:
+            expressions = self._start(base).on_build
+        triggers = tuple(parse_trigger(expression, stage.origin.line) for expression in expressions)
+        copies = [item for item in (*triggers, *stage.instructions) if isinstance(item, Copy) and item.source]
+        found = [(item.line, self._find_source(item.line, item.source)) for item in copies]
+        reads = tuple((line, source.index) for line, source in found if isinstance(source, ops.FromStage))
+        return _Needed(stage=stage, base=base, triggers=triggers, reads=reads)
+
+    def _base(self, stage: Stage) -> Base:
+        """A stage above of exactly that name comes first, then scratch, then an image."""
+        line = stage.origin.line
+        name = self._expand(line, stage.origin.base)
+        if not name:
+            hint = "give its variable a value by --build-arg or by ARG above the first FROM"
+            raise line.error(f"base name {stage.origin.base!r} is blank", hint=hint)
+        for other in reversed(self.dockerfile.stages[: stage.index]):
+            if other.name and other.name == name:
+                return StageBase(index=other.index)
+        if name == _SCRATCH:
+            return Scratch()
+        self._check_reference(line, name)
+        return ImageBase(reference=name, platform=self._platform(stage))
+
+    def _platform(self, stage: Stage) -> Platform:
+        line, text = stage.origin.line, stage.origin.platform
+        if not text:
+            return self.platform
+        expanded = self._expand(line, text)
+        try:
+            return Platform.parse(expanded)
+        except ImageError as error:
+            raise line.error(f"invalid platform {expanded!r} from {text!r}", hint=error.hint) from error
+
+    def _expand(self, line: Line, word: str) -> str:
+        try:
+            return words.expand(word, self.global_args, escape=line.escape)
+        except Problem as problem:
+            raise line.located(problem) from problem
+
+    def _check_reference(self, line: Line, name: str) -> None:
+        try:
+            Reference.parse(name)
+        except ImageError as error:
+            stages = [stage.name for stage in self.dockerfile.stages if stage.name]
+            raise line.error(str(error), hint=suggest(name, stages) or error.hint) from error
+
+    def _start(self, base: Scratch | ImageBase) -> Config:
+        if isinstance(base, Scratch):
+            return Config(platform=self.platform, working_dir="/")
+        if base not in self.configs:
+            config = self.base_config(base.reference, base.platform)
+            self.configs[base] = replace(config, created="", history=(), diff_ids=())
+        return self.configs[base]
+
+    def _find_source(self, line: Line, name: str) -> ops.FromStage | ops.FromImage:
+        """What `--from` means: a stage's index, its name (cases ignored, the last one of that name), or an image."""
+        try:
+            plain = words.expand(name, {}, escape=line.escape) == name
+        except Problem:
+            plain = False
+        if not plain:
+            hint = "define a stage with FROM and a global ARG, and name that"
+            raise line.error(f"variables are not expanded in --from={name}", hint=hint)
+        stages = self.dockerfile.stages
+        if _INDEX.fullmatch(name):
+            index = int(name[:9])
+            if not 0 <= index < len(stages):
+                raise line.error(f"invalid stage index {name}", hint=f"the file has the stages 0 to {len(stages) - 1}")
+            return ops.FromStage(index=index)
+        for stage in reversed(stages):
+            if stage.name and stage.name == name.lower():
+                return ops.FromStage(index=stage.index)
+        if name == _SCRATCH:
+            raise line.error("scratch holds nothing to copy")
+        self._check_reference(line, name)
+        return ops.FromImage(reference=name)
+
+    def _check_order(self, needed: Mapping[int, _Needed]) -> None:
+        """A stage reads only from those above it."""
+        for index, item in sorted(needed.items()):
+            for line, source in item.reads:
+                if source < index:
+                    continue
+                this, that = item.stage.title, needed[source].stage.title
+                if _reaches(needed, source, index):
+                    raise line.error(f"circular dependency detected on stage {this!r}")
+                raise line.error(f"cannot copy from stage {that!r}, it needs to be defined before current stage {this!r}")
+
+    def _stage(self, item: _Needed, platforms: dict[int, Platform]) -> PlannedStage:
+        stage, base = item.stage, item.base
+        scope = Scope.start(
+            self.ends[base.index] if isinstance(base, StageBase) else self._start(base),
+            build_args=self.build_args,
+            global_args=self.global_args,
+            escape=self.dockerfile.directives.escape,
+            find_source=self._find_source,
+        )
+        steps: list[Step] = []
+        for instruction in (*item.triggers, *stage.instructions):
+            scope, step = _step(instruction, scope)
+            steps.append(step)
+        for number in range(len(item.triggers)):
+            steps[number] = replace(steps[number], text=f"ONBUILD {steps[number].text}")
+        self.ends[stage.index] = scope
+        platforms[stage.index] = _platform_of(base, platforms, self.platform)
+        return PlannedStage(
+            index=stage.index,
+            name=stage.name,
+            base=base,
+            platform=platforms[stage.index],
+            steps=tuple(steps),
+            config=scope.config,
+        )
+
+
+def _reaches(needed: Mapping[int, _Needed], start: int, goal: int) -> bool:
+    seen: set[int] = set()
+    waiting = [start]
+    while waiting:
+        index = waiting.pop()
+        if index == goal:
+            return True
+        if index not in seen:
+            seen.add(index)
+            waiting += needed[index].depends_on
+    return False
+
+
+def _platform_of(base: Base, platforms: Mapping[int, Platform], default: Platform) -> Platform:
+    if isinstance(base, StageBase):
+        return platforms[base.index]
+    return base.platform if isinstance(base, ImageBase) else default
+
+
+def _step(instruction: Instruction, scope: Scope) -> tuple[Scope, Step]:
+    line = instruction.line
+    try:
+        applied = instruction.apply(scope)
+    except Problem as problem:
+        raise line.located(problem) from problem
+    if applied.op and any("\0" in text for text in _texts(applied.op)):
+        raise line.error("a NUL character can't be part of a command, a variable or a path")
+    text = " ".join([line.name, *line.text.split()[1:]]).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    config = applied.scope.config
+    return applied.scope, Step(text=text, location=line.location, op=applied.op, created_by=applied.created_by, config=config)
+
+
+def _texts(op: Op) -> Iterator[str]:
+    """What of an op reaches a system call."""
+    match op:
+        case ops.Exec():
+            yield from (*op.argv, op.cwd, *(text for pair in op.env for text in pair))
+        case ops.Copy():
+            yield from (*op.paths, op.destination)
+        case ops.MakeDir():
+            yield op.path
+
+
+def render(plan: Plan) -> str:
+    """A plan for people to read; equal plans look equal."""
+    lines: list[str] = []
+    for stage in plan.stages:
+        name = f" {stage.name}" if stage.name else ""
+        lines.append(f"stage {stage.index}{name} from {_base_text(stage.base)} for {stage.platform}")
+        for step in stage.steps:
+            lines.append(f"  {step.location}  {step.text}")
+            lines += [f"      {_op_text(step.op)}"] if step.op else []
+    config = json.loads(plan.target.config.to_bytes())["config"]
+    return "\n".join([*lines, "config", *_indented(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)), ""])
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}" for line in text.splitlines()]
+
+
+def _base_text(base: Base) -> str:
+    match base:
+        case Scratch():
+            return _SCRATCH
+        case StageBase():
+            return f"stage {base.index}"
+        case ImageBase():
+            return f"image {base.reference}"
+
+
+def _op_text(op: Op) -> str:
+    match op:
+        case ops.Exec():
+            network = "" if op.network is ops.Network.DEFAULT else f" network={op.network.value}"
+            return f"exec {quote_list(op.argv)} in {op.cwd}{_by(op.user)}{network}"
+        case ops.MakeDir():
+            return f"mkdir {op.path}{_by(op.user)}"
+        case ops.Copy():
+            chown = f" chown={op.chown}" if op.chown else ""
+            chmod = "" if op.chmod is None else f" chmod={op.chmod:04o}"
+            unpack = " unpack" if op.unpack else ""
+            return f"copy {quote_list(op.paths)} of {_source_text(op.source)} to {op.destination}{chown}{chmod}{unpack}"
+
+
+def _by(user: str) -> str:
+    return f" as {user}" if user else ""
+
+
+def _source_text(source: ops.CopySource) -> str:
+    match source:
+        case ops.FromContext():
+            return "context"
+        case ops.FromStage():
+            return f"stage {source.index}"
+        case ops.FromImage():
+            return f"image {source.reference}"
