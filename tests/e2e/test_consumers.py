@@ -33,6 +33,7 @@ CMD ["sh", "-c", "echo $GREETING from $(pwd) as $(id -un):; cat one two link; ls
 """,
     },
 )
+CHECK = 'RUN test "$GREETING" = hello && test -u /d/one && ! test -e /data/file'
 SAYS = "hello from /d as app:\none\none\none\nonly\n"
 
 pytestmark = pytest.mark.oracle
@@ -108,7 +109,7 @@ def test_docker_pulls_and_runs_the_pushed_image(written: tuple[Path, str], docke
 @pytest.mark.parametrize("tool", ["podman", "buildah"])
 def test_podman_and_buildah_pull_the_pushed_image(written: tuple[Path, str], tmp_path: Path, tool: str) -> None:
     _, name = written
-    storage = ["--root", tmp_path / "root", "--runroot", tmp_path / "run", "--storage-driver", "vfs"]
+    storage: list[str | Path] = ["--root", tmp_path / "root", "--runroot", tmp_path / "run", "--storage-driver", "vfs"]
     shell([need(tool), *storage, "pull", "--quiet", "--tls-verify=false", name])
     facts = json.loads(shell([tool, *storage, "inspect", "--type=image", name]))
     config = facts[0]["Config"] if tool == "podman" else facts["OCIv1"]["config"]
@@ -117,7 +118,7 @@ def test_podman_and_buildah_pull_the_pushed_image(written: tuple[Path, str], tmp
 
 def test_docker_builds_on_the_pushed_image(written: tuple[Path, str], docker: Docker, tmp_path: Path) -> None:
     _, name = written
-    (tmp_path / "Dockerfile").write_text(f'FROM {name}\nRUN test "$GREETING" = hello && test -u /d/one && ! test -e /data/file\n')
+    (tmp_path / "Dockerfile").write_text(f"FROM {name}\n{CHECK}\n")
     tag = f"oracle-{uuid.uuid4().hex}"
     done = docker.run("buildx", "build", "--network=host", "--no-cache", "-t", tag, str(tmp_path))
     docker.run("image", "rm", "--force", tag)
@@ -126,7 +127,7 @@ def test_docker_builds_on_the_pushed_image(written: tuple[Path, str], docker: Do
 
 def test_masu_builds_on_what_it_pushed(written: tuple[Path, str], tmp_path: Path) -> None:
     _, name = written
-    (tmp_path / "Dockerfile").write_text(f'FROM {name}\nRUN test "$GREETING" = hello && test -u /d/one && ! test -e /data/file\n')
+    (tmp_path / "Dockerfile").write_text(f"FROM {name}\n{CHECK}\n")
     done = Masu(state=tmp_path / "state")("build", "--no-push", f"--insecure-registry={name.partition('/')[0]}", tmp_path)
     assert done.returncode == 0, done.stderr
 

@@ -68,6 +68,17 @@ def test_the_same_case_gives_the_same_blobs_for_the_same_epoch(docker: Docker, b
     assert len(digests) == 1
 
 
+@pytest.mark.oracle
+def test_an_xz_archive_is_unpacked_though_docker_does_so_only_where_xz_is_installed(bases: Bases, tmp_path: Path) -> None:
+    script = "mkdir t; echo x > t/x; ln t/x t/hard; tar -cJf a.tar.xz -C t .; tar -cf a.tar -C t ."
+    text = "FROM scratch\nADD a.tar /plain\nADD a.tar.xz /xz\n"
+    case = Case(group="none", name="xz", sections={"context": script, "Dockerfile": text})
+    image = build_case(case, bases, tmp_path).image
+    assert image
+    assert sorted(path for path in image.files if path.startswith("/xz")) == ["/xz", "/xz/hard", "/xz/x"]
+    assert image.files["/xz/x"].sha256 == image.files["/plain/x"].sha256
+
+
 def test_every_known_difference_is_explained_and_no_explanation_is_left_over() -> None:
     text = (REPOSITORY / "docs/differences.md").read_text()
     headings = set(re.findall(r"^## (.+)$", text, re.MULTILINE))
