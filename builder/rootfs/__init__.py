@@ -1,0 +1,59 @@
+"""The filesystem of one stage: the only mutable object of masu."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from builder.image.digest import Digest
+from builder.image.layer import Layer
+from builder.image.media import MediaType
+from builder.ops import Copy, MakeDir
+from builder.rootfs.copy_tree import SourceTree
+from builder.rootfs.owner import Owners
+from builder.rootfs.tree import Changes
+from builder.rootfs.users import Identity
+
+__all__ = ["Changes", "Identity", "Owners", "Rootfs", "SourceTree"]
+
+
+class Rootfs(Protocol):
+    """`path` is its directory; except during a RUN everything is done there. `owners` knows the true metadata of its files."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def owners(self) -> Owners: ...
+
+    def unpack(self, layer: BinaryIO, *, diff_id: Digest | None = None) -> None:
+        """Apply a layer's tar stream, compressed or not; read to its end. With `diff_id` its content is checked."""
+
+    def snapshot(self) -> None:
+        """Remember the tree as it is, before a RUN. Once it returns, no change can escape `diff`."""
+
+    def diff(self, *, ignoring_ctime: Collection[str] = ()) -> Changes:
+        """What has changed since the snapshot; `ignoring_ctime` are paths whose ctime a sandbox has changed by renaming them."""
+
+    def copy(self, op: Copy, source: SourceTree) -> Changes:
+        """Do a Copy op and return what it wrote, without a scan."""
+
+    def make_dir(self, op: MakeDir) -> Changes:
+        """Do a MakeDir op and return what it made, without a scan."""
+
+    def pack(self, changes: Changes, *, to: Path, media_type: MediaType, level: int | None, newest: int | None) -> Layer:
+        """Write a layer of the changes into the directory `to` (pack.py says more)."""
+
+    def user(self, name: str) -> Identity:
+        """Who a process runs as for whom USER has `name`."""
+
+    def mountpoints(self, wanted: Mapping[str, bool]) -> AbstractContextManager[dict[str, str]]:
+        """Places for a sandbox to mount on, there as long as the context is entered (mountpoints.py says more)."""
+
+    def as_source(self) -> SourceTree:
+        """What COPY --from reads."""
+
+    def remove(self) -> None:
+        """Delete the whole tree."""

@@ -1,0 +1,229 @@
+"""Copies one file or tree into a rootfs with its metadata, hard links within it kept.
+
+What replaces what, and whose metadata a directory ends with, as in BuildKit's tonistiigi/fsutil, copy/copy.go.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import RootfsError
+from builder.rootfs import paths
+from builder.rootfs.owner import Meta, Owners, Truth, stored_xattrs
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PIECE = 1 << 26  # bytes for one copy_file_range, which copies inside the kernel
+_BUFFER = 1 << 20
+_NOT_HERE = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF})
+
+
+def _nothing(path: str) -> bool:
+    return False
+
+
+def _everything(path: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTree:
+    """Where COPY reads: a directory that paths can't leave.
+
+    `owners` is the source rootfs's; None means a build context, whose files all belong to root. `ignored` says which paths
+    (relative to the root) aren't there; `prunes` for which ignored directories this holds of all below. `ignore_file` is named in
+    hints.
+    """
+
+    path: Path
+    owners: Owners | None = None
+    ignored: Callable[[str], bool] = _nothing
+    prunes: Callable[[str], bool] = _everything
+    ignore_file: str = ".dockerignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """What `--chown` and `--chmod` put in place of the source's own."""
+
+    owner: tuple[int, int] | None = None
+    mode: int | None = None
+
+
+class TreeCopier:
+    """Copies entries of one source into one rootfs; `written` has the paths made or changed."""
+
+    def __init__(self, source_fd: int, source: SourceTree, root_fd: int, owners: Owners, override: Override) -> None:
+        self._source_fd = source_fd
+        self._source = source
+        self._root_fd = root_fd
+        self._owners = owners
+        self._override = override
+        self._links: dict[tuple[int, int], str] = {}
+        self.written: set[str] = set()
+
+    def exists(self, path: str) -> bool:
+        """Whether ignore rules let a path of the source be there; an ignored directory is if something below it is."""
+        if not path or not self._source.ignored(path):
+            return True
+        if self._source.prunes(path):
+            return False
+        try:
+            with paths.opened(paths.open_strict(self._source_fd, path)) as fd:
+                names = os.listdir(fd)
+        except OSError:
+            return False
+        return any(self.exists(paths.join(path, name)) for name in names)
+
+    def file(self, source_path: str, target_path: str) -> None:
+        """Copy what isn't a directory to `target_path`, whose directory exists; a directory in its place is an error."""
+        self._links.clear()
+        self._in_directories(source_path, target_path, self._entry)
+
+    def content(self, source_path: str, target_path: str) -> None:
+        """Copy what is in a directory into the existing directory `target_path`."""
+        self._links.clear()
+        directories = [(source_path, target_path)]
+        for source_dir, target_dir in directories:  # grows while it is read
+            directories.extend(self._level(source_dir, target_dir))
+        for source_dir, target_dir in reversed(directories[1:]):
+            self._in_directories(source_dir, target_dir, self._finish_directory)
+
+    def _level(self, source_dir: str, target_dir: str) -> list[tuple[str, str]]:
+        """Copy the files of one directory and make its subdirectories; returns those."""
+        with (
+            paths.opened(paths.open_strict(self._source_fd, source_dir)) as source_fd,
+            paths.opened(paths.open_strict(self._root_fd, target_dir)) as target_fd,
+        ):
+            return self._children(source_fd, source_dir, target_fd, target_dir)
+
+    def _children(self, source_fd: int, source_dir: str, target_fd: int, target_dir: str) -> list[tuple[str, str]]:
+        made = []
+        for name in sorted(os.listdir(source_fd)):
+            source_path, target_path = paths.join(source_dir, name), paths.join(target_dir, name)
+            if not self.exists(source_path):
+                continue
+            status = os.stat(name, dir_fd=source_fd, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                _make_directory(target_fd, name, target_path)
+                self.written.add(target_path)
+                made.append((source_path, target_path))
+            else:
+                self._copy(source_fd, name, status, target_fd, name, target_path)
+        return made
+
+    def _in_directories(self, source_path: str, target_path: str, act: Callable[[int, str, int, str, str], None]) -> None:
+        """Call `act` with the open parents and names of two paths without links."""
+        source_parent, source_name = paths.split(source_path)
+        target_parent, target_name = paths.split(target_path)
+        with (
+            paths.opened(paths.open_strict(self._source_fd, source_parent)) as source_fd,
+            paths.opened(paths.open_strict(self._root_fd, target_parent)) as target_fd,
+        ):
+            act(source_fd, source_name, target_fd, target_name, target_path)
+
+    def _entry(self, source_fd: int, source_name: str, target_fd: int, target_name: str, target_path: str) -> None:
+        status = os.stat(source_name, dir_fd=source_fd, follow_symlinks=False)
+        self._copy(source_fd, source_name, status, target_fd, target_name, target_path)
+
+    def _finish_directory(self, source_fd: int, source_name: str, target_fd: int, target_name: str, target_path: str) -> None:
+        """Last, because entries made in a directory change its time, and its mode could forbid them."""
+        with paths.opened(os.open(source_name, _READ | os.O_DIRECTORY, dir_fd=source_fd)) as source:
+            status = os.fstat(source)
+            with paths.opened(os.open(target_name, _READ | os.O_DIRECTORY, dir_fd=target_fd)) as target:
+                self._owners.set(target, self._meta(status, source_name, source_fd, source))
+
+    def _copy(
+        self, source_fd: int, source_name: str, status: os.stat_result, target_fd: int, target_name: str, target_path: str
+    ) -> None:
+        """One entry that isn't a directory."""
+        _clear(target_fd, target_name, target_path)
+        self.written.add(target_path)
+        if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
+            first = self._links.setdefault((status.st_dev, status.st_ino), target_path)
+            if first != target_path:
+                self._link(first, target_fd, target_name)
+                return
+        meta = self._meta(status, source_name, source_fd, None)
+        if stat.S_ISLNK(status.st_mode):
+            os.symlink(os.readlink(source_name, dir_fd=source_fd), target_name, dir_fd=target_fd)
+            self._owners.set(target_name, meta, dir_fd=target_fd)
+        elif stat.S_ISREG(meta.mode):
+            self._regular(source_fd, source_name, status, target_fd, target_name)
+        else:
+            self._owners.mknod(target_name, meta, dir_fd=target_fd)
+
+    def _link(self, first: str, target_fd: int, target_name: str) -> None:
+        with paths.find(self._root_fd, first, follow=False) as spot:
+            os.link(spot.name, target_name, src_dir_fd=spot.dir_fd, dst_dir_fd=target_fd, follow_symlinks=False)
+
+    def _regular(self, source_fd: int, source_name: str, status: os.stat_result, target_fd: int, target_name: str) -> None:
+        target = os.open(target_name, _CREATE, 0o600, dir_fd=target_fd)
+        try:
+            if stat.S_ISSOCK(status.st_mode):
+                self._owners.set(target, self._meta(status, source_name, source_fd, None))
+                return
+            with paths.opened(os.open(source_name, _READ, dir_fd=source_fd)) as source:
+                copy_bytes(source, target)
+                self._owners.set(target, self._meta(status, source_name, source_fd, source))
+        finally:
+            os.close(target)
+
+    def _meta(self, status: os.stat_result, name: str, dir_fd: int, fd: int | None) -> Meta:
+        owners = self._source.owners
+        if owners is None:
+            truth = Truth(status.st_mode, 0, 0, status.st_rdev)
+            xattrs = stored_xattrs(fd) if fd is not None else ()
+        else:
+            truth = owners.truth(status, name, dir_fd=dir_fd)
+            xattrs = owners.xattrs(fd, status) if fd is not None else ()
+        mode = truth.mode
+        if stat.S_ISSOCK(mode):
+            mode = stat.S_IFREG | stat.S_IMODE(mode)
+        if self._override.mode is not None and not stat.S_ISLNK(mode):
+            mode = stat.S_IFMT(mode) | self._override.mode
+        uid, gid = self._override.owner or (truth.uid, truth.gid)
+        return Meta(mode, uid, gid, status.st_mtime_ns, truth.rdev, xattrs)
+
+
+def _make_directory(dir_fd: int, name: str, path: str) -> None:
+    try:
+        os.mkdir(name, 0o700, dir_fd=dir_fd)
+    except FileExistsError:
+        if not stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+            raise RootfsError(f"can't copy a directory over {'/' + path!r}, which isn't one") from None
+
+
+def _clear(dir_fd: int, name: str, path: str) -> None:
+    """Make room for a file."""
+    try:
+        os.unlink(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.EPERM):
+            raise
+        raise RootfsError(f"can't copy a file over the directory {'/' + path!r}") from error
+
+
+def copy_bytes(source: int, target: int) -> None:
+    """Copy the rest of one open file to another inside the kernel, where it can; else through a small buffer."""
+    try:
+        copied = 0
+        while count := os.copy_file_range(source, target, _PIECE):
+            copied += count
+        if copied:
+            return
+    except OSError as error:
+        if error.errno not in _NOT_HERE:
+            raise
+    # Files of /proc and the like claim to be empty to copy_file_range.
+    while data := os.read(source, _BUFFER):
+        view = memoryview(data)
+        while len(view):
+            view = view[os.write(target, view) :]

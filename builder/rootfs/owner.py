@@ -1,0 +1,217 @@
+"""The true owner, mode, device number and attributes of the files of a Rootfs, also where the kernel refuses to store them.
+
+Without the right to chown, mknod or set `security.*` attributes (a user namespace with one uid, a container without capabilities)
+they are kept in a book in memory, under the inode number and its time of birth, which no later file with the same number shares.
+Everyone who makes or reads a file of the Rootfs asks here. Where the kernel grants everything the book stays empty and costs one
+comparison a file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+import struct
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_REFUSED = frozenset({errno.EPERM, errno.EINVAL, errno.EACCES})
+_UNSUPPORTED = _REFUSED | {errno.ENOTSUP, errno.ENOSYS}
+_AT_EMPTY_PATH = 0x1000
+_AT_SYMLINK_NOFOLLOW = 0x100
+_STATX_BTIME = 0x800
+
+KEPT_XATTRS = ("security.capability",)
+KEPT_XATTR_PREFIX = "user."
+"""What an image layer keeps of a file's extended attributes: capabilities and the user's own."""
+
+
+class Meta(NamedTuple):
+    """What a file is apart from its content: `mode` with the type bits, `mtime_ns` in nanoseconds since the epoch."""
+
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+    rdev: int = 0
+    xattrs: tuple[tuple[str, bytes], ...] = ()
+
+
+class Truth(NamedTuple):
+    mode: int
+    uid: int
+    gid: int
+    rdev: int
+
+
+class _Record(NamedTuple):
+    born_ns: int
+    truth: Truth
+    xattrs: tuple[tuple[str, bytes], ...]
+
+
+class Owners:
+    """One a Rootfs; `directory` is a scratch directory on the same filesystem, in which the kernel is asked what it permits."""
+
+    def __init__(self, directory: Path) -> None:
+        self._reads_all = _overrides_modes(directory)
+        euid = os.geteuid()
+        # Everything a non-root builder makes belongs to itself; unless the book says otherwise that means root.
+        self._self = (euid, os.getegid()) if euid else None
+        self._book: dict[int, _Record] = {}
+
+    @property
+    def plain(self) -> bool:
+        """Whether lstat(2) tells the truth about every file."""
+        return not self._book and self._self is None
+
+    def set(self, target: int | str, meta: Meta, *, dir_fd: int | None = None) -> None:
+        """Give a file made by us its metadata, or note in the book what the kernel refuses.
+
+        `target` is a descriptor, or a name in `dir_fd` that isn't followed.
+        """
+        # chown clears set-id bits and capabilities, so it comes first; writing is over by now.
+        refused = not self._chown(target, meta, dir_fd)
+        if not stat.S_ISLNK(meta.mode):
+            refused |= not self._chmod(target, meta.mode, dir_fd)
+        lost = _set_xattrs(target, meta.xattrs) if meta.xattrs and isinstance(target, int) else ()
+        os.utime(target, ns=(meta.mtime_ns, meta.mtime_ns), **_at(target, dir_fd))
+        if refused or lost or self._book:
+            self._note(target, dir_fd, Truth(meta.mode, meta.uid, meta.gid, meta.rdev), lost, refused=refused)
+
+    def _chown(self, target: int | str, meta: Meta, dir_fd: int | None) -> bool:
+        if self._self is not None and meta.uid == 0 and meta.gid == 0:
+            return True
+        try:
+            os.chown(target, meta.uid, meta.gid, **_at(target, dir_fd))
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            return False
+        return True
+
+    def _chmod(self, target: int | str, mode: int, dir_fd: int | None) -> bool:
+        wanted = stat.S_IMODE(mode)
+        granted = wanted
+        if not self._reads_all:
+            # The builder must be able to read and replace what it has made.
+            granted |= 0o700 if stat.S_ISDIR(mode) else 0o600
+        if dir_fd is None:
+            os.chmod(target, granted)
+        else:
+            os.chmod(target, granted, dir_fd=dir_fd)
+        return granted == wanted
+
+    def mknod(self, name: str, meta: Meta, *, dir_fd: int) -> None:
+        """Make a device node or FIFO with its metadata; one that is refused becomes an empty file with an entry in the book."""
+        try:
+            os.mknod(name, stat.S_IFMT(meta.mode) | 0o600, meta.rdev, dir_fd=dir_fd)
+            self.set(name, meta, dir_fd=dir_fd)
+        except PermissionError:
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=dir_fd))
+            self.set(name, meta, dir_fd=dir_fd)
+            self._note(name, dir_fd, Truth(meta.mode, meta.uid, meta.gid, meta.rdev), (), refused=True)
+
+    def record(self, name: str, truth: Truth, *, dir_fd: int) -> None:
+        """Note what a program believes it has done to a file, when a sandbox only let it believe so."""
+        self._note(name, dir_fd, truth, self._recorded_xattrs(os.stat(name, dir_fd=dir_fd, follow_symlinks=False)), refused=True)
+
+    def _note(
+        self, target: int | str, dir_fd: int | None, truth: Truth, xattrs: tuple[tuple[str, bytes], ...], *, refused: bool
+    ) -> None:
+        status = os.stat(target, **_at(target, dir_fd))
+        if refused or xattrs:
+            self._book[status.st_ino] = _Record(_born_ns(target, dir_fd), truth, xattrs)
+        else:
+            self._book.pop(status.st_ino, None)
+
+    def truth(self, status: os.stat_result, name: int | str, *, dir_fd: int | None = None) -> Truth:
+        """Mode, owner and device number of the file that `status` (from lstat) is about."""
+        record = self._book.get(status.st_ino)
+        if record is not None and record.born_ns == _born_ns(name, dir_fd):
+            return record.truth
+        uid, gid = status.st_uid, status.st_gid
+        if self._self is not None:
+            uid = 0 if uid == self._self[0] else uid
+            gid = 0 if gid == self._self[1] else gid
+        return Truth(status.st_mode, uid, gid, status.st_rdev)
+
+    def xattrs(self, fd: int, status: os.stat_result) -> tuple[tuple[str, bytes], ...]:
+        """The attributes of an open file that layers keep, sorted."""
+        found = stored_xattrs(fd)
+        return tuple(sorted({**dict(found), **dict(self._recorded_xattrs(status))}.items())) if self._book else found
+
+    def _recorded_xattrs(self, status: os.stat_result) -> tuple[tuple[str, bytes], ...]:
+        record = self._book.get(status.st_ino)
+        return record.xattrs if record else ()
+
+
+def keeps_xattr(name: str) -> bool:
+    """Whether layers keep this extended attribute."""
+    return name in KEPT_XATTRS or name.startswith(KEPT_XATTR_PREFIX)
+
+
+def _at(target: int | str, dir_fd: int | None) -> dict[str, Any]:
+    """Keyword arguments for a call on a descriptor, or on a name that isn't followed."""
+    return {} if isinstance(target, int) else {"dir_fd": dir_fd, "follow_symlinks": False}
+
+
+def stored_xattrs(fd: int) -> tuple[tuple[str, bytes], ...]:
+    """The attributes of an open file that layers keep, as the filesystem has them, sorted."""
+    return tuple((name, os.getxattr(fd, name)) for name in sorted(_listed(fd)) if keeps_xattr(name))
+
+
+def _listed(fd: int) -> list[str]:
+    try:
+        return os.listxattr(fd)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return []
+        raise
+
+
+def _set_xattrs(fd: int, xattrs: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
+    """Set them and return those that were refused."""
+    lost = []
+    for name, value in xattrs:
+        try:
+            os.setxattr(fd, name, value)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            lost.append((name, value))
+    return tuple(lost)
+
+
+def _overrides_modes(directory: Path) -> bool:
+    """Whether files without any permission bit can be opened all the same (CAP_DAC_OVERRIDE)."""
+    handle, name = tempfile.mkstemp(dir=directory, prefix=".probe-")
+    try:
+        os.fchmod(handle, 0)
+        os.close(os.open(name, os.O_RDWR | os.O_CLOEXEC))
+    except PermissionError:
+        return False
+    finally:
+        os.close(handle)
+        os.unlink(name)
+    return True
+
+
+def _born_ns(target: int | str, dir_fd: int | None) -> int:
+    """The file's time of birth, statx(2), in nanoseconds; 0 where kernel, C library or filesystem don't tell."""
+    statx = getattr(_LIBC, "statx", None)
+    if statx is None:
+        return 0
+    answer = ctypes.create_string_buffer(256)
+    if isinstance(target, int):
+        failed = statx(target, b"", _AT_EMPTY_PATH, _STATX_BTIME, answer)
+    else:
+        failed = statx(-100 if dir_fd is None else dir_fd, os.fsencode(target), _AT_SYMLINK_NOFOLLOW, _STATX_BTIME, answer)
+    # struct statx: stx_mask at 0, stx_btime at 80 (seconds, then nanoseconds).
+    mask, seconds, nanoseconds = struct.unpack_from("=I76xqI", answer)
+    return 0 if failed or not mask & _STATX_BTIME else int(seconds) * 1_000_000_000 + int(nanoseconds)
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)

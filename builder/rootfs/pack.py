@@ -1,0 +1,159 @@
+"""Makes a layer of a rootfs's changes in one pass: tar, its digest, compression, the digest of that, a file.
+
+The archive is a function of the changed files alone: names sorted, owners as numbers, whole seconds, PAX records only where ustar
+can't say it, no time or name in the compressor's header. Whiteouts as in the OCI image spec, layer.md. All directories on the way
+to an entry are in the layer with their own metadata, because an overlay store unpacks each layer by itself and would invent them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from builder.errors import RootfsError
+from builder.image.blob import Blob
+from builder.image.descriptor import Descriptor
+from builder.image.layer import Layer
+from builder.image.media import OCI_LAYER_GZIP, MediaType
+from builder.image.verify import verified
+from builder.rootfs import paths
+from builder.rootfs.owner import Owners
+from builder.rootfs.pipeline import Pipeline
+from builder.rootfs.tree import Changes
+from builder.rootfs.unpack import WHITEOUT
+from builder.rootfs.ustar import BLOCK, header, padding
+
+_log = logging.getLogger(__name__)
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_END = bytes(2 * BLOCK)
+
+
+def write_layer(
+    root_fd: int,
+    changes: Changes,
+    owners: Owners,
+    *,
+    to: Path,
+    media_type: MediaType = OCI_LAYER_GZIP,
+    level: int | None = None,
+    newest: int | None = None,
+) -> Layer:
+    """Write the layer into the directory `to`, under the hexadecimal digest of its bytes, and return it.
+
+    `level` is the compressor's (None: its fastest useful one); `newest` limits modification times, in seconds since the epoch.
+    Raises RootfsError when a file can't be read, changes meanwhile, or the disk is full; nothing is left in `to` then.
+    """
+    try:
+        with Pipeline(to, media_type, level=level) as pipeline:
+            with _Packer(root_fd, owners, pipeline, newest) as packer:
+                for path, is_whiteout in _plan(changes):
+                    if is_whiteout:
+                        packer.add_whiteout(path)
+                    else:
+                        packer.add(path)
+            pipeline.write(_END)
+            done = pipeline.finish()
+    except OSError as error:
+        raise RootfsError(f"can't write layer: {error.strerror or error}") from error
+    descriptor = Descriptor(media_type=media_type, digest=done.digest, size=done.size)
+    blob = Blob(descriptor=descriptor, open=partial(_open, done.path, descriptor), path=done.path)
+    return Layer(blob=blob, diff_id=done.diff_id)
+
+
+def _open(path: Path, descriptor: Descriptor) -> BinaryIO:
+    return verified(path.open("rb"), descriptor, where=str(path))
+
+
+def _plan(changes: Changes) -> list[tuple[str, bool]]:
+    """Paths to write in order, each with whether it is a whiteout (then the path is the marker's)."""
+    written = set(changes.written)
+    markers = {}
+    for path in changes.deleted:
+        parent, name = paths.split(path)
+        markers[paths.join(parent, WHITEOUT + name)] = True
+    for path in [*changes.written, *changes.deleted]:
+        parent = paths.split(path)[0]
+        while parent and parent not in written:
+            written.add(parent)
+            parent = paths.split(parent)[0]
+    return sorted([*((path, False) for path in written), *markers.items()])
+
+
+class _Packer:
+    """Writes entries of a rootfs to a pipeline; remembers hard links and the directory it is in."""
+
+    def __init__(self, root_fd: int, owners: Owners, pipeline: Pipeline, newest: int | None) -> None:
+        self._root_fd = root_fd
+        self._owners = owners
+        self._pipeline = pipeline
+        self._newest = newest
+        self._links: dict[tuple[int, int], str] = {}  # device and inode → first path
+        self._parent = ""
+        self._parent_fd = os.dup(root_fd)
+
+    def __enter__(self) -> _Packer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._parent_fd)
+
+    def add_whiteout(self, path: str) -> None:
+        """A marker that deletes what lower layers have."""
+        self._pipeline.write(header(path, mode=stat.S_IFREG, uid=0, gid=0, size=0, mtime=0))
+
+    def add(self, path: str) -> None:
+        """One entry with its content."""
+        parent, name = paths.split(path)
+        if name.startswith(WHITEOUT):
+            _log.warning("leaving %r out of the layer: the name means a deletion there", "/" + path)
+            return
+        try:
+            dir_fd = self._enter(parent)
+            status = os.stat(name or ".", dir_fd=dir_fd, follow_symlinks=False)
+            if stat.S_ISSOCK(status.st_mode):
+                return
+            self._add(path, name or ".", dir_fd, status)
+        except OSError as error:
+            raise RootfsError(f"can't put {'/' + path!r} in a layer: {error.strerror or error}") from error
+
+    def _enter(self, parent: str) -> int:
+        if parent != self._parent:
+            fd = paths.open_known(self._root_fd, parent)
+            os.close(self._parent_fd)
+            self._parent, self._parent_fd = parent, fd
+        return self._parent_fd
+
+    def _add(self, path: str, name: str, dir_fd: int, status: os.stat_result) -> None:
+        truth = self._owners.truth(status, name, dir_fd=dir_fd)
+        mtime = status.st_mtime_ns // 10**9
+        if self._newest is not None:
+            mtime = min(mtime, self._newest)
+        write = partial(header, mode=truth.mode, uid=truth.uid, gid=truth.gid, mtime=mtime, rdev=truth.rdev)
+        if stat.S_ISREG(truth.mode):
+            self._file(path, name, dir_fd, status, write)
+        elif stat.S_ISDIR(truth.mode):
+            with paths.opened(os.open(name, _READ | os.O_DIRECTORY, dir_fd=dir_fd)) as fd:
+                self._pipeline.write(write(f"{path or '.'}/", size=0, xattrs=self._owners.xattrs(fd, status)))
+        else:
+            link = os.readlink(name, dir_fd=dir_fd) if stat.S_ISLNK(truth.mode) else ""
+            self._pipeline.write(write(path, size=0, link=link))
+
+    def _file(self, path: str, name: str, dir_fd: int, status: os.stat_result, write: partial[bytes]) -> None:
+        if status.st_nlink > 1:
+            first = self._links.setdefault((status.st_dev, status.st_ino), path)
+            if first != path:
+                self._pipeline.write(write(path, size=0, link=first, hard=True))
+                return
+        with paths.opened(os.open(name, _READ, dir_fd=dir_fd)) as fd:
+            self._pipeline.write(write(path, size=status.st_size, xattrs=self._owners.xattrs(fd, status)))
+            got = self._pipeline.fill(fd, status.st_size)
+            after = os.fstat(fd)
+        if got < status.st_size or (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            raise RootfsError(
+                f"{'/' + path!r} has changed while it was put in a layer", hint="end background processes before a RUN ends"
+            )
+        self._pipeline.write(padding(status.st_size))

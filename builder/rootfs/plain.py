@@ -1,0 +1,102 @@
+"""A Rootfs in a plain directory: changes are found by scanning it before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO
+
+from builder.errors import RootfsError
+from builder.image.digest import Digest
+from builder.image.layer import Layer
+from builder.image.media import OCI_LAYER_GZIP, MediaType
+from builder.ops import Copy, MakeDir
+from builder.rootfs import paths
+from builder.rootfs.copy import copy_into
+from builder.rootfs.copy_tree import SourceTree
+from builder.rootfs.make_dir import make_dir
+from builder.rootfs.mountpoints import mountpoints
+from builder.rootfs.owner import Owners
+from builder.rootfs.pack import write_layer
+from builder.rootfs.tree import Changes, Entry, diff, scan, settle
+from builder.rootfs.unpack import apply_layer
+from builder.rootfs.users import Identity, lookup_user
+
+
+class PlainRootfs:
+    """The directory is made if missing; the one above must be on the same filesystem and writable: it is scratch space."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(exist_ok=True)
+        path.chmod(0o755)
+        self.owners = Owners(path.parent)
+        self._tree: dict[str, Entry] | None = None
+        self._is_current = False  # nothing has changed since _tree was scanned
+
+    def unpack(self, layer: BinaryIO, *, diff_id: Digest | None = None) -> None:
+        self._is_current = False
+        with paths.opened_root(self.path) as root_fd:
+            apply_layer(root_fd, layer, self.owners, diff_id=diff_id)
+
+    def snapshot(self) -> None:
+        if self._tree is None or not self._is_current:
+            self._tree = self._scan()
+        self._is_current = False
+        settle(self._tree, self.path.parent)
+
+    def diff(self, *, ignoring_ctime: Collection[str] = ()) -> Changes:
+        if self._tree is None:
+            raise RootfsError("there is no snapshot to compare with")
+        new = self._scan()
+        changes = diff(self._tree, new, ignoring_ctime=ignoring_ctime)
+        self._tree, self._is_current = new, True
+        return changes
+
+    def copy(self, op: Copy, source: SourceTree) -> Changes:
+        self._is_current = False
+        with paths.opened_root(self.path) as root_fd:
+            return copy_into(root_fd, op, source, self.owners)
+
+    def make_dir(self, op: MakeDir) -> Changes:
+        self._is_current = False
+        with paths.opened_root(self.path) as root_fd:
+            return make_dir(root_fd, op, self.owners)
+
+    def pack(
+        self,
+        changes: Changes,
+        *,
+        to: Path,
+        media_type: MediaType = OCI_LAYER_GZIP,
+        level: int | None = None,
+        newest: int | None = None,
+    ) -> Layer:
+        with paths.opened_root(self.path) as root_fd:
+            return write_layer(root_fd, changes, self.owners, to=to, media_type=media_type, level=level, newest=newest)
+
+    def user(self, name: str) -> Identity:
+        with paths.opened_root(self.path) as root_fd:
+            return lookup_user(root_fd, name)
+
+    def mountpoints(self, wanted: Mapping[str, bool]) -> AbstractContextManager[dict[str, str]]:
+        return mountpoints(self.path, wanted)
+
+    def as_source(self) -> SourceTree:
+        return SourceTree(path=self.path, owners=self.owners)
+
+    def remove(self) -> None:
+        self._tree = None
+        try:
+            with paths.opened_root(self.path.parent) as parent_fd:
+                paths.remove(parent_fd, self.path.name)
+        except OSError as error:
+            raise RootfsError(f"can't delete {str(self.path)!r}: {error.strerror or error}") from error
+
+    def _scan(self) -> dict[str, Entry]:
+        try:
+            with paths.opened_root(self.path) as root_fd:
+                return scan(root_fd, self.owners)
+        except OSError as error:
+            raise RootfsError(f"can't read {error.filename!r}: {error.strerror or error}") from error

@@ -1,0 +1,113 @@
+"""Users and groups by name, from /etc/passwd and /etc/group of a rootfs, read without following links out of it.
+
+Two rules, as in BuildKit: a process needs a user that exists (executor/oci/user.go), a file's owner may be anything
+(solver/llbsolver/ops/user_linux.go).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from builder.errors import RootfsError
+from builder.rootfs import paths
+
+_LIMIT = 1 << 24  # bytes of a passwd file; far more than any real one
+_MAX_ID = (1 << 32) - 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whom a process runs as; `groups` are the supplementary ones, `home` is `/` when passwd doesn't tell."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    home: str = "/"
+
+
+def lookup_user(root_fd: int, user: str) -> Identity:
+    """Who `user` is, as USER has it: `name`, `uid`, each with an optional `:group` or `:gid`; empty means root.
+
+    A number needs no entry: it has gid 0 then. Raises RootfsError for a name that passwd or group don't have.
+    """
+    name, colon, group = user.partition(":")
+    name = name or "0"
+    uid_number, gid_number = _number(name), _number(group) if colon else None
+    # A number is never a name, as in runc (libcontainer/user).
+    found = next((row for row in _passwd(root_fd) if (row.name == name if uid_number is None else row.uid == uid_number)), None)
+    if found is None and uid_number is None:
+        raise RootfsError(f"no user {name!r} in /etc/passwd", hint="create the user in an earlier RUN, or use a number")
+    uid = found.uid if found else uid_number or 0
+    home = (found.home if found else "") or "/"
+    if not colon or not group:
+        groups = _supplementary(root_fd, found.name) if found else ()
+        return Identity(uid=uid, gid=found.gid if found else 0, groups=groups, home=home)
+    gid = gid_number if gid_number is not None else _group_id(root_fd, group)
+    if gid is None:
+        raise RootfsError(f"no group {group!r} in /etc/group", hint="create the group in an earlier RUN, or use a number")
+    return Identity(uid=uid, gid=gid, home=home)
+
+
+def lookup_chown(root_fd: int, chown: str) -> tuple[int, int]:
+    """uid and gid for `--chown`: a number alone is the group too, a name alone brings its passwd group; an unknown name is 0."""
+    name, colon, group = chown.partition(":")
+    uid = gid = _number(name)
+    if uid is None:
+        found = next((row for row in _passwd(root_fd) if row.name == name), None)
+        uid, gid = (found.uid, found.gid) if found else (0, 0)
+    if colon and group:
+        number = _number(group)
+        gid = number if number is not None else _group_id(root_fd, group) or 0
+    return uid, gid or 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _User:
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+def _passwd(root_fd: int) -> Iterator[_User]:
+    for fields in _rows(root_fd, "etc/passwd"):
+        uid, gid = (_number(field) for field in (fields + [""] * 4)[2:4])
+        if uid is not None and gid is not None:
+            yield _User(name=fields[0], uid=uid, gid=gid, home=(fields + [""] * 6)[5])
+
+
+def _group_id(root_fd: int, name: str) -> int | None:
+    for fields in _rows(root_fd, "etc/group"):
+        if fields[0] == name and len(fields) > 2 and (gid := _number(fields[2])) is not None:
+            return gid
+    return None
+
+
+def _supplementary(root_fd: int, user: str) -> tuple[int, ...]:
+    found = []
+    for fields in _rows(root_fd, "etc/group"):
+        gid = _number(fields[2]) if len(fields) > 3 else None
+        if gid is not None and user in fields[3].split(","):
+            found.append(gid)
+    return tuple(found)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and int(text) <= _MAX_ID else None
+
+
+def _rows(root_fd: int, path: str) -> list[list[str]]:
+    """The lines of a colon-separated file as fields; none if there is no such file."""
+    try:
+        with paths.find(root_fd, path) as spot:
+            # Never wait for a FIFO that an image has put there.
+            fd = os.open(spot.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=spot.dir_fd)
+            with open(fd, "rb") as file:
+                text = os.fsdecode(file.read(_LIMIT) or b"")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise RootfsError(f"can't read {'/' + path!r} of the image: {error.strerror or error}") from error
+    return [line.split(":") for line in text.splitlines() if line and not line.startswith("#")]
