@@ -19,10 +19,9 @@ from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.platform import Platform
-from builder.ops import Copy, Exec, FromImage, FromStage, MakeDir, Op
+from builder.ops import Copy, Exec, FromContext, FromImage, FromStage, Op
 from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
-from builder.rootfs.mountpoints import mountpoints
-from builder.rootfs.pack import write_layer
+from builder.rootfs import Changes, Rootfs, SourceTree
 from builder.rootfs.plain import PlainRootfs
 from builder.sandbox import Sandbox
 from builder.store.layout import LayoutStore
@@ -50,11 +49,16 @@ class Workshop:
     output: Callable[[bytes], None]
     tail: Callable[[], str]
 
+    @property
+    def layers(self) -> Path:
+        """Where the files of finished layers are, until the image has been delivered."""
+        return self.directory / "layers"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Finished:
     image: Image
-    rootfs: PlainRootfs | None  # None: nothing needed it
+    rootfs: Rootfs | None  # None: nothing needed it
 
 
 Downloads = Mapping[Digest, Future[None]]
@@ -63,6 +67,7 @@ Downloads = Mapping[Digest, Future[None]]
 def execute(plan: Plan, workshop: Workshop) -> Image:
     """Build the stages in order; returns the image of the last."""
     finished: dict[int, _Finished] = {}
+    workshop.layers.mkdir()
     with _downloading(plan, workshop) as downloads:
         for position, stage in enumerate(plan.stages):
             maker = _Maker(plan=plan, position=position, finished=finished, downloads=downloads, workshop=workshop)
@@ -129,8 +134,9 @@ def _build_stage(maker: _Maker) -> _Finished:
             assert rootfs is not None
             layers.append(_carry_out(step, step.op, rootfs, maker))
             log.info("  done in %.1f s, layer of %d bytes", time.monotonic() - started, layers[-1].blob.descriptor.size)
-        entry = History(created=workshop.now(), created_by=step.created_by, comment=_COMMENT, empty_layer=step.op is None)
-        history.append(entry)
+        if step.created_by:
+            now = workshop.now()
+            history.append(History(created=now, created_by=step.created_by, comment=_COMMENT, empty_layer=step.op is None))
     config = replace(stage.config, history=tuple(history), created=workshop.now())
     return _Finished(image=Image.make(config=config, layers=tuple(layers), format=image.format), rootfs=rootfs)
 
@@ -144,7 +150,7 @@ def _base_image(maker: _Maker) -> Image:
     return Image.scratch(maker.stage.platform)
 
 
-def _base_rootfs(maker: _Maker, image: Image) -> PlainRootfs:
+def _base_rootfs(maker: _Maker, image: Image) -> Rootfs:
     """The parent stage's own tree if nothing else wants it any more, else a new one unpacked from the layers."""
     base = maker.stage.base
     if isinstance(base, StageBase):
@@ -154,8 +160,8 @@ def _base_rootfs(maker: _Maker, image: Image) -> PlainRootfs:
     return _unpacked(image, maker.workshop.directory / f"stage-{maker.stage.index}", maker)
 
 
-def _unpacked(image: Image, directory: Path, maker: _Maker) -> PlainRootfs:
-    rootfs = PlainRootfs.create(directory)
+def _unpacked(image: Image, directory: Path, maker: _Maker) -> Rootfs:
+    rootfs = PlainRootfs(directory)
     for layer in image.layers:
         if download := maker.downloads.get(layer.blob.descriptor.digest):
             download.result()
@@ -192,23 +198,21 @@ def _discard_unneeded(maker: _Maker) -> None:
             rootfs.remove()
 
 
-def _carry_out(step: Step, op: Op, rootfs: PlainRootfs, maker: _Maker) -> Layer:
+def _carry_out(step: Step, op: Op, rootfs: Rootfs, maker: _Maker) -> Layer:
     if isinstance(op, Exec):
         changes = _exec(step, op, rootfs, maker.workshop)
     elif isinstance(op, Copy):
         changes = _copy(op, rootfs, maker)
     else:
-        changes = _make_directory(op, rootfs)
-    return write_layer(rootfs, changes, to=maker.workshop.directory / "layers", media_type=_base_image(maker).format.layer)
+        changes = rootfs.make_dir(op)
+    return rootfs.pack(changes, to=maker.workshop.layers, media_type=_base_image(maker).format.layer)
 
 
-def _exec(step: Step, op: Exec, rootfs: PlainRootfs, workshop: Workshop) -> Changes:
+def _exec(step: Step, op: Exec, rootfs: Rootfs, workshop: Workshop) -> Changes:
     sandbox = workshop.sandbox()
-    with mountpoints(rootfs.path, runner.provided(sandbox)) as places:
+    with rootfs.mountpoints(runner.provided(sandbox)) as places:
         rootfs.snapshot()
-        code = runner.run(
-            op, root=rootfs.path, sandbox=sandbox, places=places, directory=workshop.directory, output=workshop.output
-        )
+        code = runner.run(op, rootfs, sandbox=sandbox, places=places, directory=workshop.directory, output=workshop.output)
         changes = rootfs.diff()
     tail = workshop.tail()
     if code:
@@ -217,10 +221,20 @@ def _exec(step: Step, op: Exec, rootfs: PlainRootfs, workshop: Workshop) -> Chan
     return changes
 
 
-def _copy(op: Copy, rootfs: PlainRootfs, maker: _Maker) -> Changes:
-    """From the context or from another tree."""
-    raise NotImplementedError
+def _copy(op: Copy, rootfs: Rootfs, maker: _Maker) -> Changes:
+    if isinstance(op.source, FromContext):
+        return rootfs.copy(op, _context_source(maker.workshop.context))
+    source = maker.finished[op.source.index].rootfs if isinstance(op.source, FromStage) else _image_tree(op.source, maker)
+    assert source is not None
+    return rootfs.copy(op, source.as_source())
 
 
-def _make_directory(op: MakeDir, rootfs: PlainRootfs) -> Changes:
-    raise NotImplementedError
+def _context_source(context: BuildContext) -> SourceTree:
+    return SourceTree(path=context.path, ignored=context.ignored, prunes=context.prunes, ignore_file=context.ignore_file)
+
+
+def _image_tree(source: FromImage, maker: _Maker) -> Rootfs:
+    """The unpacked tree of an image that COPY reads from, made at its first use in this build."""
+    image = maker.workshop.image_of(source.reference, maker.stage.platform)
+    directory = maker.workshop.directory / f"image-{image.manifest.descriptor.digest.hex}"
+    return PlainRootfs(directory) if directory.exists() else _unpacked(image, directory, maker)

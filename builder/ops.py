@@ -59,7 +59,7 @@ class FromImage:
     reference: str
 
 
-CopySource = FromContext | FromStage | FromImage
+CopyFrom = FromContext | FromStage | FromImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class Copy:
     None, `chmod` an octal mode or None. `unpack` is ADD's habit of extracting local archives.
     """
 
-    source: CopySource
+    source: CopyFrom
     paths: tuple[str, ...]
     destination: str
     chown: str | None = None

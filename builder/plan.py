@@ -395,7 +395,7 @@ def _by(user: str) -> str:
     return f" as {user}" if user else ""
 
 
-def _source_text(source: ops.CopySource) -> str:
+def _source_text(source: ops.CopyFrom) -> str:
     match source:
         case ops.FromContext():
             return "context"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from builder.ops import Exec, Network
-from builder.rootfs.users import lookup_user
+from builder.rootfs import Rootfs
 from builder.sandbox import Bind, Process, Sandbox
 from builder.sandbox.contain import HOSTNAME
 
@@ -20,10 +20,10 @@ def provided(sandbox: Sandbox) -> Mapping[str, bool]:
 
 
 def run(
-    op: Exec, *, root: Path, sandbox: Sandbox, places: Mapping[str, str], directory: Path, output: Callable[[bytes], None]
+    op: Exec, rootfs: Rootfs, *, sandbox: Sandbox, places: Mapping[str, str], directory: Path, output: Callable[[bytes], None]
 ) -> int:
     """Run the command; returns its exit code. `places` says where the `provided` paths are; `directory` is for small files."""
-    user = lookup_user(root, op.user)
+    user = rootfs.user(op.user)
     env = dict(op.env)
     env.setdefault("HOME", user.home)
     process = Process(
@@ -35,7 +35,7 @@ def run(
         groups=user.groups,
         isolate_network=op.network is Network.NONE,
     )
-    return sandbox.run(process, root=root, places=places, binds=_binds(places, directory), output=output)
+    return sandbox.run(process, root=rootfs.path, places=places, binds=_binds(places, directory), output=output)
 
 
 def _binds(places: Mapping[str, str], directory: Path) -> tuple[Bind, ...]:

@@ -12,7 +12,6 @@ from builder.image.platform import Platform
 from builder.image.reference import Reference
 from builder.ops import Exec
 from builder.options import CommonOptions
-from builder.rootfs.mountpoints import mountpoints
 from builder.rootfs.plain import PlainRootfs
 from builder.sandbox import choose
 from builder.state import State
@@ -30,12 +29,12 @@ def run_image(name: str, arguments: Sequence[str], common: CommonOptions, env: M
     op = _exec(image, tuple(arguments))
     sandbox = choose(common.sandbox)
     with state.working_directory() as directory:
-        rootfs = PlainRootfs.create(directory / "root")
+        rootfs = PlainRootfs(directory / "root")
         for layer in image.layers:
             with layer.blob.open() as stream:
                 rootfs.unpack(stream)
-        with mountpoints(rootfs.path, runner.provided(sandbox)) as places:
-            return runner.run(op, root=rootfs.path, sandbox=sandbox, places=places, directory=directory, output=_print)
+        with rootfs.mountpoints(runner.provided(sandbox)) as places:
+            return runner.run(op, rootfs, sandbox=sandbox, places=places, directory=directory, output=_print)
 
 
 def _exec(image: Image, arguments: tuple[str, ...]) -> Exec:

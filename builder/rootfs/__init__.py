@@ -43,7 +43,9 @@ class Rootfs(Protocol):
     def make_dir(self, op: MakeDir) -> Changes:
         """Do a MakeDir op and return what it made, without a scan."""
 
-    def pack(self, changes: Changes, *, to: Path, media_type: MediaType, level: int | None, newest: int | None) -> Layer:
+    def pack(
+        self, changes: Changes, *, to: Path, media_type: MediaType, level: int | None = None, newest: int | None = None
+    ) -> Layer:
         """Write a layer of the changes into the directory `to` (pack.py says more)."""
 
     def user(self, name: str) -> Identity:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,8 +80,11 @@ class PlainRootfs:
         with paths.opened_root(self.path) as root_fd:
             return lookup_user(root_fd, name)
 
-    def mountpoints(self, wanted: Mapping[str, bool]) -> AbstractContextManager[dict[str, str]]:
-        return mountpoints(self.path, wanted)
+    @contextmanager
+    def mountpoints(self, wanted: Mapping[str, bool]) -> Iterator[dict[str, str]]:
+        with mountpoints(self.path, wanted) as places:
+            yield places
+        self._is_current = False  # what was made for it is gone again, and its parents have new ctimes
 
     def as_source(self) -> SourceTree:
         return SourceTree(path=self.path, owners=self.owners)

@@ -1,0 +1,197 @@
+"""masu as a command: what it prints and writes, its exit codes, and what is left when it is stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.masu import Masu, add_base, write_context
+
+
+@pytest.fixture(scope="module")
+def masu(tmp_path_factory: pytest.TempPathFactory) -> Masu:
+    """With a busybox image called `base` in its store."""
+    directory = tmp_path_factory.mktemp("masu")
+    masu = Masu(state=directory / "state")
+    add_base(masu, directory)
+    return masu
+
+
+def work(masu: Masu) -> list[str]:
+    return os.listdir(masu.state / "work")
+
+
+def test_an_image_is_built_listed_and_run(masu: Masu, tmp_path: Path) -> None:
+    context = write_context(tmp_path, 'FROM base\nRUN echo hello > /greeting\nENTRYPOINT ["cat"]\nCMD ["/greeting"]\n')
+    assert masu("build", "-t", "mine", context).returncode == 0
+    assert "mine:latest" in masu("ls").stdout
+    assert masu("run", "mine").stdout == "hello\n"
+    assert masu("run", "mine", "/etc/passwd").stdout.startswith("root:")
+
+
+def test_run_passes_the_exit_code_on(masu: Masu) -> None:
+    assert masu("run", "base", "sh", "-c", "exit 9").returncode == 9
+
+
+def test_the_files_tell_the_digests(masu: Masu, tmp_path: Path) -> None:
+    context = write_context(tmp_path / "context", "FROM base\nCOPY Dockerfile /\n")
+    out = tmp_path / "out"
+    names = ("digest", "iid", "named", "tagged", "meta")
+    flags = [f"--{flag}={out / name}" for flag, name in zip(
+        ("digest-file", "iidfile", "image-name-with-digest-file", "image-name-tag-with-digest-file", "metadata-file"), names, strict=True
+    )]  # fmt: skip
+    done = masu(
+        "build", "--no-push", "-d", "x.example/a/b:1", "-d", "alpine", "--oci-layout-path", tmp_path / "layout", *flags, context
+    )
+    assert done.returncode == 0, done.stderr
+    digest, iid, named, tagged, meta = ((out / name).read_text() for name in names)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
+    assert named == f"x.example/a/b@{digest}\nindex.docker.io/library/alpine@{digest}\n"
+    assert tagged == f"x.example/a/b:1@{digest}\nindex.docker.io/library/alpine:latest@{digest}\n"
+    index = json.loads((tmp_path / "layout/index.json").read_text())
+    assert [entry["digest"] for entry in index["manifests"]] == [digest]
+    assert json.loads(meta)["containerimage.digest"] == digest
+    assert json.loads(meta)["containerimage.config.digest"] == iid
+    manifest = json.loads((tmp_path / "layout/blobs/sha256" / digest.removeprefix("sha256:")).read_text())
+    assert manifest["config"]["digest"] == iid
+
+
+def test_a_failing_run_gives_its_exit_code_and_its_last_words(masu: Masu, tmp_path: Path) -> None:
+    context = write_context(tmp_path, "FROM base\n\nRUN echo before; echo oh no >&2; exit 42\n")
+    done = masu("build", "-t", "x", "--progress=quiet", context)
+    assert done.returncode == 42
+    assert "Dockerfile:3" in done.stderr
+    assert "oh no" in done.stderr
+    assert work(masu) == []
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "flags", "said"),
+    [
+        ("FROM base\nRUM x\n", (), ["Dockerfile:2", "unknown instruction", "RUN"]),
+        ("FROM base\nCOPY nothing /\n", (), ["nothing", "not found"]),
+        ("FROM base\nCOPY --from=biuld /a /b\nFROM base AS build\n", ("--target=0",), ["Dockerfile:2", "biuld"]),
+        ("FROM base\nCOPY --form=x /a /b\n", (), ["Dockerfile:2", "--form", "--from"]),
+        ("FROM Bad:Reference:x\n", (), ["Dockerfile:1", "Bad:Reference:x"]),
+        ("FROM base\nRUN --mount=type=cache,target=/x true\n", (), ["Dockerfile:2", "--mount"]),
+        ("FROM base\nRUN <<EOF\ntrue\nEOF\n", (), ["Dockerfile:2", "heredoc"]),
+        ("FROM base\nADD https://example.com/x /\n", (), ["Dockerfile:2", "https://example.com/x"]),
+        ("FROM base\nUSER nobody-here\nRUN true\n", (), ["nobody-here"]),
+        ("", (), ["no instructions"]),
+        ("FROM base\n", ("--target=x",), ["target", "'x'"]),
+        ("FROM base\n", ("-d", "UPPER/case"), ["UPPER/case"]),
+        ("FROM base\n", ("--custom-platform=a/b/c/d",), ["platform"]),
+        ("FROM base\nRUN true\n", ("--sandbox=jail",), ["jail", "namespaces"]),
+        ("FROM oci-layout:///nowhere\n", (), ["/nowhere"]),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_exit_code_1(
+    masu: Masu, tmp_path: Path, dockerfile: str, flags: tuple[str, ...], said: list[str]
+) -> None:
+    done = masu("build", "-t", "x", *flags, write_context(tmp_path, dockerfile))
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert [word for word in said if word not in done.stderr] == [], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["biuld"], "unknown command"),
+        (["build", "."], "at least one destination"),
+        (["build", "-t", "x", "/no/such/context"], "not a directory"),
+        (["build", "-t", "x", "-f", "nope", "."], "no Dockerfile"),
+        (["build", "-t", "x", "--push", "--no-push", "."], "exclude"),
+        (["build", "-t", "x", "--label=x", "."], "KEY=VALUE"),
+        (["build", "-t", "x", "--registry-certificate=x", "."], "HOST="),
+        (["run", "nothing-of-that-name"], "nothing-of-that-name"),
+    ],
+)
+def test_wrong_use_gets_a_sentence_and_exit_code_1(masu: Masu, tmp_path: Path, arguments: list[str], said: str) -> None:
+    write_context(tmp_path, "FROM base\n")
+    done = masu(*arguments, cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert said in done.stderr
+
+
+def test_dry_run_prints_the_plan_and_does_nothing(masu: Masu, tmp_path: Path) -> None:
+    context = write_context(tmp_path, "FROM base AS one\nRUN exit 1\nFROM scratch\nCOPY --from=one /a /b\n")
+    done = masu("build", "--dry-run", context)
+    assert done.returncode == 0
+    assert "exit 1" in done.stdout
+
+
+def test_a_dockerfile_may_come_from_standard_input(masu: Masu, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    done = masu("build", "-t", "stdin", "-f", "-", tmp_path, input=b"FROM base\nCOPY file /\n")
+    assert done.returncode == 0, done.stderr
+    assert masu("run", "stdin", "cat", "/file").stdout == "content"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_build_leaves_nothing(masu: Masu, tmp_path: Path, number: int, code: int) -> None:
+    """The fifo in the rootfs is held open by the command: its end means that every process inside is gone."""
+    context = write_context(tmp_path, "FROM base\nRUN echo is-running; sleep 1000\n")
+    child = masu.start("build", "-t", "x", context)
+    assert child.stderr is not None
+    while line := child.stderr.readline():
+        if line == b"is-running\n":
+            break
+    child.send_signal(number)
+    assert child.wait(timeout=60) == code
+    assert work(masu) == []
+    assert str(masu.state) not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_builds_side_by_side_share_a_store(masu: Masu, tmp_path: Path) -> None:
+    contexts = [write_context(tmp_path / str(number), f"FROM base\nRUN echo {number} > /n\n") for number in range(4)]
+    children = [masu.start("build", "-t", f"many:{number}", context) for number, context in enumerate(contexts)]
+    assert [child.wait(timeout=120) for child in children] == [0] * 4
+    assert [masu("run", f"many:{number}", "cat", "/n").stdout for number in range(4)] == [f"{number}\n" for number in range(4)]
+
+
+def test_a_full_disk_is_said_so(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    state = tmp_path / "state"
+    state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", state], check=True)
+    try:
+        context = write_context(tmp_path / "context", "FROM scratch\nCOPY big /\n", {"big": os.urandom(8 << 20)})
+        done = Masu(state=state)("build", "-t", "x", context)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+        assert re.search(r"disk full|no space", done.stderr, re.IGNORECASE)
+        assert os.listdir(state / "work") == []
+    finally:
+        subprocess.run(["umount", state], check=True)
+
+
+def test_help_and_completion_know_every_command(masu: Masu) -> None:
+    commands = re.findall(r"^  (\w+) ", masu("help").stdout, re.MULTILINE)
+    assert {"build", "run", "ls", "pull"} <= set(commands)
+    assert all(masu("help", command).returncode == 0 for command in commands)
+    for shell in ("bash", "zsh", "fish"):
+        script = masu("completion", shell).stdout
+        assert all(command in script for command in commands)
+        assert "destination" in script
+    assert subprocess.run(["bash", "-n"], input=masu("completion", "bash").stdout, text=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["version"]])
+def test_the_version_is_told(masu: Masu, arguments: list[str]) -> None:
+    assert re.fullmatch(r"masu \d+\.\d+\.\d+\n", masu(*arguments).stdout)
+
+
+@pytest.mark.parametrize(
+    ("form", "pattern"),
+    [("text", r'^time="\S+" level=info msg='), ("json", r'^\{"level": "info", "msg": '), ("color", r"^INFO\[\d{4}\] ")],
+)
+def test_log_lines_have_kanikos_forms(masu: Masu, tmp_path: Path, form: str, pattern: str) -> None:
+    done = masu("build", "-t", "x", f"--log-format={form}", write_context(tmp_path, "FROM base\nCOPY Dockerfile /\n"))
+    assert done.returncode == 0
+    assert re.search(pattern, done.stderr)
