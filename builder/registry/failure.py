@@ -16,12 +16,13 @@ _LONGEST_TEXT = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a request was for: the registry's host, as in references, the repository's path, and who asked."""
+    """What a request was for: the host, as in references, the repository's path, and who asked, perhaps with a token granted."""
 
     host: str
     path: str
     push: bool
     username: str | None = None
+    with_token: bool = False
 
 
 def failure(method: str, url: str, status: int, body: bytes, asked: Asked) -> RegistryError:
@@ -72,10 +73,10 @@ def _one_line(text: str) -> str:
 
 
 def _hint(status: int, code: str, asked: Asked) -> str:
+    if status == 403 or (status == 401 and asked.with_token and asked.username is not None):
+        return _forbidden(asked)
     if status == 401:
         return _unauthorized(asked)
-    if status == 403:
-        return _forbidden(asked)
     if status == 404:
         return _missing(code, asked)
     if status == 413:

@@ -28,6 +28,11 @@ class RegistryOptions:
     proxies: Mapping[str, str] = field(default_factory=dict)
     user_agent: str = "masu"
 
+    @property
+    def distinguish_push(self) -> bool:
+        """Whether a host may be reached in one way to push and in another to pull."""
+        return (self.insecure, self.skip_tls_verify) != (self.insecure_pull, self.skip_tls_verify_pull)
+
     def allows_http(self, host: str, *, push: bool) -> bool:
         """Whether plain http may be tried after https, credentials included: by option, or because the host is near."""
         return (self.insecure if push else self.insecure_pull) or host in self.insecure_registries or is_near(host)

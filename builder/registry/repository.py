@@ -6,7 +6,7 @@ import io
 import logging
 from typing import BinaryIO
 
-from builder.errors import ImageError, NotFoundError, RegistryError
+from builder.errors import ImageError, RegistryError
 from builder.image.blob import Blob
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
@@ -40,9 +40,9 @@ class RemoteRepository:
     def open(self, descriptor: Descriptor) -> BinaryIO:
         """Raises ImageError for a layer that is to be fetched from elsewhere (`urls`)."""
         _refuse_foreign(descriptor)
-        if descriptor.media_type not in _DOCUMENTS:
-            return open_blob(self._transport, self._get(f"blobs/{descriptor.digest}"), descriptor)
         data = self._resolved.get(descriptor.digest)
+        if data is None and descriptor.media_type not in _DOCUMENTS:
+            return open_blob(self._transport, self._get(f"blobs/{descriptor.digest}"), descriptor)
         if data is None:
             _, data = read_manifest(self._transport, self._get(f"manifests/{descriptor.digest}"), digest=descriptor.digest)
         return verified(io.BytesIO(data), descriptor, where=str(self.repository))
@@ -71,7 +71,7 @@ class RemoteRepository:
         try:
             self._put_manifest(tag, manifest)
         except RegistryError as error:
-            if error.status not in (400, 403, 405, 409, 412) or not self._means(tag, manifest.descriptor):
+            if not _may_be_immutable(error) or not self._means(tag, manifest.descriptor):
                 raise
             log.info("%s:%s is %s already: %s", self.repository, tag, manifest.descriptor.digest, error.message)
 
@@ -121,8 +121,14 @@ class RemoteRepository:
     def _means(self, tag: str, descriptor: Descriptor) -> bool:
         try:
             return self.resolve(tag).digest == descriptor.digest
-        except NotFoundError:
+        except RegistryError as error:
+            log.debug("can't tell what %s:%s means: %s", self.repository, tag, error.message)
             return False
+
+
+def _may_be_immutable(error: RegistryError) -> bool:
+    """Registries have no common code for a tag that can't be moved: ECR answers 400, Harbor 412, others 409."""
+    return error.status in (400, 409, 412) or "immutable" in error.message.lower()
 
 
 def _refuse_foreign(descriptor: Descriptor) -> None:

@@ -21,6 +21,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 import requests.adapters
+import urllib3
 import urllib3.exceptions
 
 from builder.credentials import Chain, Credentials
@@ -168,7 +169,13 @@ class Transport:
 
     def _ask(self, request: Request, registry: _Registry, granted: Granted) -> Answer:
         repository = request.repository
-        asked = Asked(host=repository.host, path=repository.path, push=request.push, username=granted.username)
+        asked = Asked(
+            host=repository.host,
+            path=repository.path,
+            push=request.push,
+            username=granted.username,
+            with_token=(granted.header or "").startswith("Bearer "),
+        )
         url = f"{registry.base}/v2/{repository.path}/{request.path}"
         if "://" in request.path:
             url = _as_trusted(request.path, registry.base)
@@ -187,10 +194,11 @@ class Transport:
         return error
 
     def _registry(self, host: str, *, push: bool) -> _Registry:
+        key = (host, push and self._options.distinguish_push)
         with self._lock:
-            if (host, push) not in self._registries:
-                self._registries[host, push] = self._ping(host, push=push)
-            return self._registries[host, push]
+            if key not in self._registries:
+                self._registries[key] = self._ping(host, push=push)
+            return self._registries[key]
 
     def _ping(self, host: str, *, push: bool) -> _Registry:
         """Find out whether the host speaks https or, where that is allowed, only http, and how it wants to be authorized."""
@@ -263,6 +271,8 @@ class _Wire:
         self._options = options
         self._lock = threading.Lock()
         self._plain = _session()
+        # The user has asked for it; the library would warn at each request.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._verifying: requests.Session | None = None
 
     def send(self, exchange: Exchange, *, more: Mapping[str, str], verify: bool) -> Answer:

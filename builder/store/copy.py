@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
-from builder.errors import ImageError
+from builder.errors import ImageError, StoreError
 from builder.image.blob import Blob
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
@@ -24,6 +25,7 @@ from builder.store import Store
 log = logging.getLogger(__name__)
 
 _NESTED_INDEXES = 3
+_CHUNK = 1 << 20
 
 
 @runtime_checkable
@@ -56,7 +58,7 @@ def load(store: Store, name: str, platform: Platform) -> Image:
 def copy(image: Image, *, to: Store, names: Sequence[str], jobs: int = 4) -> Descriptor:
     """Store the image under every name and return its manifest's descriptor; without names its manifest has only its digest.
 
-    `jobs` blobs go at a time; the manifest follows when all are there. After an error no further blob is begun.
+    `jobs` blobs go at a time; the manifest follows when all are there. After an error the others are given up.
     """
     blobs = {blob.descriptor.digest: blob for blob in (*(layer.blob for layer in image.layers), image.config_blob)}
     _put_all(list(blobs.values()), to=to, jobs=jobs)
@@ -68,15 +70,42 @@ def copy(image: Image, *, to: Store, names: Sequence[str], jobs: int = 4) -> Des
 
 
 def _put_all(blobs: Sequence[Blob], *, to: Store, jobs: int) -> None:
+    stop = threading.Event()
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="copy") as pool:
+        running = [pool.submit(to.put, _stoppable(blob, stop)) for blob in blobs]
         try:
-            running = [pool.submit(to.put, blob) for blob in blobs]
-            done, _ = wait(running, return_when=FIRST_EXCEPTION)
-            for future in running:
-                if future in done:
-                    future.result()
-        finally:
+            for future in as_completed(running):
+                future.result()
+        except BaseException:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+class _StoppableReader(io.RawIOBase):
+    def __init__(self, source: BinaryIO, stop: threading.Event) -> None:
+        self._source = source
+        self._stop = stop
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        if self._stop.is_set():
+            raise StoreError("stopped, because another blob failed or the build was interrupted")
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        data = self._source.read(view.nbytes)
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+def _stoppable(blob: Blob, stop: threading.Event) -> Blob:
+    """The same blob, whose streams fail once `stop` is set: a big one shouldn't hold up the error of a small one."""
+    return replace(blob, open=lambda: io.BufferedReader(_StoppableReader(blob.open(), stop), _CHUNK))
 
 
 def _manifest(store: Store, name: str, platform: Platform) -> tuple[Blob, Manifest]:

@@ -149,7 +149,7 @@ def _link(source: Path, target: Path, *, size: int) -> bool:
             source.chmod(0o644)  # a layout is there to be read by others; the builder's own files are private
         os.link(source, target)
     except FileExistsError:
-        return True
+        return target.stat().st_size == size
     except OSError:
         return False
     return True

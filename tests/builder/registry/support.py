@@ -1,0 +1,58 @@
+"""Repositories and transports for the tests of this directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from builder.credentials import Credential, Credentials
+from builder.image.reference import Repository
+from builder.registry.repository import RemoteRepository
+from builder.registry.retry import Retry
+from builder.registry.transport import RegistryOptions, Transport
+
+
+@dataclass(slots=True)
+class FakeClock:
+    """Time that passes only when somebody sleeps."""
+
+    now: float = 1_800_000_000.0
+    slept: list[float] = field(default_factory=list)
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def retry(self) -> Retry:
+        return Retry(sleep=self.sleep, jitter=lambda: 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Credentials by host."""
+
+    by_host: Mapping[str, Credential]
+
+    def find(self, repository: Repository) -> Credential | None:
+        return self.by_host.get(repository.host)
+
+
+def remote(
+    host: str,
+    path: str,
+    *,
+    credentials: Sequence[Credentials] = (),
+    clock: FakeClock | None = None,
+    options: RegistryOptions | None = None,
+) -> RemoteRepository:
+    """A repository with a transport of its own, that waits on a fake clock."""
+    clock = clock or FakeClock()
+    transport = Transport(options or RegistryOptions(), credentials=credentials, retry=clock.retry(), clock=clock.time)
+    return RemoteRepository(Repository(host=host, path=path), transport=transport)
+
+
+def user(host: str, name: str, password: str) -> Sequence[Credentials]:
+    return (Known({host: Credential(username=name, password=password)}),)
