@@ -80,7 +80,7 @@ def refuse_unbuilt(line: Line, files: Sources, flags: Flags) -> None:
         raise not_built(f"{line.name} --chmod={files.chmod} (a symbolic mode)")
 
 
-def applied(line: Line, files: Sources, scope: Scope, *, source: ops.CopySource, unpack: bool) -> Applied:
+def applied(line: Line, files: Sources, scope: Scope, *, source: ops.CopyFrom, unpack: bool) -> Applied:
     """The Copy op and its history; `files` are expanded."""
     op = ops.Copy(
         source=source,

@@ -48,7 +48,7 @@ class Copy:
         for path in files.paths:
             if sources.is_remote(path):
                 raise Problem(f"COPY can't take {path!r}, which is not a local file", hint="ADD can")
-        source: ops.CopySource = scope.find_source(self.line, self.source) if self.source else ops.FromContext()
+        source: ops.CopyFrom = scope.find_source(self.line, self.source) if self.source else ops.FromContext()
         return sources.applied(self.line, files, scope, source=source, unpack=False)
 
     def _refuse_unbuilt(self, files: Sources) -> None:

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+
+from builder.ops import Copy, FromContext, FromImage, FromStage
+from tests.support.dockerfiles import failure, history, lowered, parsed, steps
+
+
+def op(text: str) -> Copy:
+    found = steps(text)[-1].op
+    assert isinstance(found, Copy)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "paths", "destination", "created_by"),
+    [
+        ("COPY a b /c", ("a", "b"), "/c", "COPY a b /c # buildkit"),
+        ('COPY ["a b", "c", "/d/"]', ("a b", "c"), "/d/", "COPY a b c /d/ # buildkit"),
+        ("COPY ['a', 'b']", ("[a,",), "/b]", "COPY [a, b] # buildkit"),
+        ("COPY a* ./", ("a*",), "/", "COPY a* ./ # buildkit"),
+        ("WORKDIR /w\nCOPY . .", (".",), "/w/", "COPY . . # buildkit"),
+        ("WORKDIR /w\nCOPY a b", ("a",), "/w/b", "COPY a b # buildkit"),
+        ("WORKDIR /w\nCOPY a b/", ("a",), "/w/b/", "COPY a b/ # buildkit"),
+        ("WORKDIR /w\nCOPY a b/.", ("a",), "/w/b/", "COPY a b/. # buildkit"),
+        ("WORKDIR /w/v\nCOPY a ..", ("a",), "/w", "COPY a .. # buildkit"),
+        ("WORKDIR /w\nCOPY a $NONE", ("a",), "/w/", "COPY a  # buildkit"),
+        ("ENV A='x y'\nCOPY $A ${A}z /", ("x y", "x yz"), "/", "COPY x y x yz / # buildkit"),
+        ("COPY a\\ b /", ("a",), "/", ""),
+    ],
+)
+def test_sources_and_destination(text: str, paths: tuple[str, ...], destination: str, created_by: str) -> None:
+    if not created_by:  # quotes and escapes don't hold words together; JSON does
+        assert op(text).paths == ("a", "b")
+        return
+    found = op(text)
+    assert (found.paths, found.destination, history(text)[-1]) == (paths, destination, created_by)
+
+
+def test_owner_and_mode_are_expanded_and_told_in_history() -> None:
+    text = "ARG U=7\nCOPY --chmod=0${U}55 --chown=$U:g --from=x a /b"
+    found = op(text)
+    assert (found.chown, found.chmod) == ("7:g", 0o755)
+    assert history(text)[-1] == "COPY --chown=7:g --chmod=0755 a /b # buildkit"
+
+
+def test_copy_does_not_unpack_and_add_does() -> None:
+    assert (op("COPY a /").unpack, op("ADD a /").unpack) == (False, True)
+    assert history("ADD --chown=u a /") == ["ADD --chown=u a / # buildkit"]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("", FromContext()),
+        ("--from=one", FromStage(index=0)),
+        ("--from=ONE", FromStage(index=0)),
+        ("--from=0", FromStage(index=0)),
+        ("--from=1", FromStage(index=1)),
+        ("--from=alpine:3", FromImage(reference="alpine:3")),
+    ],
+)
+def test_a_source_is_a_stage_an_index_or_an_image(source: str, expected: object) -> None:
+    (step,) = lowered(f"FROM a AS one\nFROM b\nFROM c\nCOPY {source} x /").target.steps
+    assert isinstance(step.op, Copy)
+    assert step.op.source == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("COPY a", "COPY needs at least two arguments"),
+        ("ADD", "ADD needs at least two arguments"),
+        ('COPY ["a"]', "COPY needs at least two arguments"),
+        ("COPY --fron=a b c", "did you mean '--from'?"),
+        ("ADD --from=a b c", "unknown flag '--from'"),
+        ("COPY --checksum=a b c", "unknown flag '--checksum'"),
+        ("COPY --link=maybe b c", "true or false"),
+        ("COPY --from=$X a /b", "variables are not expanded in --from=$X"),
+        ("COPY --from=1 a /b", "invalid stage index 1"),
+        ("COPY --from=-1 a /b", "invalid stage index -1"),
+        ("COPY --from=Nope a /b", "invalid reference"),
+        ("COPY --from=scratch a /b", "scratch holds nothing"),
+        ("COPY http://x/y /b", "COPY can't take 'http://x/y'"),
+        ("COPY git@x:y /b", "COPY can't take 'git@x:y'"),
+        ("COPY --chmod=999 a /b", "invalid mode --chmod=999"),
+        ("COPY --chmod=10000 a /b", "invalid mode --chmod=10000"),
+        ("COPY ${A?no} a /b", "A: no"),
+        ("COPY <<A <<B\na\nA\nb\nB", "a heredoc as its destination"),
+        ("COPY <<A /b\na\nA", "a heredoc in COPY is not supported yet"),
+        ("ADD <<A /b\na\nA", "a heredoc in ADD is not supported yet"),
+        ("COPY --link a /b", "COPY --link is not supported yet"),
+        ("COPY --parents a /b", "COPY --parents is not supported yet"),
+        ("COPY --exclude=x a /b", "COPY --exclude is not supported yet"),
+        ("COPY --chmod=u=rwX,go=rX a /b", "COPY --chmod=u=rwX,go=rX (a symbolic mode) is not supported yet"),
+        ("ADD --chmod=+x a /b", "(a symbolic mode) is not supported yet"),
+        ("ADD https://x/y /b", "ADD of a URL (https://x/y) is not supported yet"),
+        ("ADD https://x/y.git#main /b", "ADD of a git repository (https://x/y.git#main) is not supported yet"),
+        ("ADD git@x.org:y/z /b", "ADD of a git repository"),
+        ("ADD ssh://x/y /b", "ADD of a git repository"),
+        ("ADD --keep-git-dir a /b", "ADD --keep-git-dir is not supported yet"),
+        ("ADD --checksum=sha256:x a /b", "ADD --checksum is not supported yet"),
+        ("ADD --unpack=false a /b", "ADD --unpack is not supported yet"),
+    ],
+)
+def test_what_can_not_be_copied_is_refused(text: str, message: str) -> None:
+    said = failure(f"FROM a\n{text}")
+    assert said.startswith("Dockerfile:2: ")
+    assert message in said
+
+
+def test_flags_that_say_no_are_not_refused() -> None:
+    assert op("COPY --link=false --parents=false a /b").paths == ("a",)
+
+
+def test_heredocs_are_parsed_into_files() -> None:
+    (stage,) = parsed("FROM a\nCOPY <<A x <<-'B' /d/\na\nA\n\tb\nB\n").stages
+    files = stage.instructions[0].files  # type: ignore[attr-defined]
+    assert (files.paths, files.destination) == (("x",), "/d/")
+    assert [(heredoc.name, heredoc.body, heredoc.expand) for heredoc in files.heredocs] == [
+        ("A", "a\n", True),
+        ("B", "b\n", False),
+    ]
