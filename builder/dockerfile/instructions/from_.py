@@ -1,4 +1,4 @@
-"""FROM: begins a stage. It is no Instruction of a stage, so it has no `apply`; plan.py resolves its base."""
+"""FROM: begins a stage; builder.plan finds its base, so there is nothing to apply."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ _NAMES = frozenset(
         *(f"RTMAX-{number}" for number in range(1, 15)),
     }
 )
-_HIGHEST = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +46,6 @@ class StopSignal:
 
 
 def _is_signal(text: str) -> bool:
-    if text.isascii() and text.isdigit():
-        return len(text) < 9 and 1 <= int(text) <= _HIGHEST
+    if text.isascii() and text.isdigit():  # whether the number exists is the runtime's affair (moby/sys/signal.ParseSignal)
+        return len(text) < 9 and int(text) > 0
     return text.upper().removeprefix("SIG") in _NAMES

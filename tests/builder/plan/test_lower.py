@@ -8,7 +8,7 @@ from builder.errors import UsageError
 from builder.image.config import Config, History
 from builder.image.platform import Platform
 from builder.ops import Copy, Exec, FromStage, MakeDir
-from builder.plan import ImageBase, Plan, Scratch, StageBase, lower, render
+from builder.plan import ImageBase, Plan, Scratch, StageBase, lower
 from tests.support.dockerfiles import AMD64, ARM64, PATH, failure, lowered, parsed
 
 
@@ -244,52 +244,3 @@ def test_a_step_tells_the_config_after_it() -> None:
 def test_a_step_of_a_relative_workdir_has_the_whole_path() -> None:
     ops = [step.op for step in lowered("FROM a\nWORKDIR /x\nWORKDIR y\nWORKDIR ../..").target.steps]
     assert [op.path if isinstance(op, MakeDir) else None for op in ops] == ["/x", "/x/y", None]
-
-
-def test_a_plan_can_be_read() -> None:
-    text = """ARG V=3
-FROM --platform=$BUILDPLATFORM golang:$V AS build
-WORKDIR /src
-COPY . .
-RUN --network=none go build && \\
-    echo done
-FROM scratch
-ARG U=7
-USER $U
-COPY --from=build --chown=$U --chmod=755 /src/app /app
-ADD a.tar b.tar /data/
-ENTRYPOINT ["/app"]
-"""
-    assert (
-        render(lowered(text, labels={"l": "1"}))
-        == """stage 0 build from image golang:3 for linux/arm64
-  Dockerfile:3  WORKDIR /src
-      mkdir /src
-  Dockerfile:4  COPY . .
-      copy ["."] of context to /src/
-  Dockerfile:5  RUN --network=none go build && echo done
-      exec ["/bin/sh" "-c" "go build &&     echo done"] in /src network=none
-stage 1 from scratch for linux/amd64
-  Dockerfile:8  ARG U=7
-  Dockerfile:9  USER $U
-  Dockerfile:10  COPY --from=build --chown=$U --chmod=755 /src/app /app
-      copy ["/src/app"] of stage 0 to /app chown=7 chmod=0755
-  Dockerfile:11  ADD a.tar b.tar /data/
-      copy ["a.tar" "b.tar"] of context to /data/ unpack
-  Dockerfile:12  ENTRYPOINT ["/app"]
-config
-  {
-    "Entrypoint": [
-      "/app"
-    ],
-    "Env": [
-      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    ],
-    "Labels": {
-      "l": "1"
-    },
-    "User": "7",
-    "WorkingDir": "/"
-  }
-"""
-    )

@@ -1,15 +1,13 @@
-"""Lowering: a Dockerfile to the stages its target needs, each a base and steps (moby/buildkit, dockerfile2llb/convert.go)."""
+"""Lowering: a Dockerfile to the stages its target needs (moby/buildkit, frontend/dockerfile/dockerfile2llb/convert.go)."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from builder import ops
 from builder.dockerfile import words
-from builder.dockerfile.gotext import quote_list
 from builder.dockerfile.instructions.copy import Copy
 from builder.dockerfile.instructions.onbuild import OnBuild
 from builder.dockerfile.lines import Line
@@ -20,74 +18,13 @@ from builder.errors import ImageError, UsageError
 from builder.image.config import Config
 from builder.image.platform import Platform
 from builder.image.reference import Reference
-from builder.ops import Location, Op
+from builder.ops import Op
+from builder.plan.values import Base, ImageBase, Plan, PlannedStage, Scratch, StageBase, Step
 
 _SCRATCH = "scratch"
 _INDEX = re.compile(r"[-+]?[0-9]+")
 BaseConfig = Callable[[str, Platform], Config]
 """(reference as written, platform) → the config of that image."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One instruction as it will be carried out.
-
-    `op` None: only the config changes. `created_by` is the text of its history entry, empty for an instruction that makes none
-    (ONBUILD); the entry is an empty layer exactly if `op` is None. `config` is the image's after the step, without history and
-    diff_ids.
-    """
-
-    text: str
-    location: Location
-    op: Op | None
-    created_by: str
-    config: Config
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scratch:
-    """Begins with nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageBase:
-    """Begins where the stage with this index in the Dockerfile ended."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageBase:
-    """Begins with an image; `reference` is as written, variables expanded."""
-
-    reference: str
-    platform: Platform
-
-
-Base = Scratch | StageBase | ImageBase
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedStage:
-    """`index` is that in the Dockerfile; `config` is the final one, for the target with `--label`; no history, no diff_ids."""
-
-    index: int
-    name: str
-    base: Base
-    platform: Platform
-    steps: tuple[Step, ...]
-    config: Config
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Only the stages the target needs, in build order; the last one is the target."""
-
-    stages: tuple[PlannedStage, ...]
-
-    @property
-    def target(self) -> PlannedStage:
-        return self.stages[-1]
 
 
 def lower(
@@ -348,58 +285,3 @@ def _texts(op: Op) -> Iterator[str]:
             yield from (*op.paths, op.destination)
         case ops.MakeDir():
             yield op.path
-
-
-def render(plan: Plan) -> str:
-    """A plan for people to read; equal plans look equal."""
-    lines: list[str] = []
-    for stage in plan.stages:
-        name = f" {stage.name}" if stage.name else ""
-        lines.append(f"stage {stage.index}{name} from {_base_text(stage.base)} for {stage.platform}")
-        for step in stage.steps:
-            lines.append(f"  {step.location}  {step.text}")
-            lines += [f"      {_op_text(step.op)}"] if step.op else []
-    config = json.loads(plan.target.config.to_bytes())["config"]
-    return "\n".join([*lines, "config", *_indented(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)), ""])
-
-
-def _indented(text: str) -> list[str]:
-    return [f"  {line}" for line in text.splitlines()]
-
-
-def _base_text(base: Base) -> str:
-    match base:
-        case Scratch():
-            return _SCRATCH
-        case StageBase():
-            return f"stage {base.index}"
-        case ImageBase():
-            return f"image {base.reference}"
-
-
-def _op_text(op: Op) -> str:
-    match op:
-        case ops.Exec():
-            network = "" if op.network is ops.Network.DEFAULT else f" network={op.network.value}"
-            return f"exec {quote_list(op.argv)} in {op.cwd}{_by(op.user)}{network}"
-        case ops.MakeDir():
-            return f"mkdir {op.path}{_by(op.user)}"
-        case ops.Copy():
-            chown = f" chown={op.chown}" if op.chown else ""
-            chmod = "" if op.chmod is None else f" chmod={op.chmod:04o}"
-            unpack = " unpack" if op.unpack else ""
-            return f"copy {quote_list(op.paths)} of {_source_text(op.source)} to {op.destination}{chown}{chmod}{unpack}"
-
-
-def _by(user: str) -> str:
-    return f" as {user}" if user else ""
-
-
-def _source_text(source: ops.CopyFrom) -> str:
-    match source:
-        case ops.FromContext():
-            return "context"
-        case ops.FromStage():
-            return f"stage {source.index}"
-        case ops.FromImage():
-            return f"image {source.reference}"

@@ -1,0 +1,71 @@
+"""The plan as values: stages, each a base and steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from builder.image.config import Config
+from builder.image.platform import Platform
+from builder.ops import Location, Op
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One instruction as it will be carried out.
+
+    `op` None: only the config changes. `created_by` is the text of its history entry, empty for an instruction that makes none
+    (ONBUILD); the entry is an empty layer exactly if `op` is None. `config` is the image's after the step, without history and
+    diff_ids.
+    """
+
+    text: str
+    location: Location
+    op: Op | None
+    created_by: str
+    config: Config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scratch:
+    """Begins with nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageBase:
+    """Begins where the stage with this index in the Dockerfile ended."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageBase:
+    """Begins with an image; `reference` is as written, variables expanded."""
+
+    reference: str
+    platform: Platform
+
+
+Base = Scratch | StageBase | ImageBase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStage:
+    """`index` is that in the Dockerfile; `config` is the final one, for the target with `--label`; no history, no diff_ids."""
+
+    index: int
+    name: str
+    base: Base
+    platform: Platform
+    steps: tuple[Step, ...]
+    config: Config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Only the stages the target needs, in build order; the last one is the target."""
+
+    stages: tuple[PlannedStage, ...]
+
+    @property
+    def target(self) -> PlannedStage:
+        return self.stages[-1]
