@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from builder.context import BuildContext
 from builder.context.local import open_directory
 from builder.dockerfile.parse import Dockerfile, parse
 from builder.errors import ContextError, UsageError
-from builder.executor import Workshop, execute
+from builder.executor import ImageOf, Workshop, execute
 from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.log import RunOutput
@@ -37,23 +38,25 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
     started = time.monotonic()
     outputs = Outputs.of(options)
     state, remote = State.at(common.state_dir, env), connect(registry, env)
-    bases = Bases(local=LayoutStore(state.store), remote=remote)
+    local = LayoutStore(state.store)
+    image_of = cache(Bases(local=local, remote=remote).find)
     dockerfile, context = _open(options)
-    plan = _plan(dockerfile, options, env, bases)
-    with state.working_directory() as directory:
+    plan = _plan(dockerfile, options, env, image_of)
+    with state.working_directory() as directory, ThreadPoolExecutor(1, thread_name_prefix="discard") as discarding:
         output = RunOutput(sys.stderr.buffer, common)
         workshop = Workshop(
             directory=directory,
-            store=bases.local,
+            store=local,
             context=context,
             sandbox=cache(partial(choose, common.sandbox)),
-            image_of=bases.find,
+            image_of=image_of,
             now=_now,
             output=output.write,
             tail=output.take_tail,
+            discard=lambda rootfs: discarding.submit(rootfs.remove),
         )
         image = execute(plan, workshop)
-        deliver(image, outputs, local=bases.local, remote=remote)
+        deliver(image, outputs, local=local, remote=remote)
     _summarize(image, time.monotonic() - started)
     return image
 
@@ -62,7 +65,7 @@ def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOpti
     """What `build` would do, as text. Raises BuilderError."""
     bases = Bases(local=LayoutStore(State.at(common.state_dir, env).store), remote=connect(registry, env))
     dockerfile, _ = _open(options)
-    return render(_plan(dockerfile, options, env, bases))
+    return render(_plan(dockerfile, options, env, bases.find))
 
 
 def _open(options: BuildOptions) -> tuple[Dockerfile, BuildContext]:
@@ -96,7 +99,7 @@ def _shown(path: Path, directory: Path) -> str:
     return str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
 
 
-def _plan(dockerfile: Dockerfile, options: BuildOptions, env: Mapping[str, str], bases: Bases) -> Plan:
+def _plan(dockerfile: Dockerfile, options: BuildOptions, env: Mapping[str, str], image_of: ImageOf) -> Plan:
     platform = Platform.parse(options.custom_platform) if options.custom_platform else Platform.host()
     return lower(
         dockerfile,
@@ -104,7 +107,7 @@ def _plan(dockerfile: Dockerfile, options: BuildOptions, env: Mapping[str, str],
         build_args=dict(_build_arg(text, env) for text in options.build_arg),
         labels=dict(_label(text) for text in options.label),
         platform=platform,
-        base_config=lambda reference, wanted: bases.find(reference, wanted).config,
+        base_config=lambda reference, wanted: image_of(reference, wanted).config,
     )
 
 

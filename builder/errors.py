@@ -29,6 +29,11 @@ class BuilderError(Exception):
         self.message = message
         self.hint = hint
 
+    def locate(self, where: str) -> None:
+        """Put in front of the message where in the Dockerfile it happened."""
+        self.message = f"{where}: {self.message}"
+        self.args = (self.message,)
+
 
 class UsageError(BuilderError):
     pass

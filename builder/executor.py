@@ -13,14 +13,14 @@ from typing import BinaryIO
 
 from builder import runner
 from builder.context import BuildContext
-from builder.errors import RunError
+from builder.errors import BuilderError, RunError
 from builder.image.config import History
 from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.platform import Platform
 from builder.ops import Copy, Exec, FromContext, FromImage, FromStage, Op
-from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
+from builder.plan import ImageBase, Plan, PlannedStage, StageBase
 from builder.rootfs import Changes, Rootfs, SourceTree
 from builder.rootfs.plain import PlainRootfs
 from builder.sandbox import Sandbox
@@ -32,22 +32,28 @@ _COMMENT = "buildkit.dockerfile.v0"  # what docker's tools look for in a history
 _DOWNLOADS = 4
 
 
+ImageOf = Callable[[str, Platform], Image]
+"""(reference as the Dockerfile has it, platform) → that image; asked often, answered from memory after the first time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
     """What a build works with.
 
-    `directory` is its own and removed afterwards, `store` keeps the blobs of base images, `image_of` finds a base image, `now` is
-    the clock (RFC 3339 text), `output` gets what RUN prints, `tail` gives the end of that.
+    `directory` is its own and removed afterwards, `store` keeps the blobs of base images, `image_of` finds a base image, `now`
+    is the clock (RFC 3339 text), `output` gets what RUN prints, `tail` gives the end of that, `discard` gets trees that nobody
+    needs.
     """
 
     directory: Path
     store: LayoutStore
     context: BuildContext
     sandbox: Callable[[], Sandbox]
-    image_of: Callable[[str, Platform], Image]
+    image_of: ImageOf
     now: Callable[[], str]
     output: Callable[[bytes], None]
     tail: Callable[[], str]
+    discard: Callable[[Rootfs], object]
 
     @property
     def layers(self) -> Path:
@@ -72,7 +78,7 @@ def execute(plan: Plan, workshop: Workshop) -> Image:
         for position, stage in enumerate(plan.stages):
             maker = _Maker(plan=plan, position=position, finished=finished, downloads=downloads, workshop=workshop)
             finished[stage.index] = _build_stage(maker)
-            _discard_unneeded(maker)
+            _discard_unneeded(maker, finished)
     return finished[plan.stages[-1].index].image
 
 
@@ -103,12 +109,27 @@ def _downloading(plan: Plan, workshop: Workshop) -> Iterator[Downloads]:
 
 
 def _unpacked_images(plan: Plan, workshop: Workshop) -> Iterator[Image]:
+    stages = {stage.index: stage for stage in plan.stages}
     for stage in plan.stages:
-        if isinstance(stage.base, ImageBase) and _needs_rootfs(plan, stage):
-            yield workshop.image_of(stage.base.reference, stage.base.platform)
+        root = stage
+        while isinstance(root.base, StageBase):
+            root = stages[root.base.index]
+        if isinstance(root.base, ImageBase) and _needs_rootfs(plan, stage):
+            yield workshop.image_of(root.base.reference, root.base.platform)
         for copy in _copies(stage):
             if isinstance(copy.source, FromImage):
-                yield workshop.image_of(copy.source.reference, stage.platform)
+                with _located(copy, f"COPY --from={copy.source.reference}"):
+                    yield workshop.image_of(copy.source.reference, stage.platform)
+
+
+@contextmanager
+def _located(op: Op, text: str) -> Iterator[None]:
+    """Errors say which instruction they come from."""
+    try:
+        yield
+    except BuilderError as error:
+        error.locate(f"{op.location}: {text}")
+        raise
 
 
 def _copies(stage: PlannedStage) -> Iterator[Copy]:
@@ -132,7 +153,8 @@ def _build_stage(maker: _Maker) -> _Finished:
         log.info("[stage %d/%d, step %d/%d] %s", maker.position + 1, len(maker.plan.stages), number, len(stage.steps), step.text)
         if step.op is not None:
             assert rootfs is not None
-            layers.append(_carry_out(step, step.op, rootfs, maker))
+            with _located(step.op, step.text):
+                layers.append(_carry_out(step.op, rootfs, maker))
             log.info("  done in %.1f s, layer of %d bytes", time.monotonic() - started, layers[-1].blob.descriptor.size)
         if step.created_by:
             now = workshop.now()
@@ -146,7 +168,7 @@ def _base_image(maker: _Maker) -> Image:
     if isinstance(base, StageBase):
         return maker.finished[base.index].image
     if isinstance(base, ImageBase):
-        return maker.workshop.image_of(base.reference, base.platform)
+        return _downloaded(maker.workshop.image_of(base.reference, base.platform), maker)
     return Image.scratch(maker.stage.platform)
 
 
@@ -163,16 +185,27 @@ def _base_rootfs(maker: _Maker, image: Image) -> Rootfs:
 def _unpacked(image: Image, directory: Path, maker: _Maker) -> Rootfs:
     rootfs = PlainRootfs(directory)
     for layer in image.layers:
-        if download := maker.downloads.get(layer.blob.descriptor.digest):
-            download.result()
-        with _open_layer(layer, maker.workshop.store) as stream:
-            rootfs.unpack(stream)
+        with layer.blob.open() as stream:
+            rootfs.unpack(stream, diff_id=layer.diff_id)
     return rootfs
 
 
-def _open_layer(layer: Layer, store: LayoutStore) -> BinaryIO:
-    descriptor = layer.blob.descriptor
-    return store.open(descriptor) if store.has(descriptor) else layer.blob.open()
+def _downloaded(image: Image, maker: _Maker) -> Image:
+    """The image with those of its layers that are being downloaded read from the store, once they are there."""
+
+    def local(layer: Layer) -> Layer:
+        descriptor, store = layer.blob.descriptor, maker.workshop.store
+        download = maker.downloads.get(descriptor.digest)
+        if download is None:
+            return layer
+
+        def open_when_there() -> BinaryIO:
+            download.result()
+            return store.open(descriptor)
+
+        return replace(layer, blob=replace(layer.blob, open=open_when_there, path=store.blob_path(descriptor.digest)))
+
+    return replace(image, layers=tuple(local(layer) for layer in image.layers))
 
 
 def _is_used_from(maker: _Maker, index: int, position: int, *, but_as_base_of: PlannedStage | None = None) -> bool:
@@ -185,22 +218,18 @@ def _is_used_from(maker: _Maker, index: int, position: int, *, but_as_base_of: P
     return False
 
 
-def _discard_unneeded(maker: _Maker) -> None:
-    """Remove the trees that no later stage uses; a tree taken over by its child goes when the child's does."""
-    trees = {id(item.rootfs): item.rootfs for item in maker.finished.values() if item.rootfs is not None}
-    kept = {
-        id(item.rootfs)
-        for index, item in maker.finished.items()
-        if item.rootfs is not None and _is_used_from(maker, index, maker.position + 1)
-    }
-    for key, rootfs in trees.items():
-        if key not in kept and rootfs is not None:
-            rootfs.remove()
+def _discard_unneeded(maker: _Maker, finished: dict[int, _Finished]) -> None:
+    """Let go of the trees that no later stage uses; one that a child took over goes when the child's does."""
+    for index, item in finished.items():
+        if item.rootfs is not None and not _is_used_from(maker, index, maker.position + 1):
+            finished[index] = replace(item, rootfs=None)
+            if not any(other.rootfs is item.rootfs for other in finished.values()):
+                maker.workshop.discard(item.rootfs)
 
 
-def _carry_out(step: Step, op: Op, rootfs: Rootfs, maker: _Maker) -> Layer:
+def _carry_out(op: Op, rootfs: Rootfs, maker: _Maker) -> Layer:
     if isinstance(op, Exec):
-        changes = _exec(step, op, rootfs, maker.workshop)
+        changes = _exec(op, rootfs, maker.workshop)
     elif isinstance(op, Copy):
         changes = _copy(op, rootfs, maker)
     else:
@@ -208,7 +237,7 @@ def _carry_out(step: Step, op: Op, rootfs: Rootfs, maker: _Maker) -> Layer:
     return rootfs.pack(changes, to=maker.workshop.layers, media_type=_base_image(maker).format.layer)
 
 
-def _exec(step: Step, op: Exec, rootfs: Rootfs, workshop: Workshop) -> Changes:
+def _exec(op: Exec, rootfs: Rootfs, workshop: Workshop) -> Changes:
     sandbox = workshop.sandbox()
     with rootfs.mountpoints(runner.provided(sandbox)) as places:
         rootfs.snapshot()
@@ -216,8 +245,8 @@ def _exec(step: Step, op: Exec, rootfs: Rootfs, workshop: Workshop) -> Changes:
         changes = rootfs.diff()
     tail = workshop.tail()
     if code:
-        said = f"\nit printed last:\n{tail}" if tail else ""
-        raise RunError(f"{op.location}: {step.text!r} failed with exit code {code}{said}", exit_code=code)
+        said = f"; it printed last:\n{tail}" if tail else ""
+        raise RunError(f"the command failed with exit code {code}{said}", exit_code=code)
     return changes
 
 
@@ -235,6 +264,6 @@ def _context_source(context: BuildContext) -> SourceTree:
 
 def _image_tree(source: FromImage, maker: _Maker) -> Rootfs:
     """The unpacked tree of an image that COPY reads from, made at its first use in this build."""
-    image = maker.workshop.image_of(source.reference, maker.stage.platform)
+    image = _downloaded(maker.workshop.image_of(source.reference, maker.stage.platform), maker)
     directory = maker.workshop.directory / f"image-{image.manifest.descriptor.digest.hex}"
     return PlainRootfs(directory) if directory.exists() else _unpacked(image, directory, maker)
