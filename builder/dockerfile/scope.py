@@ -75,10 +75,10 @@ class Scope:
         """ENV: a known key keeps its place in the config."""
         entry = f"{key}={value}"
         name, value = _split(entry)
-        names = [_split(known)[0] for known in self.config.env]
         env = list(self.config.env)
-        if name in names:
-            env[names.index(name)] = entry
+        known = [index for index, old in enumerate(env) if _split(old)[0] == name] if name in self.env else []
+        if known:
+            env[known[0]] = entry
         else:
             env.append(entry)
         return replace(self.with_config(env=tuple(env)), env={**self.env, name: value})
