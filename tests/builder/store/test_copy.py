@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from builder.errors import ImageError, StoreError
+from builder.image.blob import Blob
+from builder.image.media import OCI_MANIFEST, MediaType
+from builder.image.platform import Platform
+from builder.store.copy import copy, load
+from builder.store.layout import LayoutStore
+from tests.support.samples import AMD64, ARM64, sample_image, sample_index
+
+
+def test_a_layer_in_a_layout_has_a_path_and_opens_when_it_is_read(tmp_path: Path) -> None:
+    store = LayoutStore(tmp_path)
+    copy(sample_image("a"), to=store, names=["1"])
+    layer = load(store, "1", AMD64).layers[0].blob
+    assert layer.path == store.blob_path(layer.descriptor.digest)
+    layer.path.unlink()
+    with pytest.raises(StoreError, match="has no blob"):
+        layer.open()
+
+
+def test_an_image_for_another_platform_is_used_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    copy(sample_image("a", platform=ARM64), to=LayoutStore(tmp_path), names=["1"])
+    assert load(LayoutStore(tmp_path), "1", AMD64).config.platform == ARM64
+    assert caplog.messages == ["image '1' is for linux/arm64, not for linux/amd64"]
+    caplog.clear()
+    load(LayoutStore(tmp_path), "1", Platform(os="linux", architecture="arm64", variant="v8"))
+    assert caplog.messages == []
+
+
+def test_a_damaged_config_is_found_out(tmp_path: Path) -> None:
+    store, image = LayoutStore(tmp_path), sample_image("a")
+    copy(image, to=store, names=["1"])
+    path = store.blob_path(image.config_blob.descriptor.digest)
+    path.write_bytes(path.read_bytes().replace(b"amd64", b"arm64"))
+    with pytest.raises(ImageError, match="has the digest"):
+        load(store, "1", AMD64)
+
+
+@pytest.mark.parametrize("data", [b"{}", b"[]", b'{"layers": 1}', b"\xff"])
+def test_a_malformed_manifest_is_refused(tmp_path: Path, data: bytes) -> None:
+    LayoutStore(tmp_path).tag("1", Blob.of(data, OCI_MANIFEST))
+    with pytest.raises(ImageError, match="invalid"):
+        load(LayoutStore(tmp_path), "1", AMD64)
+
+
+def test_something_that_is_no_image_is_refused(tmp_path: Path) -> None:
+    LayoutStore(tmp_path).tag("1", Blob.of(b"{}", MediaType("application/vnd.example+json")))
+    with pytest.raises(ImageError, match="unknown type"):
+        load(LayoutStore(tmp_path), "1", AMD64)
+
+
+def test_an_index_of_indexes_has_a_limit(tmp_path: Path) -> None:
+    store, index = LayoutStore(tmp_path), sample_index([sample_image("a")])
+    for _ in range(3):
+        store.put(index)
+        data = index.open().read()
+        name = str(index.descriptor.digest)
+        inner = {"mediaType": index.descriptor.media_type, "digest": name, "size": len(data)}
+        text = f'{{"schemaVersion": 2, "manifests": [{inner}]}}'.replace("'", '"')
+        index = Blob.of(text.encode(), index.descriptor.media_type)
+    store.tag("deep", index)
+    with pytest.raises(ImageError, match="index of indexes"):
+        load(store, "deep", AMD64)
+
+
+class Slow:
+    """A blob that goes on until another has failed."""
+
+    def __init__(self, blob: Blob, failed: threading.Event) -> None:
+        self._blob = blob
+        self._failed = failed
+
+    def open(self) -> BinaryIO:
+        self._failed.wait(10)
+        return self._blob.open()
+
+
+def test_an_error_stops_the_other_blobs_and_no_name_is_set(tmp_path: Path) -> None:
+    image, failed = sample_image("a", "b", "c", size=3 << 20), threading.Event()
+
+    def fail() -> BinaryIO:
+        failed.set()
+        raise OSError("can't read it")
+
+    opens = [Slow(image.layers[0].blob, failed).open, fail, image.layers[2].blob.open]
+    layers = [replace(layer, blob=replace(layer.blob, open=opened)) for layer, opened in zip(image.layers, opens, strict=True)]
+    with pytest.raises(OSError, match="can't read it"):
+        copy(replace(image, layers=tuple(layers)), to=LayoutStore(tmp_path), names=["1"])
+    assert LayoutStore(tmp_path).names() == {}
