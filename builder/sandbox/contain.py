@@ -6,6 +6,7 @@ What goes wrong before the process runs is written to the report descriptor; not
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -187,13 +188,20 @@ def _exec(spec: dict[str, Any], report: int) -> NoReturn:
 
 def _become(uid: int, gid: int, groups: list[int]) -> None:
     try:
-        os.setgroups(groups)
+        if groups or os.getgroups():
+            os.setgroups(groups)
     except PermissionError:
-        # Denied for good in a user namespace that maps one id (user_namespaces(7)); there are no other groups to have then.
+        # Denied for good in a user namespace that maps one id (user_namespaces(7)), where nobody has other groups.
         if groups:
-            raise
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
+            raise OSError(
+                errno.EPERM, f"can't take on the groups {groups} of uid {uid}: this user namespace has one id only"
+            ) from None
+    try:
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    except OSError as error:
+        message = f"can't become uid {uid}, gid {gid}: {error.strerror}; does this user namespace map them?"
+        raise OSError(error.errno, message) from None
 
 
 def _exec_along_path(argv: list[str], env: dict[str, str], report: int) -> NoReturn:
@@ -215,7 +223,9 @@ def _exec_along_path(argv: list[str], env: dict[str, str], report: int) -> NoRet
 
 
 def _fail(report: int, error: Exception) -> NoReturn:
-    message = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+    message = f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{error.strerror}: {error.filename!r}" if error.filename else error.strerror
     os.write(report, message.encode("utf-8", "surrogateescape"))
     os._exit(1)
 
