@@ -1,7 +1,8 @@
 """The rules of .dockerignore, as moby/patternmatcher has them (patternmatcher.go, ignorefile/ignorefile.go).
 
-The last matching line decides; what matches a directory matches everything below it; `!` lines bring things back, also from below an
-excluded directory. A path is judged with what its parent matched already, as BuildKit does on its walk (MatchesUsingParentResults).
+The last matching line decides; what matches a directory matches everything below it; `!` lines bring things back, also from below
+an excluded directory. A path is judged with what its parent matched already, as BuildKit does on its walk
+(MatchesUsingParentResults).
 """
 
 from __future__ import annotations
@@ -119,28 +120,35 @@ def _clean(path: str) -> str:
 
 def _check(text: str) -> None:
     """What Go's filepath.Match calls a bad pattern; raises ValueError."""
-    in_class = False
-    items = 0
     position = 0
     while position < len(text):
         char = text[position]
-        if char == "\\":
-            position += 1
-            if position == len(text):
-                raise ValueError("a backslash at the end")
-        elif not in_class and char == "[":
-            in_class, items = True, 0
-            position += text[position + 1 : position + 2] == "^"
-            position += 1
-            continue
-        elif in_class and char == "]" and items:
-            in_class = False
-        elif in_class and char in "]-" and (char == "]" or not items):
-            raise ValueError("a malformed character class")
-        items += 1
         position += 1
-    if in_class:
-        raise ValueError("'[' without ']'")
+        if char == "\\":
+            position = _after_char(text, position - 1)
+        elif char == "[":
+            position = _after_class(text, position)
+
+
+def _after_class(text: str, position: int) -> int:
+    """Where a class ends whose content begins at `position`; it has at least one character or range."""
+    first = position = position + text.startswith("^", position)
+    while position == first or not text.startswith("]", position):
+        if text[position : position + 1] in ("-", "]"):
+            raise ValueError("a malformed character class")
+        position = _after_char(text, position)
+        if text.startswith("-", position):
+            if text.startswith(("-", "]"), position + 1):
+                raise ValueError("a malformed character class")
+            position = _after_char(text, position + 1)
+    return position + 1
+
+
+def _after_char(text: str, position: int) -> int:
+    position += text.startswith("\\", position)
+    if position >= len(text):
+        raise ValueError("it ends within a character class or after a backslash")
+    return position + 1
 
 
 def _compiled(text: str) -> Callable[[str], object]:
@@ -170,7 +178,7 @@ def _regex(text: str) -> str:
             parts.append("[^/]")
         elif char == "[":
             end = _class_end(text, position)
-            parts.append("[" + text[position:end].replace("[", r"\[") + "]")
+            parts.append(_class(text[position:end]))
             position = end + 1
         elif char == "\\":
             parts.append(re.escape(text[position]))
@@ -178,6 +186,13 @@ def _regex(text: str) -> str:
         else:
             parts.append(re.escape(char))
     return "".join(parts)
+
+
+def _class(content: str) -> str:
+    """A character class with everything escaped but `^` at its beginning and ranges."""
+    negated = content.startswith("^")
+    escaped = re.sub(r"\\?(.)", lambda match: "-" if match[0] == "-" else re.escape(match[1]), content[negated:], flags=re.DOTALL)
+    return f"[{'^' if negated else ''}{escaped}]"
 
 
 def _class_end(text: str, position: int) -> int:

@@ -51,7 +51,7 @@ class Member(NamedTuple):
 
 
 class TarReader:
-    """Iterate over the members; between two steps `content()` gives the current one's bytes. Malformed input raises RootfsError."""
+    """Iterate over the members; `content()` gives the bytes of the current one. Malformed input raises RootfsError."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._feed = _Feed(chunks)
