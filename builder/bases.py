@@ -9,15 +9,13 @@ from pathlib import Path
 from builder.errors import StoreError
 from builder.image.image import Image
 from builder.image.platform import Platform
-from builder.image.reference import Reference
+from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
 from builder.remotes import Remote
 from builder.store.archive import read_archive
 from builder.store.copy import load
 from builder.store.layout import LayoutStore
 
 log = logging.getLogger(__name__)
-
-LAYOUT_PREFIX, ARCHIVE_PREFIX = "oci-layout://", "docker-archive:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

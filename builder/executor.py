@@ -129,6 +129,8 @@ def _located(op: Op, text: str) -> Iterator[None]:
         yield
     except BuilderError as error:
         error.locate(f"{op.location}: {text}")
+        if isinstance(op, Copy) and isinstance(op.source, FromImage):
+            error.hint = op.source.hint or error.hint
         raise
 
 

@@ -54,9 +54,10 @@ class FromStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromImage:
-    """COPY's source is the filesystem of another image."""
+    """COPY's source is the filesystem of another image; `hint` is for the case that there is none."""
 
     reference: str
+    hint: str = ""
 
 
 CopyFrom = FromContext | FromStage | FromImage

@@ -13,6 +13,8 @@ from builder.image.digest import Digest
 
 DEFAULT_HOST = "docker.io"
 DEFAULT_TAG = "latest"
+LAYOUT_PREFIX, ARCHIVE_PREFIX = "oci-layout://", "docker-archive:"
+"""What begins the name of an image that is not in a registry but in a directory or a file: `PREFIX path[:name]`."""
 _HUB_ALIASES = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?", re.ASCII)
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*", re.ASCII)

@@ -14,10 +14,10 @@ from builder.dockerfile.lines import Line
 from builder.dockerfile.parse import Dockerfile, Stage, parse_trigger
 from builder.dockerfile.problem import Problem, suggest
 from builder.dockerfile.scope import Instruction, Scope
-from builder.errors import ImageError, UsageError
+from builder.errors import BuilderError, ImageError, UsageError
 from builder.image.config import Config
 from builder.image.platform import Platform
-from builder.image.reference import Reference
+from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
 from builder.ops import Op
 from builder.plan.values import Base, ImageBase, Plan, PlannedStage, Scratch, StageBase, Step
 
@@ -130,7 +130,7 @@ class _Lowering:
             parent = self.dockerfile.stages[base.index].instructions
             expressions = tuple(item.expression for item in parent if isinstance(item, OnBuild))
         else:
-            expressions = self._start(base).on_build
+            expressions = self._start(base, stage.origin.line).on_build
         triggers = tuple(parse_trigger(expression, stage.origin.line) for expression in expressions)
         copies = [item for item in (*triggers, *stage.instructions) if isinstance(item, Copy) and item.source]
         found = [(item.line, self._find_source(item.line, item.source)) for item in copies]
@@ -169,17 +169,23 @@ class _Lowering:
             raise line.located(problem) from problem
 
     def _check_reference(self, line: Line, name: str) -> None:
+        if name.startswith((LAYOUT_PREFIX, ARCHIVE_PREFIX)):
+            return
         try:
             Reference.parse(name)
         except ImageError as error:
             stages = [stage.name for stage in self.dockerfile.stages if stage.name]
             raise line.error(str(error), hint=suggest(name, stages) or error.hint) from error
 
-    def _start(self, base: Scratch | ImageBase) -> Config:
+    def _start(self, base: Scratch | ImageBase, line: Line) -> Config:
         if isinstance(base, Scratch):
             return Config(platform=self.platform, working_dir="/")
         if base not in self.configs:
-            config = self.base_config(base.reference, base.platform)
+            try:
+                config = self.base_config(base.reference, base.platform)
+            except BuilderError as error:
+                error.locate(f"{line.location}: FROM {base.reference}")
+                raise
             self.configs[base] = replace(config, created="", history=(), diff_ids=())
         return self.configs[base]
 
@@ -204,7 +210,8 @@ class _Lowering:
         if name == _SCRATCH:
             raise line.error("scratch holds nothing to copy")
         self._check_reference(line, name)
-        return ops.FromImage(reference=name)
+        similar = suggest(name, (stage.name for stage in stages if stage.name))
+        return ops.FromImage(reference=name, hint=f"no stage is called {name!r}; {similar}" if similar else "")
 
     def _check_order(self, needed: Mapping[int, _Needed]) -> None:
         """A stage reads only from those above it."""
@@ -220,7 +227,7 @@ class _Lowering:
     def _stage(self, item: _Needed, platforms: dict[int, Platform]) -> PlannedStage:
         stage, base = item.stage, item.base
         scope = Scope.start(
-            self.ends[base.index] if isinstance(base, StageBase) else self._start(base),
+            self.ends[base.index] if isinstance(base, StageBase) else self._start(base, stage.origin.line),
             build_args=self.build_args,
             global_args=self.global_args,
             escape=self.dockerfile.directives.escape,

@@ -7,7 +7,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import replace
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from builder.errors import ImageError, RegistryError
 from builder.image.descriptor import Descriptor
@@ -27,11 +27,11 @@ _RANGE = re.compile(r"bytes (\d+)-")
 
 def open_blob(transport: Transport, request: Request, descriptor: Descriptor) -> BinaryIO:
     """A verifying stream of the blob, its GET under way already; a broken connection goes on where it broke."""
-    source = io.BufferedReader(_BlobReader(transport, request, descriptor.size), _CHUNK)
-    return verified(source, descriptor, where=str(request.repository))
+    reader = _BlobReader(transport, request, descriptor.size)
+    return verified(cast(BinaryIO, reader), descriptor, where=str(request.repository))
 
 
-class _BlobReader(io.RawIOBase):
+class _BlobReader(io.BufferedIOBase):
     """Asks for the rest when the connection breaks, the policy's number of times and once more for each 64 MB of the blob."""
 
     def __init__(self, transport: Transport, request: Request, size: int) -> None:
@@ -48,12 +48,11 @@ class _BlobReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]
-        data = self._read(view.nbytes)
-        view[: len(data)] = data
+    def read(self, size: int | None = -1, /) -> bytes:
+        """What has arrived, at most `size` bytes of it, as it came: a copy would cost a third of the speed."""
+        data = self._read(size if size and size > 0 else _CHUNK)
         self._offset += len(data)
-        return len(data)
+        return data
 
     def close(self) -> None:
         self._answer.close()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, cast, runtime_checkable
 
 from builder.errors import ImageError, StoreError
 from builder.image.blob import Blob
@@ -25,7 +25,6 @@ from builder.store import Store
 log = logging.getLogger(__name__)
 
 _NESTED_INDEXES = 3
-_CHUNK = 1 << 20
 
 
 @runtime_checkable
@@ -82,7 +81,7 @@ def _put_all(blobs: Sequence[Blob], *, to: Store, jobs: int) -> None:
             raise
 
 
-class _StoppableReader(io.RawIOBase):
+class _StoppableReader(io.BufferedIOBase):
     def __init__(self, source: BinaryIO, stop: threading.Event) -> None:
         self._source = source
         self._stop = stop
@@ -90,13 +89,10 @@ class _StoppableReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
+    def read(self, size: int | None = -1, /) -> bytes:
         if self._stop.is_set():
             raise StoreError("stopped, because another blob failed or the build was interrupted")
-        view = memoryview(buffer)  # type: ignore[arg-type]
-        data = self._source.read(view.nbytes)
-        view[: len(data)] = data
-        return len(data)
+        return self._source.read(-1 if size is None else size)
 
     def close(self) -> None:
         self._source.close()
@@ -105,7 +101,7 @@ class _StoppableReader(io.RawIOBase):
 
 def _stoppable(blob: Blob, stop: threading.Event) -> Blob:
     """The same blob, whose streams fail once `stop` is set: a big one shouldn't hold up the error of a small one."""
-    return replace(blob, open=lambda: io.BufferedReader(_StoppableReader(blob.open(), stop), _CHUNK))
+    return replace(blob, open=lambda: cast(BinaryIO, _StoppableReader(blob.open(), stop)))
 
 
 def _manifest(store: Store, name: str, platform: Platform) -> tuple[Blob, Manifest]:
