@@ -21,7 +21,53 @@ class Known:
         return fnmatchcase(difference.path, self.path) and fnmatchcase(difference.field, self.field)
 
 
-KNOWN: Mapping[str, tuple[Known, ...]] = {}
+_HEALTHCHECK = "HEALTHCHECK in the history"
+_MOUNT_POINTS = "Mount points that an image lacks"
+_HARD_LINKS = "Hard links to files of a lower layer"
+_MOVED = "Directories of a lower layer that a RUN moves"
+_OPENED = "Files that were opened and not changed"
+_XATTRS = "Extended attributes of users"
+_BLOCK_DEVICES = "Block devices that COPY takes from a stage"
+
+
+def _healthcheck(index: int) -> tuple[Known, ...]:
+    return (Known(heading=_HEALTHCHECK, path=f"(history {index})", field="created_by"),)
+
+
+_NO_MOUNT_POINTS = tuple(Known(heading=_MOUNT_POINTS, path=path, field="presence") for path in ("/dev", "/proc", "/sys"))
+
+KNOWN: Mapping[str, tuple[Known, ...]] = {
+    "config/every-instruction-that-only-changes-the-config": _healthcheck(12),
+    "config/a-base-with-every-field-set-and-everything-changed": _healthcheck(11),
+    "config/shell-forms-use-the-SHELL-of-their-place": _healthcheck(8),
+    "config/HEALTHCHECK-in-JSON-form-with-defaults": _healthcheck(2),
+    "config/the-last-HEALTHCHECK-replaces-the-whole-inherited-one": _healthcheck(2),
+    "run/mount-points-in-an-image-from-scratch": _NO_MOUNT_POINTS,
+    "stages/scratch-that-gets-a-shell-from-another-stage": _NO_MOUNT_POINTS,
+    "run/hard-links-to-new-files": (
+        Known(heading=_HARD_LINKS, path="/*", field="links"),
+        Known(heading=_HARD_LINKS, path="/*", field="layer [345]"),
+        Known(heading=_HARD_LINKS, path="/d/three", field="s*"),
+        Known(heading=_HARD_LINKS, path="/four", field="s*"),
+    ),
+    "run/the-same-content-and-time-written-again": (
+        Known(heading=_HARD_LINKS, path="/data/hard[123]", field="links"),
+        Known(heading=_HARD_LINKS, path="/data/hard[23]", field="layer 3"),
+    ),
+    "run/replace-a-kind-by-another": (Known(heading=_HARD_LINKS, path="/data/hard[23]", field="layer 7"),),
+    "run/one-name-of-a-hard-link-goes": (Known(heading=_HARD_LINKS, path="/data/hard[13]", field="layer 2"),),
+    "run/move-a-directory-of-the-base": (
+        Known(heading=_MOVED, path="/moved/*", field="mtime"),
+        Known(heading=_MOVED, path="/moved/capable", field="xattrs"),
+        Known(heading=_MOVED, path="/moved/dir/*", field="layer 4"),
+    ),
+    "debian/users-packages-and-the-loader": (Known(heading=_OPENED, path="/etc/.pwd.lock", field="layer 1"),),
+    "debian/extended-attributes-of-users": (
+        Known(heading=_XATTRS, path="/file", field="xattrs"),
+        Known(heading=_XATTRS, path="/mine", field="xattrs"),
+    ),
+    "stages/device-nodes-and-fifos-between-stages": (Known(heading=_BLOCK_DEVICES, path="/special/block", field="kind"),),
+}
 
 
 def unknown(case_id: str, found: Iterable[Difference]) -> list[Difference]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cases import CONTEXT_TIME, read_cases
+from tests.support.cases import read_cases
 
 TEXT = """\
 # a comment before the first case
@@ -38,10 +38,11 @@ def test_a_file_of_cases_is_read(tmp_path: Path) -> None:
 
 def test_a_context_is_made_with_fixed_times(tmp_path: Path) -> None:
     (tmp_path / "group.case").write_text(TEXT)
-    read_cases(tmp_path)[0].make_context(tmp_path, {"base": "ref"})
+    case = read_cases(tmp_path)[0]
+    case.make_context(tmp_path, {"base": "ref"})
     found = (tmp_path / "context/d/file").stat()
     assert stat.S_IMODE(found.st_mode) == 0o4755
-    assert {(tmp_path / "context" / name).lstat().st_mtime for name in ("d", "d/file", "d/link")} == {CONTEXT_TIME}
+    assert {(tmp_path / "context" / name).lstat().st_mtime for name in ("d", "d/file", "d/link")} == {case.time}
     assert (tmp_path / "Dockerfile").read_text() == "FROM ref\n\nRUN x\n"
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bases import Bases, serve_registry
+from tests.support.bases import Bases
 from tests.support.cases import Case
 from tests.support.masu import Masu, shell
 from tests.support.oracle import Docker, build_arguments, context_of
+from tests.support.registry import serve_registry
 
 CASE = Case(
     group="consumers",
@@ -49,10 +50,11 @@ def need(tool: str) -> str:
 def written(docker: Docker, bases: Bases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """The directory with `layout` and `image.tar` of the image, and its name in a registry."""
     directory = tmp_path_factory.mktemp("consumers")
-    with serve_registry(directory / "registry") as address, context_of(CASE, bases) as case:
-        name = f"{address}/built:1"
+    (directory / "registry").mkdir()
+    with serve_registry(directory / "registry") as registry, context_of(CASE, bases) as case:
+        name = f"{registry.host}/built:1"
         outputs: list[str | Path] = ["--oci-layout-path", directory / "layout", "--tar-path", directory / "image.tar"]
-        registries = [f"--insecure-registry={bases.registry}", f"--insecure-registry={address}"]
+        registries = [f"--insecure-registry={bases.registry}", f"--insecure-registry={registry.host}"]
         masu = Masu(state=directory / "state")
         done = masu("build", "-d", name, *outputs, *registries, *build_arguments(CASE, bases, case))
         assert done.returncode == 0, done.stdout + done.stderr

@@ -20,12 +20,10 @@ import io
 import json
 import re
 import shutil
-import socket
 import struct
 import subprocess
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +32,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests.support.cases import CONTEXT_TIME
+from tests.support.cases import SOME_TIME
+from tests.support.registry import serve_registry
 from tests.support.shared import REPOSITORY
 
 CACHE = REPOSITORY / ".cache"
@@ -61,9 +60,9 @@ def serve_bases(*, debian: bool) -> Iterator[Bases]:
     directory = CACHE / "bases"
     directory.mkdir(parents=True, exist_ok=True)
     wanted = (*SMALL, "debian") if debian else SMALL
-    with _locked(directory / "lock"), serve_registry(directory / "registry") as address:
+    with _locked(directory / "lock"), _serve(directory / "registry") as address:
         digests = {name: _made(directory, name, address) for name in wanted}
-    with serve_registry(directory / "registry") as address:
+    with _serve(directory / "registry") as address:
         yield Bases(registry=address, digests=digests)
 
 
@@ -75,41 +74,13 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def serve_registry(storage: Path) -> Iterator[str]:
-    """A new registry on a free port of 127.0.0.1 with what `storage` holds; gives HOST:PORT."""
-    with tempfile.TemporaryDirectory() as temporary, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-        config = Path(temporary) / "config.yml"
-        document = {
-            "version": 0.1,
-            "log": {"level": "error", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": str(storage)}},
-            "http": {"addr": address},
-        }
-        config.write_text(json.dumps(document))
-        probe.close()
-        with subprocess.Popen(
-            ["docker-registry", "serve", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
-            try:
-                _await(address)
-                yield address
-            finally:
-                process.terminate()
-
-
-def _await(address: str) -> None:
-    host, _, port = address.partition(":")
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+def _serve(storage: Path) -> Iterator[str]:
+    """A registry of this process alone over the common storage; gives HOST:PORT."""
+    storage.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        (Path(temporary) / "data").symlink_to(storage)
+        with serve_registry(Path(temporary)) as registry:
+            yield registry.host
 
 
 def _made(directory: Path, name: str, address: str) -> str:
@@ -254,7 +225,7 @@ class _Tar:
 
     def add(self, name: str, *, mode: int = 0o644, owner: tuple[int, int] = (0, 0), data: bytes = b"", **fields: Any) -> None:
         member = tarfile.TarInfo(name)
-        member.mode, member.mtime, member.size = mode, CONTEXT_TIME, len(data)
+        member.mode, member.mtime, member.size = mode, SOME_TIME, len(data)
         member.uid, member.gid = owner
         for key, value in fields.items():
             setattr(member, key, value)
@@ -276,20 +247,9 @@ class _Tar:
 
 def _first_layer(busybox: bytes) -> bytes:
     tar = _Tar()
-    for name in (
-        "bin",
-        "dev",
-        "etc",
-        "home",
-        "srv",
-        "usr",
-        "usr/bin",
-        "usr/sbin",
-        "usr/local",
-        "usr/local/bin",
-        "var",
-        "var/log",
-    ):
+    for name in ("bin", "dev", "proc", "sys", "etc", "home", "srv", "usr", "var"):
+        tar.directory(name)
+    for name in ("usr/bin", "usr/sbin", "usr/local", "usr/local/bin", "var/log"):
         tar.directory(name)
     tar.directory("root", mode=0o700)
     tar.directory("home/app", owner=(1000, 1000))
@@ -372,7 +332,7 @@ def _debian(layout: Layout) -> str:
         for unwanted in ("var/cache/apt/archives", "var/lib/apt/lists", "var/log", "dev"):
             shutil.rmtree(root / unwanted)
             (root / unwanted).mkdir()
-        tar = ["tar", "-c", "--numeric-owner", "--sort=name", "--xattrs", "--xattrs-include=*", f"--mtime=@{CONTEXT_TIME}", "."]
+        tar = ["tar", "-c", "--numeric-owner", "--sort=name", "--xattrs", "--xattrs-include=*", f"--mtime=@{SOME_TIME}", "."]
         data = subprocess.run(tar, cwd=root, check=True, capture_output=True).stdout
     described = layout.image([data], {"config": {"Env": [_PATH], "Cmd": ["bash"]}})
     layout.index([described])

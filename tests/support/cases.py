@@ -7,11 +7,14 @@
     --- Dockerfile     its text; @BUSYBOX@ and the like stand for base images
     --- says           text that the error of both builders contains; only where the build must fail
 
-Context scripts run with a fixed TAR_OPTIONS and umask, and all times are set to the same moment afterwards.
+Context scripts run with a fixed TAR_OPTIONS and umask, and all times are set to one moment of the case's own afterwards: BuildKit
+takes a file for one that it got for another case if name, size and time are the same.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import shlex
@@ -20,8 +23,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CONTEXT_TIME = 981173106
-"""When every file of a context was changed last: 2001, before `images.LONG_AGO`."""
+SOME_TIME = 981173106
+"""In 2001, before `images.LONG_AGO`."""
 
 _SECTIONS = ("options", "context", "Dockerfile", "says")
 _PLACEHOLDER = re.compile(r"@([A-Z]+)@")
@@ -36,6 +39,12 @@ class Case:
     @property
     def id(self) -> str:
         return f"{self.group}/{self.name.replace(' ', '-')}"
+
+    @property
+    def time(self) -> int:
+        """When every file of the context was changed last."""
+        text = json.dumps(dict(self.sections), sort_keys=True)
+        return SOME_TIME + int.from_bytes(hashlib.sha256(text.encode()).digest()[:3], "big")
 
     @property
     def bases(self) -> frozenset[str]:
@@ -55,8 +64,8 @@ class Case:
         context.mkdir()
         (directory / "Dockerfile").write_text(self.section("Dockerfile", references))
         script = "set -eu\numask 022\n" + self.section("context", references)
-        script += f"\nexec find . -exec touch -h -d @{CONTEXT_TIME} {{}} +\n"
-        tar_options = f"--mtime=@{CONTEXT_TIME} --sort=name --numeric-owner"
+        script += f"\nexec find . -exec touch -h -d @{self.time} {{}} +\n"
+        tar_options = f"--mtime=@{SOME_TIME} --sort=name --numeric-owner"
         environment = {"PATH": os.environ["PATH"], "TAR_OPTIONS": tar_options, "LC_ALL": "C.UTF-8", "GZIP": ""}
         subprocess.run(["sh", "-c", script], cwd=context, env=environment, check=True)
 
