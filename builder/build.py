@@ -31,6 +31,7 @@ from builder.store.layout import LayoutStore
 log = logging.getLogger(__name__)
 
 _DOCKERFILE_LIMIT = 16 << 20  # bytes
+_MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
 
 
 def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Image:
@@ -41,7 +42,9 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
     local = LayoutStore(state.store)
     image_of = cache(Bases(local=local, remote=remote).find)
     dockerfile, context = _open(options)
-    plan = _plan(dockerfile, options, env, image_of)
+    build_args = _build_args(options, env)
+    epoch = _epoch(build_args)
+    plan = _plan(dockerfile, options, build_args, image_of)
     with state.working_directory() as directory, ThreadPoolExecutor(1, thread_name_prefix="discard") as discarding:
         output = RunOutput(sys.stderr.buffer, common)
         workshop = Workshop(
@@ -50,7 +53,8 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
             context=context,
             sandbox=cache(partial(choose, common.sandbox)),
             image_of=image_of,
-            now=_now,
+            now=_now if epoch is None else lambda: _timestamp(epoch),
+            newest=epoch,
             output=output.write,
             tail=output.take_tail,
             discard=lambda rootfs: discarding.submit(rootfs.remove),
@@ -65,7 +69,7 @@ def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOpti
     """What `build` would do, as text. Raises BuilderError."""
     bases = Bases(local=LayoutStore(State.at(common.state_dir, env).store), remote=connect(registry, env))
     dockerfile, _ = _open(options)
-    return render(_plan(dockerfile, options, env, bases.find))
+    return render(_plan(dockerfile, options, _build_args(options, env), bases.find))
 
 
 def _open(options: BuildOptions) -> tuple[Dockerfile, BuildContext]:
@@ -99,16 +103,22 @@ def _shown(path: Path, directory: Path) -> str:
     return str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
 
 
-def _plan(dockerfile: Dockerfile, options: BuildOptions, env: Mapping[str, str], image_of: ImageOf) -> Plan:
+def _plan(dockerfile: Dockerfile, options: BuildOptions, build_args: Mapping[str, str], image_of: ImageOf) -> Plan:
     platform = Platform.parse(options.custom_platform) if options.custom_platform else Platform.host()
     return lower(
         dockerfile,
         target=options.target,
-        build_args=dict(_build_arg(text, env) for text in options.build_arg),
+        build_args=build_args,
         labels=dict(_label(text) for text in options.label),
         platform=platform,
         base_config=lambda reference, wanted: image_of(reference, wanted).config,
     )
+
+
+def _build_args(options: BuildOptions, env: Mapping[str, str]) -> dict[str, str]:
+    """Those of the command line; SOURCE_DATE_EPOCH is taken from the environment too, as docker's client does."""
+    from_env = {"SOURCE_DATE_EPOCH": env["SOURCE_DATE_EPOCH"]} if env.get("SOURCE_DATE_EPOCH") else {}
+    return from_env | dict(_build_arg(text, env) for text in options.build_arg)
 
 
 def _build_arg(text: str, env: Mapping[str, str]) -> tuple[str, str]:
@@ -123,6 +133,20 @@ def _label(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise UsageError(f"invalid --label {text!r}", hint="write KEY=VALUE")
     return key, value
+
+
+def _epoch(build_args: Mapping[str, str]) -> int | None:
+    """SOURCE_DATE_EPOCH (reproducible-builds.org/specs/source-date-epoch): every time that the image records is this one."""
+    text = build_args.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_EPOCH_DIGITS):
+        raise UsageError(f"invalid SOURCE_DATE_EPOCH {text!r}", hint="give seconds since 1970, as date +%s prints them")
+    return int(text)
+
+
+def _timestamp(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _now() -> str:

@@ -42,7 +42,7 @@ class Workshop:
 
     `directory` is its own and removed afterwards, `store` keeps the blobs of base images, `image_of` finds a base image, `now`
     is the clock (RFC 3339 text), `output` gets what RUN prints, `tail` gives the end of that, `discard` gets trees that nobody
-    needs.
+    needs. `newest` (seconds since the epoch) limits the modification times in new layers.
     """
 
     directory: Path
@@ -54,6 +54,7 @@ class Workshop:
     output: Callable[[bytes], None]
     tail: Callable[[], str]
     discard: Callable[[Rootfs], object]
+    newest: int | None = None
 
     @property
     def layers(self) -> Path:
@@ -236,7 +237,9 @@ def _carry_out(op: Op, rootfs: Rootfs, maker: _Maker) -> Layer:
         changes = _copy(op, rootfs, maker)
     else:
         changes = rootfs.make_dir(op)
-    return rootfs.pack(changes, to=maker.workshop.layers, media_type=_base_image(maker).format.layer)
+    return rootfs.pack(
+        changes, to=maker.workshop.layers, media_type=_base_image(maker).format.layer, newest=maker.workshop.newest
+    )
 
 
 def _exec(op: Exec, rootfs: Rootfs, workshop: Workshop) -> Changes:
