@@ -94,4 +94,4 @@ class RunOutput:
     def take_tail(self) -> str:
         """The last lines since the last call."""
         tail, self._tail = self._tail, b""
-        return "\n".join(tail.decode("utf-8", "replace").splitlines()[-20:])
+        return "\n".join(tail.decode("utf-8", "replace").splitlines()[-10:])
