@@ -127,12 +127,18 @@ def _raw_tar(*members: Item) -> bytes:
     return make_tar(*members, format=tarfile.PAX_FORMAT if wants_pax else tarfile.GNU_FORMAT)
 
 
+OUT = member("l", type=SYMLINK, linkname="../outside")
+INSIDE = {"/outside/": "dir 0755"}
 ESCAPES: list[tuple[str, list[Item], dict[str, str]]] = [
-    ("through a link made by the archive", [member("l", type=SYMLINK, linkname="../outside"), member("l/x")], {"/outside/": "dir 0755", "/outside/x": "file 0644 empty"}),
-    ("through an absolute link", [member("l", type=SYMLINK, linkname="/outside"), member("l/x")], {"/outside/": "dir 0755", "/outside/x": "file 0644 empty"}),
-    ("by whiteout through a link", [member("l", type=SYMLINK, linkname="../outside"), member("l/.wh.secret")], {"/outside/": "dir 0755"}),
-    ("by opaque marker through a link", [member("l", type=SYMLINK, linkname="../outside"), member("l/.wh..wh..opq")], {"/outside/": "dir 0755"}),
-]  # fmt: skip
+    ("through a link made by the archive", [OUT, member("l/x")], INSIDE | {"/outside/x": "file 0644 empty"}),
+    (
+        "through an absolute link",
+        [member("l", type=SYMLINK, linkname="/outside"), member("l/x")],
+        INSIDE | {"/outside/x": "file 0644 empty"},
+    ),
+    ("by whiteout through a link", [OUT, member("l/.wh.secret")], INSIDE),
+    ("by opaque marker through a link", [OUT, member("l/.wh..wh..opq")], INSIDE),
+]
 
 
 @pytest.mark.parametrize(("members", "inside"), [case[1:] for case in ESCAPES], ids=[case[0] for case in ESCAPES])
