@@ -48,6 +48,7 @@ class Truth(NamedTuple):
 
 class _Record(NamedTuple):
     born_ns: int
+    stored: int  # permission bits that the file really had when this was noted
     truth: Truth
     xattrs: tuple[tuple[str, bytes], ...]
 
@@ -65,7 +66,7 @@ class Owners:
     @property
     def plain(self) -> bool:
         """Whether lstat(2) tells the truth about every file."""
-        return not self._book and self._self is None
+        return self._reads_all and not self._book and self._self is None
 
     def set(self, target: int | str, meta: Meta, *, dir_fd: int | None = None) -> None:
         """Give a file made by us its metadata, or note in the book what the kernel refuses.
@@ -123,15 +124,29 @@ class Owners:
     ) -> None:
         status = os.stat(target, **_at(target, dir_fd))
         if refused or xattrs:
-            self._book[status.st_ino] = _Record(_born_ns(target, dir_fd), truth, xattrs)
+            self._book[status.st_ino] = _Record(_born_ns(target, dir_fd), stat.S_IMODE(status.st_mode), truth, xattrs)
         else:
             self._book.pop(status.st_ino, None)
+
+    def opened_up(self, status: os.stat_result, name: str, *, dir_fd: int) -> os.stat_result:
+        """Make sure that a file or directory can be read, as far as its owner can; the mode it had goes into the book."""
+        needed = 0o700 if stat.S_ISDIR(status.st_mode) else 0o400 if stat.S_ISREG(status.st_mode) else 0
+        if self._reads_all or status.st_mode & needed == needed:
+            return status
+        truth = self.truth(status, name, dir_fd=dir_fd)
+        os.chmod(name, stat.S_IMODE(status.st_mode) | needed, dir_fd=dir_fd)
+        self.record(name, truth, dir_fd=dir_fd)
+        return os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
 
     def truth(self, status: os.stat_result, name: int | str, *, dir_fd: int | None = None) -> Truth:
         """Mode, owner and device number of the file that `status` (from lstat) is about."""
         record = self._book.get(status.st_ino)
         if record is not None and record.born_ns == _born_ns(name, dir_fd):
-            return record.truth
+            mode = stat.S_IMODE(status.st_mode)
+            if mode == record.stored:
+                return record.truth
+            # Somebody has really changed the mode since; the rest still holds.
+            return record.truth._replace(mode=stat.S_IFMT(record.truth.mode) | mode)
         uid, gid = status.st_uid, status.st_gid
         if self._self is not None:
             uid = 0 if uid == self._self[0] else uid

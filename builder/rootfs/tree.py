@@ -71,6 +71,7 @@ def scan(root_fd: int, owners: Owners) -> dict[str, Entry]:
                     path = prefix + item.name
                     mode = status.st_mode
                     if not plain:
+                        status = owners.opened_up(status, item.name, dir_fd=fd)
                         tree[path] = _entry(status, item.name, fd, owners)
                     elif stat.S_ISDIR(mode):
                         tree[path] = Entry(0, status.st_ctime_ns, 0, mode, status.st_uid, status.st_gid)

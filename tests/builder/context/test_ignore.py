@@ -8,24 +8,28 @@ from builder.errors import ContextError
 # Mostly the expectations of moby/patternmatcher's own tests: rules, then a path, then whether it is ignored.
 CASES = [
     (["**"], "file", True), (["**"], "dir/file", True), (["**/"], "file", True), (["**/**"], "dir/file", True),
-    (["dir/**"], "dir/file", True), (["dir/**"], "dir", False), (["dir/**"], "dir/dir2/file", True), (["**/dir"], "dir/file", True),
-    (["**/dir2/*"], "dir/dir2/file", True), (["**/dir2/**"], "dir/dir2/dir2/file", True), (["**file"], "dir/file", True),
-    (["**/file"], "dir/dir/file", True), (["**/file*"], "dir/dir/file.txt", True), (["**/file*txt"], "dir/dir/file.txt", True),
-    (["**/**/*.txt"], "dir/dir/file.txt", True), (["**/**/*.txt2"], "dir/dir/file.txt", False), (["a**/*.txt"], "a/file.txt", True),
-    (["a**/*.txt"], "a/dir/file.txt", True), (["a/*.txt"], "a/dir/file.txt", False), (["a/*.txt"], "a/file.txt", True),
-    (["a[b-d]e"], "ae", False), (["a[b-d]e"], "ace", True), (["a[^b-d]e"], "aze", True), (["abc.def"], "abcdef", False),
-    (["abc.def"], "abc.def", True), (["abc.def"], "abcZdef", False), (["abc?def"], "abcZdef", True), (["a\\\\"], "a\\", True),
+    (["dir/**"], "dir/file", True), (["dir/**"], "dir", False), (["dir/**"], "dir/dir2/file", True),
+    (["**/dir"], "dir/file", True), (["**/dir2/*"], "dir/dir2/file", True), (["**/dir2/**"], "dir/dir2/dir2/file", True),
+    (["**file"], "dir/file", True), (["**/file"], "dir/dir/file", True), (["**/file*"], "dir/dir/file.txt", True),
+    (["**/file*txt"], "dir/dir/file.txt", True), (["**/**/*.txt"], "dir/dir/file.txt", True),
+    (["**/**/*.txt2"], "dir/dir/file.txt", False), (["a**/*.txt"], "a/file.txt", True), (["a**/*.txt"], "a/dir/file.txt", True),
+    (["a/*.txt"], "a/dir/file.txt", False), (["a/*.txt"], "a/file.txt", True), (["a[b-d]e"], "ae", False),
+    (["a[b-d]e"], "ace", True), (["a[^b-d]e"], "aze", True), (["abc.def"], "abcdef", False), (["abc.def"], "abc.def", True),
+    (["abc.def"], "abcZdef", False), (["abc?def"], "abcZdef", True), (["a\\\\"], "a\\", True),
     (["**/foo/bar"], "foo/bar", True), (["**/foo/bar"], "dir/dir2/foo/bar", True), (["abc/**"], "abc/def/ghi", True),
-    (["**/.foo"], "bar.foo", False), (["**/.foo"], "bar/.foo", True), (["a(b)c/def"], "a(b)c/def", True), (["a.|)$(}+{bc"], "a.|)$(}+{bc", True),
-    (["dist/*.whl"], "dist/proxy.py-2.4.0rc3.whl", True), (["*.go"], "fileutils.go", True), (["*"], "fileutils.go", True),
-    (["docs", "!docs/README.md"], "docs/README.md", False), (["docs/", "!docs/README.md"], "docs/x", True), (["docs/*", "!docs/README.md"], "docs", False),
-    (["util/docker/web"], "util/docker/web/foo", True), (["util/docker"], "util/docker/web/foo", True), (["util/*/web"], "util/docker/web/foo", True),
-    (["!docs", "docs"], "docs/x", True), (["*", "!a"], "a/b/c", False), (["*", "!a", "a/b"], "a/b/c", True), (["a", "!a/b", "a/b/c"], "a/b/c/d", True),
-    (["a", "!a/b", "a/b/c"], "a/b/d", False), (["**", "!**/keep"], "x/y/keep/z", False), (["node_modules"], "x/node_modules", False),
-    (["**/node_modules"], "x/node_modules/y", True), (["?"], "é", True), (["\\!a"], "!a", True), (["\\#a"], "#a", True), (["a\\ b"], "a b", True),
-    (["foo/bar", "!foo"], "foo/bar", True),  # as BuildKit's walk: `!foo` decided nothing about foo, so it isn't asked again
-    (["."], "a", False), (["/"], "a", False), (["./a"], "a", True), (["/a//b/../c/"], "a/c", True), (["../a"], "a", False),
-    (["# a"], "# a", False), ([" # a"], "# a", True), (["  a\t"], "a", True), (["a\r"], "a", True), (["*", "! a"], "a", False), (["*", "!/a"], "a", False),
+    (["**/.foo"], "bar.foo", False), (["**/.foo"], "bar/.foo", True), (["a(b)c/def"], "a(b)c/def", True),
+    (["a.|)$(}+{bc"], "a.|)$(}+{bc", True), (["dist/*.whl"], "dist/proxy.py-2.4.0rc3.whl", True),
+    (["*.go"], "fileutils.go", True), (["*"], "fileutils.go", True), (["docs", "!docs/README.md"], "docs/README.md", False),
+    (["docs/", "!docs/README.md"], "docs/x", True), (["docs/*", "!docs/README.md"], "docs", False),
+    (["util/docker/web"], "util/docker/web/foo", True), (["util/docker"], "util/docker/web/foo", True),
+    (["util/*/web"], "util/docker/web/foo", True), (["!docs", "docs"], "docs/x", True), (["*", "!a"], "a/b/c", False),
+    (["*", "!a", "a/b"], "a/b/c", True), (["a", "!a/b", "a/b/c"], "a/b/c/d", True), (["a", "!a/b", "a/b/c"], "a/b/d", False),
+    (["**", "!**/keep"], "x/y/keep/z", False), (["node_modules"], "x/node_modules", False),
+    (["**/node_modules"], "x/node_modules/y", True), (["?"], "é", True), (["\\!a"], "!a", True), (["\\#a"], "#a", True),
+    (["a\\ b"], "a b", True), (["foo/bar", "!foo"], "foo/bar", True), (["."], "a", False), (["/"], "a", False),
+    (["./a"], "a", True), (["/a//b/../c/"], "a/c", True), (["../a"], "a", False), (["# a"], "# a", False),
+    ([" # a"], "# a", True), (["  a\t"], "a", True), (["a\r"], "a", True), (["*", "! a"], "a", False),
+    (["*", "!/a"], "a", False),
 ]  # fmt: skip
 
 
@@ -73,3 +77,8 @@ def test_no_rules_ignore_nothing() -> None:
 
 def test_the_root_is_never_ignored() -> None:
     assert not IgnoreRules.parse(b"**", file="").ignored("")
+
+
+def test_what_decided_nothing_about_a_directory_is_not_asked_again_for_its_files() -> None:
+    """BuildKit's walk keeps no match for `!foo` at foo, which nothing had excluded; so it doesn't bring back foo/bar."""
+    assert IgnoreRules.parse(b"foo/bar\n!foo", file="").ignored("foo/bar")

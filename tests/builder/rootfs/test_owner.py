@@ -22,7 +22,7 @@ from builder.rootfs import Changes, paths
 from builder.rootfs.owner import Truth
 from builder.rootfs.plain import PlainRootfs
 from tests.builder.rootfs.conftest import needs_root
-from tests.support.tree import make_tar, member
+from tests.support.tree import make_tar, make_tree, member
 
 CAPABILITY = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 MEMBERS = [
@@ -137,6 +137,29 @@ def test_what_a_program_believes_it_has_done_is_a_change(directory: Path) -> Non
         assert rootfs.diff() == Changes(written=("f",))
         with rootfs.pack(Changes(written=("f",)), to=directory, media_type=OCI_LAYER).blob.open() as stream:
             assert [row[:5] for row in described(stream.read())] == [("f", tarfile.REGTYPE, 0o4755, 5, 6)]
+
+    in_child(become_nobody, work)
+
+
+@needs_root
+def test_files_that_a_command_has_closed_are_packed_and_compared(directory: Path) -> None:
+    def work() -> None:
+        rootfs = PlainRootfs(directory / "rootfs")
+        rootfs.snapshot()
+        make_tree(rootfs.path, {"d/f": "content"})
+        (rootfs.path / "d/f").chmod(0o070)
+        (rootfs.path / "d").chmod(0o001)
+        changes = rootfs.diff()
+        assert changes == Changes(written=("d", "d/f"))
+        with rootfs.pack(changes, to=directory, media_type=OCI_LAYER).blob.open() as stream:
+            assert [row[2] for row in described(stream.read())] == [0o001, 0o070]
+        rootfs.snapshot()
+        assert rootfs.diff() == Changes()
+        (rootfs.path / "d/f").chmod(0o755)
+        assert rootfs.diff() == Changes(written=("d/f",))
+        with rootfs.pack(changes, to=directory, media_type=OCI_LAYER).blob.open() as stream:
+            assert [row[2] for row in described(stream.read())] == [0o001, 0o755]
+        rootfs.remove()
 
     in_child(become_nobody, work)
 
