@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"builder", "builder.errors", "builder.options"}),
     frozenset({"builder.image", "builder.ops", "builder.credentials", "builder.process", "builder.log", "builder.state"}),
-    frozenset({"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}),
+    frozenset(
+        {"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}
+    ),
     frozenset({"builder.plan", "builder.remotes", "builder.runner"}),
     frozenset({"builder.executor", "builder.bases", "builder.outputs"}),
     frozenset({"builder.build", "builder.trial", "builder.inventory"}),
