@@ -24,6 +24,8 @@ def run(
 ) -> int:
     """Run the command; returns its exit code. `places` says where the `provided` paths are; `directory` is for small files."""
     user = rootfs.user(op.user)
+    # The group is a supplementary one too, so that a set-group-id program can't drop it (CVE-2023-25173); so in BuildKit.
+    groups = tuple(dict.fromkeys((user.gid, *user.groups)))
     env = dict(op.env)
     env.setdefault("HOME", user.home)
     process = Process(
@@ -32,7 +34,7 @@ def run(
         cwd=op.cwd,
         uid=user.uid,
         gid=user.gid,
-        groups=user.groups,
+        groups=groups,
         isolate_network=op.network is Network.NONE,
     )
     return sandbox.run(process, root=rootfs.path, places=places, binds=_binds(places, directory), output=output)

@@ -97,10 +97,8 @@ def applied(line: Line, files: Sources, scope: Scope, *, source: ops.CopyFrom, u
 
 
 def _absolute(destination: str, working_dir: str) -> str:
-    """An absolute destination stays as it is; what means a directory ends in a slash (system.NormalizePath)."""
-    if destination.startswith("/"):
-        return destination
-    joined = posixpath.normpath(posixpath.join("/", working_dir, destination))
+    """Dots are cleaned as text, before any link is followed; what means a directory ends in a slash (system.NormalizePath)."""
+    joined = posixpath.normpath(f"/{posixpath.join(working_dir, destination).lstrip('/')}")
     is_directory = destination in ("", ".") or destination.endswith(("/", "/."))
     return joined.rstrip("/") + "/" if is_directory else joined
 

@@ -61,8 +61,11 @@ class _Job:
         self._op = op
         self._override = override
         self._copier = copier
-        mode = 0o755 if op.chmod is None else op.chmod
-        self._maker = DirectoryMaker(owners, owner=override.owner or (0, 0), mode=mode, made=copier.written)
+        # BuildKit makes directories under the umask 022, and special bits get lost on the way to mkdir(2).
+        self._maker = self._maker_of(mode=0o755 if op.chmod is None else op.chmod & 0o755)
+
+    def _maker_of(self, *, mode: int) -> DirectoryMaker:
+        return DirectoryMaker(self._owners, owner=self._override.owner or (0, 0), mode=mode, made=self._copier.written)
 
     def matches(self, path: str) -> Iterator[str]:
         """The sources that one argument of COPY stands for, relative to the source's root; wildcards may stand for none."""
@@ -112,9 +115,9 @@ class _Job:
         with paths.find(self._root_fd, text, make=self._maker) as spot:
             return spot.path
 
-    def _made(self, path: str) -> str:
+    def _made(self, path: str, maker: DirectoryMaker | None = None) -> str:
         try:
-            fd, found = paths.open_dir(self._root_fd, path, make=self._maker)
+            fd, found = paths.open_dir(self._root_fd, path, make=maker or self._maker)
         except NotADirectoryError:
             raise RootfsError(f"destination {path!r} is not a directory") from None
         os.close(fd)
@@ -161,7 +164,7 @@ class _Job:
             if len(start) < BLOCK or not any(start) or not has_good_checksum(start):
                 return False
             file.seek(0)
-            target = self._made(self._op.destination)
+            target = self._made(self._op.destination, self._maker_of(mode=0o755))  # --chmod isn't for archives
             written = extract_archive(self._root_fd, target, file, self._owners, chown=self._override.owner)
             self._copier.written.update(written)
             return True

@@ -19,7 +19,7 @@ _MAX_ID = (1 << 32) - 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Whom a process runs as; `groups` are the supplementary ones, `home` is `/` when passwd doesn't tell."""
+    """Whom a process runs as; `groups` are the supplementary ones, `home` is `/` without an entry."""
 
     uid: int = 0
     gid: int = 0
@@ -40,7 +40,7 @@ def lookup_user(root_fd: int, user: str) -> Identity:
     if found is None and uid_number is None:
         raise RootfsError(f"no user {name!r} in /etc/passwd", hint="create the user in an earlier RUN, or use a number")
     uid = found.uid if found else uid_number or 0
-    home = (found.home if found else "") or "/"
+    home = found.home if found else "/"
     if not colon or not group:
         groups = _supplementary(root_fd, found.name) if found else ()
         return Identity(uid=uid, gid=found.gid if found else 0, groups=groups, home=home)

@@ -192,7 +192,7 @@ def _become(uid: int, gid: int, groups: list[int]) -> None:
             os.setgroups(groups)
     except PermissionError:
         # Denied for good in a user namespace that maps one id (user_namespaces(7)), where nobody has other groups.
-        if groups:
+        if set(groups) - {gid}:
             raise OSError(
                 errno.EPERM, f"can't take on the groups {groups} of uid {uid}: this user namespace has one id only"
             ) from None

@@ -35,5 +35,6 @@ class Workdir:
             path = scope.working_dir
         elif not path.startswith("/"):
             path = posixpath.normpath(posixpath.join("/", scope.working_dir, path))
-        op = MakeDir(path=path, user=scope.config.user, location=self.line.location) if path != "/" else None
+        clean = posixpath.normpath(f"/{path.lstrip('/')}")
+        op = MakeDir(path=clean, user=scope.config.user, location=self.line.location) if clean != "/" else None
         return Applied(scope=scope.with_config(working_dir=path), op=op, created_by=f"WORKDIR {path}")

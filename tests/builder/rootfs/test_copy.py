@@ -4,6 +4,7 @@ import gzip
 import lzma
 import os
 import socket
+import stat
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -141,6 +142,13 @@ def test_files_of_a_context_belong_to_root_those_of_a_rootfs_keep_their_owner(ro
     copy(rootfs, SourceTree(path=other.path), "f", to="/context")
     copy(rootfs, other.as_source(), "f", to="/stage")
     assert tree_dump(rootfs.path) == {"/context": "file 0644 empty", "/stage": "file 0644 7:8 empty"}
+
+
+def test_directories_made_on_the_way_have_the_mode_under_the_umask_of_buildkit(rootfs: PlainRootfs, tmp_path: Path) -> None:
+    context = make_tree(tmp_path / "context", {"f": ""})
+    copy(rootfs, SourceTree(path=context), "f", to="/a/f", chmod=0o4777)
+    assert stat.S_IMODE((rootfs.path / "a").stat().st_mode) == 0o755
+    assert stat.S_IMODE((rootfs.path / "a/f").stat().st_mode) == 0o4777
 
 
 @needs_root

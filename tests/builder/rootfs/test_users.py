@@ -15,6 +15,7 @@ PASSWD = """\
 
 root:x:0:0:root:/root:/bin/sh
 app:x:7:8:App:/home/app:/bin/sh
+no:x:9:9:::
 12:x:3:4::/odd:
 broken:x
 high:x:99999999999:1::/:
@@ -29,6 +30,7 @@ USERS = [
     ("7:9", Identity(uid=7, gid=9, home="/home/app")),
     ("app:audio", Identity(uid=7, gid=60, home="/home/app")),
     ("app:9", Identity(uid=7, gid=9, home="/home/app")),
+    ("no", Identity(uid=9, gid=9, home="")),
     ("1000", Identity(uid=1000, gid=0)),
     ("1000:1000", Identity(uid=1000, gid=1000)),
     ("1000:staff", Identity(uid=1000, gid=50)),

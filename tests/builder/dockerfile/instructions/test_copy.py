@@ -24,6 +24,8 @@ def op(text: str) -> Copy:
         ("WORKDIR /w\nCOPY a b/", ("a",), "/w/b/", "COPY a b/ # buildkit"),
         ("WORKDIR /w\nCOPY a b/.", ("a",), "/w/b/", "COPY a b/. # buildkit"),
         ("WORKDIR /w/v\nCOPY a ..", ("a",), "/w", "COPY a .. # buildkit"),
+        ("COPY a /b/../c/./d/", ("a",), "/c/d/", "COPY a /b/../c/./d/ # buildkit"),
+        ("COPY a //b/..", ("a",), "/", "COPY a //b/.. # buildkit"),
         ("WORKDIR /w\nCOPY a $NONE", ("a",), "/w/", "COPY a  # buildkit"),
         ("ENV A='x y'\nCOPY $A ${A}z /", ("x y", "x yz"), "/", "COPY x y x yz / # buildkit"),
         ("COPY a\\ b /", ("a",), "/", ""),
