@@ -42,15 +42,19 @@ def test_run_passes_the_exit_code_on(masu: Masu) -> None:
 def test_the_files_tell_the_digests(masu: Masu, tmp_path: Path) -> None:
     context = write_context(tmp_path / "context", "FROM base\nCOPY Dockerfile /\n")
     out = tmp_path / "out"
-    names = ("digest", "iid", "named", "tagged", "meta")
-    flags = [f"--{flag}={out / name}" for flag, name in zip(
-        ("digest-file", "iidfile", "image-name-with-digest-file", "image-name-tag-with-digest-file", "metadata-file"), names, strict=True
-    )]  # fmt: skip
+    files = {
+        "digest-file": out / "digest",
+        "iidfile": out / "iid",
+        "image-name-with-digest-file": out / "named",
+        "image-name-tag-with-digest-file": out / "tagged",
+        "metadata-file": out / "meta",
+    }
+    flags = [f"--{flag}={path}" for flag, path in files.items()]
     done = masu(
         "build", "--no-push", "-d", "x.example/a/b:1", "-d", "alpine", "--oci-layout-path", tmp_path / "layout", *flags, context
     )
     assert done.returncode == 0, done.stderr
-    digest, iid, named, tagged, meta = ((out / name).read_text() for name in names)
+    digest, iid, named, tagged, meta = (path.read_text() for path in files.values())
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
     assert named == f"x.example/a/b@{digest}\nindex.docker.io/library/alpine@{digest}\n"
     assert tagged == f"x.example/a/b:1@{digest}\nindex.docker.io/library/alpine:latest@{digest}\n"
