@@ -41,18 +41,15 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     except BuilderError as error:
         _report(error)
         return error.exit_code
+    except BrokenPipeError:  # whoever read our output has gone
+        return 1
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            return _bug()
-        where = f" while writing {error.filename!r}" if error.filename else ""
-        _report(BuilderError(f"disk full{where}", hint="free some space or give --state-dir on a larger disk"))
+        _report(_from_the_machine(error))
         return 1
     except KeyboardInterrupt:
         return _interrupted("interrupted", _INTERRUPTED)
     except Terminated:
         return _interrupted("terminated", _TERMINATED)
-    except BrokenPipeError:
-        return 1
     except Exception:  # noqa: BLE001 - the one boundary: anything else is a bug in masu
         return _bug()
 
@@ -215,6 +212,16 @@ def _interrupted(word: str, code: int) -> int:
     sys.stderr.write(f"masu: {word}\n")
     sys.stderr.flush()
     os._exit(code)
+
+
+def _from_the_machine(error: OSError) -> BuilderError:
+    """A refusal of the kernel that nobody closer to it has put into words."""
+    _logger.debug("where it happened:", exc_info=error)
+    what = (error.strerror or str(error)).lower()
+    where = f": {error.filename!r}" if error.filename else ""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    hint = "free some space, or give --state-dir on a larger disk" if full else "-v debug shows where in masu it happened"
+    return BuilderError(f"{'disk full, ' if full else ''}{what}{where}", hint=hint)
 
 
 def _report(error: BuilderError) -> None:

@@ -114,6 +114,8 @@ def test_bad_input_gets_a_sentence_and_exit_code_1(
         (["build", "-t", "x", "--label=x", "."], "KEY=VALUE"),
         (["build", "-t", "x", "--registry-certificate=x", "."], "HOST="),
         (["run", "nothing-of-that-name"], "nothing-of-that-name"),
+        (["build", "-t", "x", "--state-dir", "/proc/no", "."], "/proc/no"),
+        (["build", "--no-push", "--digest-file", "/proc/no/digest", "."], "/proc/no"),
     ],
 )
 def test_wrong_use_gets_a_sentence_and_exit_code_1(masu: Masu, tmp_path: Path, arguments: list[str], said: str) -> None:
