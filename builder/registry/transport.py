@@ -7,6 +7,7 @@ host. Authorization goes to the registry itself and to its token realm, never al
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import threading
 import time
@@ -44,6 +45,7 @@ _MOST_REDIRECTS = 5
 _MOST_ERROR_BYTES = 64 << 10
 _POOL = 32
 _PING_SECONDS = 10
+_NO_SUCH_HOST = frozenset({socket.EAI_NONAME, -5})  # -5: EAI_NODATA, which not every libc has
 _ANSWER_SECONDS = 300
 """A registry may move a blob of several GB to its final place before it answers the last PUT."""
 
@@ -334,10 +336,13 @@ def _pool() -> requests.adapters.HTTPAdapter:
 
 
 def _no_answer(exchange: Exchange, error: Exception) -> Exception:
-    message = f"{exchange.method} {shown(exchange.url)}: {_cause(error)}"
+    cause = _innermost(error)
+    message = f"{exchange.method} {shown(exchange.url)}: {_told(cause)}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         hint = f"trust its CA with --registry-certificate {exchange.asked.host}=FILE, or don't verify: --skip-tls-verify-registry"
         return RegistryError(message, hint=hint)
+    if isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST:
+        return RegistryError(message, hint=f"is {exchange.asked.host!r} spelled right, and does this machine have a network?")
     return Transient(RegistryError(message, hint="is the registry up, and can it be reached from here?"))
 
 
@@ -349,6 +354,14 @@ def _no_https(failed: Transient, host: str) -> Exception:
 
 
 def _cause(error: BaseException) -> str:
+    return _told(_innermost(error))
+
+
+def _told(error: BaseException) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
     """The innermost of the errors that the HTTP libraries wrap into each other."""
     for _ in range(10):
         inner = [getattr(error, "reason", None), *error.args[-1:], error.__cause__, error.__context__]
@@ -356,7 +369,7 @@ def _cause(error: BaseException) -> str:
         if found is None:
             break
         error = found
-    return str(error) or type(error).__name__
+    return error
 
 
 def _ping_of(base: str, asked: Asked) -> Exchange:

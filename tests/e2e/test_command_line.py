@@ -114,7 +114,6 @@ def test_bad_input_gets_a_sentence_and_exit_code_1(
         (["build", "-t", "x", "--label=x", "."], "KEY=VALUE"),
         (["build", "-t", "x", "--registry-certificate=x", "."], "HOST="),
         (["run", "nothing-of-that-name"], "nothing-of-that-name"),
-        (["build", "-t", "x", "--state-dir", "/proc/no", "."], "/proc/no"),
         (["build", "--no-push", "--digest-file", "/proc/no/digest", "."], "/proc/no"),
     ],
 )
@@ -123,6 +122,12 @@ def test_wrong_use_gets_a_sentence_and_exit_code_1(masu: Masu, tmp_path: Path, a
     done = masu(*arguments, cwd=tmp_path)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
     assert said in done.stderr
+
+
+def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    done = Masu(state=Path("/proc/no"))("build", "-t", "x", write_context(tmp_path, "FROM scratch\nCOPY Dockerfile /\n"))
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert "/proc/no" in done.stderr
 
 
 def test_dry_run_prints_the_plan_and_does_nothing(masu: Masu, tmp_path: Path) -> None:
