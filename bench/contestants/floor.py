@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from isal import isal_zlib
 
 from bench.area import Area
 from bench.cases import Case
@@ -19,7 +15,6 @@ from bench.contestants.contestant import Contestant
 from bench.errors import Unavailable
 from bench.measure import Measurement, Watch, measure
 
-_CHUNK = 1 << 20
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -58,22 +53,4 @@ def _steps(case: Case, root: Path) -> Iterator[str]:
     for command in case.commands:
         yield f"chroot {root} sh -c {shlex.quote(command)}"
     if case.copied:
-        yield f"{python} -m bench.contestants.floor {case.context / case.copied}"
-
-
-def compress(directory: Path) -> None:
-    """Compress every file and hash both sides; hashing the plain side has a thread of its own."""
-    compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, 31)
-    plain, packed = hashlib.sha256(), hashlib.sha256()
-    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-        data = path.read_bytes()
-        other = threading.Thread(target=plain.update, args=(data,))
-        other.start()
-        for start in range(0, len(data), _CHUNK):
-            packed.update(compressor.compress(data[start : start + _CHUNK]))
-        other.join()
-    packed.update(compressor.flush())
-
-
-if __name__ == "__main__":
-    compress(Path(sys.argv[1]))
+        yield f"{python} -m bench.compress {case.context / case.copied}"
