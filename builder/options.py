@@ -64,6 +64,8 @@ class BuildOptions:
     custom_platform: str = _flag("", "platform to build for, os/architecture[/variant] (default: this machine's)",
         aliases=("platform", "customPlatform"), metavar="PLATFORM")
     no_cache: bool = _flag(False, "do not use cached layers (no layer is cached yet)")
+    no_cache_filter: tuple[str, ...] = _flag(_REPEAT, "do not use cached layers for this stage (no layer is cached yet; repeatable)",
+        metavar="STAGE")
     dry_run: bool = _flag(False, "print the plan, build nothing", aliases=("dryrun",))
 
     oci_layout_path: str = _flag("", "write the image as an OCI layout into this directory", metavar="DIR")
