@@ -22,7 +22,10 @@ _DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
 def main(argv: Sequence[str]) -> int:
     """Exit code: 0, 1 when something failed, 130 after ^C."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.small and arguments.write:
+        parser.error("--small shows whether it works; its figures are not for the document")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = Settings(
         sizes=_sizes(arguments),
