@@ -16,7 +16,7 @@ from builder.image.reference import Repository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """`open()` gives a new stream that ends with an error unless it had exactly the descriptor's bytes.
+    """`open()` gives a new stream; from a store it ends with an error unless it had exactly the descriptor's bytes.
 
     `origin` is the repository that surely holds the blob (a registry may mount it from there); `path` a local file of it.
     """

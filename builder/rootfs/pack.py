@@ -12,14 +12,12 @@ import os
 import stat
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from builder.errors import RootfsError
 from builder.image.blob import Blob
 from builder.image.descriptor import Descriptor
 from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER_GZIP, MediaType
-from builder.image.verify import verified
 from builder.rootfs import paths
 from builder.rootfs.owner import Owners
 from builder.rootfs.pipeline import Pipeline
@@ -60,12 +58,9 @@ def write_layer(
     except OSError as error:
         raise RootfsError(f"can't write layer: {error.strerror or error}") from error
     descriptor = Descriptor(media_type=media_type, digest=done.digest, size=done.size)
-    blob = Blob(descriptor=descriptor, open=partial(_open, done.path, descriptor), path=done.path)
+    # Not verified again when it is read: whoever stores or unpacks it does that.
+    blob = Blob(descriptor=descriptor, open=partial(done.path.open, "rb"), path=done.path)
     return Layer(blob=blob, diff_id=done.diff_id)
-
-
-def _open(path: Path, descriptor: Descriptor) -> BinaryIO:
-    return verified(path.open("rb"), descriptor, where=str(path))
 
 
 def _plan(changes: Changes) -> list[tuple[str, bool]]:
