@@ -59,7 +59,7 @@ def write_layer(
         raise RootfsError(f"can't write layer: {error.strerror or error}") from error
     descriptor = Descriptor(media_type=media_type, digest=done.digest, size=done.size)
     # Not verified again when it is read: whoever stores or unpacks it does that.
-    blob = Blob(descriptor=descriptor, open=partial(done.path.open, "rb"), path=done.path)
+    blob = Blob(descriptor=descriptor, open=lambda: done.path.open("rb"), path=done.path)
     return Layer(blob=blob, diff_id=done.diff_id)
 
 
