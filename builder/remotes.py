@@ -28,8 +28,9 @@ def connect(flags: RegistryFlags, env: Mapping[str, str]) -> Remote:
     @cache
     def transport() -> Transport:
         from builder.credentials.docker_config import DockerConfig
-        from builder.registry.options import RegistryOptions, proxies_of
+        from builder.registry.options import RegistryOptions
         from builder.registry.transport import Transport
+        from builder.web import proxies_of
 
         options = RegistryOptions(
             insecure=flags.insecure,

@@ -14,11 +14,12 @@ ROOT = Path(__file__).parents[1]
 # docs/architecture.md draws the same table. A package counts as one module; `builder` itself has only the version.
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"builder", "builder.errors", "builder.options"}),
-    frozenset({"builder.image", "builder.ops", "builder.credentials", "builder.process", "builder.log", "builder.state"}),
+    frozenset({"builder.image", "builder.ops", "builder.credentials", "builder.process", "builder.log", "builder.state"})
+    | {"builder.retry", "builder.web", "builder.giturl"},
     frozenset(
         {"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}
     ),
-    frozenset({"builder.plan", "builder.remotes", "builder.runner"}),
+    frozenset({"builder.plan", "builder.remotes", "builder.runner", "builder.contexts"}),
     frozenset({"builder.executor", "builder.bases", "builder.outputs"}),
     frozenset({"builder.build", "builder.trial", "builder.inventory"}),
     frozenset({"builder.cli", "builder.flags", "builder.completion", "builder.__main__"}),
@@ -31,6 +32,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (6, "builder.completion", "builder.flags"),
     (6, "builder.__main__", "builder.cli"),
     (0, "builder.errors", "builder"),
+    (1, "builder.ops", "builder.giturl"),
 }
 
 

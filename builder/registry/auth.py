@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from builder.credentials import Credential, Credentials
 from builder.errors import AuthError
 from builder.image.reference import Repository
-from builder.registry.failure import shown
+from builder.web import shown
 
 _CLIENT_ID = "masu"
 _DEFAULT_LIFE = 60.0

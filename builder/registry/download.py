@@ -14,10 +14,10 @@ from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.media import INDEXES, MANIFESTS, OCI_INDEX, OCI_MANIFEST, MediaType
 from builder.image.verify import SMALL_LIMIT, verified
-from builder.registry.failure import shown
 from builder.registry.request import Request
-from builder.registry.retry import Transient
 from builder.registry.transport import Answer, Transport
+from builder.retry import Transient
+from builder.web import shown
 
 _CHUNK = 1 << 20
 _BYTES_A_BREAK = 64 << 20

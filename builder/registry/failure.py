@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import AuthError, NotFoundError, RegistryError
+from builder.web import shown
 
 _LONGEST_TEXT = 300
 
@@ -32,23 +30,6 @@ def failure(method: str, url: str, status: int, body: bytes, asked: Asked) -> Re
     message += f": {said}" if said else ""
     kind = {401: AuthError, 403: AuthError, 404: NotFoundError}.get(status, RegistryError)
     return kind(message, status=status, code=code, hint=_hint(status, code, asked))
-
-
-def shown(url: str) -> str:
-    """Without user, password, query and fragment, which may be secrets."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Seconds from `now` (since the epoch) that a Retry-After header asks for, in either form (RFC 9110, 10.2.3)."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _said(body: bytes) -> tuple[str, str]:

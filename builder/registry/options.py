@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from builder.web import proxies_for
+
 _PRIVATE = tuple(ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 
@@ -15,7 +17,7 @@ _PRIVATE = tuple(ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0
 class RegistryOptions:
     """Hosts are spelled as in references, with their port; `certificates` are CA files that are trusted for one host as well.
 
-    `proxies` is keyed as the environment is (`http`, `https`, `no`), see `proxies_of`.
+    `proxies` is keyed as the environment is (`http`, `https`, `no`), see web.py.
     """
 
     insecure: bool = False
@@ -42,18 +44,7 @@ class RegistryOptions:
 
     def proxies_for(self, url: str) -> dict[str, str]:
         """Scheme → proxy for this URL; empty when it is to be reached directly."""
-        parts = urlsplit(url)
-        proxy = self.proxies.get(parts.scheme)
-        if not proxy or _is_direct(parts.netloc, self.proxies.get("no", "")):
-            return {}
-        return {parts.scheme: proxy}
-
-
-def proxies_of(env: Mapping[str, str]) -> dict[str, str]:
-    """What HTTP_PROXY, HTTPS_PROXY and NO_PROXY, or their lower-case forms, which win, say."""
-    names = {"http": "http_proxy", "https": "https_proxy", "no": "no_proxy"}
-    found = {key: env.get(name) or env.get(name.upper()) or "" for key, name in names.items()}
-    return {key: value if key == "no" or "://" in value else f"http://{value}" for key, value in found.items() if value}
+        return proxies_for(url, self.proxies)
 
 
 def is_near(host: str) -> bool:
@@ -66,25 +57,3 @@ def is_near(host: str) -> bool:
     except ValueError:
         return False
     return address.is_loopback or any(address in network for network in _PRIVATE if network.version == address.version)
-
-
-def _is_direct(netloc: str, no_proxy: str) -> bool:
-    """Whether NO_PROXY, a list of hosts, domains, addresses and networks, names this host."""
-    name = (urlsplit(f"//{netloc}").hostname or "").lower()
-    for entry in no_proxy.lower().replace(",", " ").split():
-        domain = entry.removeprefix("*").removeprefix(".")
-        if (
-            entry == "*"
-            or domain in (name, netloc.lower())
-            or (domain and name.endswith(f".{domain}"))
-            or _in_network(name, entry)
-        ):
-            return True
-    return False
-
-
-def _in_network(name: str, entry: str) -> bool:
-    try:
-        return "/" in entry and ipaddress.ip_address(name) in ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        return False

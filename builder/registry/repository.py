@@ -14,10 +14,10 @@ from builder.image.media import INDEXES, MANIFESTS
 from builder.image.reference import Reference, Repository
 from builder.image.verify import read_small, verified
 from builder.registry.download import open_blob, read_manifest
-from builder.registry.failure import shown
 from builder.registry.request import Request
 from builder.registry.transport import Transport
 from builder.registry.upload import Upload
+from builder.web import shown
 
 log = logging.getLogger(__name__)
 

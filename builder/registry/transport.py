@@ -30,10 +30,11 @@ from builder.errors import RegistryError
 from builder.image.reference import DEFAULT_HOST
 from builder.image.verify import SMALL_LIMIT
 from builder.registry.auth import Authorizer, Challenge, Granted, TokenRequest
-from builder.registry.failure import Asked, failure, retry_after, shown
+from builder.registry.failure import Asked, failure
 from builder.registry.options import RegistryOptions
 from builder.registry.request import Request
-from builder.registry.retry import TRANSIENT, Retry, Transient
+from builder.retry import TRANSIENT, Retry, Transient
+from builder.web import retry_after, shown
 
 __all__ = ["Answer", "RegistryOptions", "Request", "Retry", "Transport"]
 

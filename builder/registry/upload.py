@@ -16,10 +16,10 @@ from builder.errors import RegistryError
 from builder.image.blob import Blob
 from builder.image.reference import Repository
 from builder.image.verify import verified
-from builder.registry.failure import shown
 from builder.registry.request import Request
-from builder.registry.retry import Transient
 from builder.registry.transport import Answer, Transport
+from builder.retry import Transient
+from builder.web import shown
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Upload:
         try:
             self._send(session)
         except Transient as failure:
-            self._breaks += failure.error.status == 0
+            self._breaks += isinstance(failure.error, RegistryError) and failure.error.status == 0
             if self._breaks >= _BREAKS_BEFORE_PIECES:
                 self._smaller()  # a proxy that refuses long bodies may hang up before its answer can be read
             raise

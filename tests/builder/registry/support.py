@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from builder.credentials import Credential, Credentials
 from builder.image.reference import Repository
 from builder.registry.repository import RemoteRepository
-from builder.registry.retry import Retry
 from builder.registry.transport import RegistryOptions, Transport
+from builder.retry import Retry
 
 
 @dataclass(slots=True)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from builder.registry.failure import Asked, failure, retry_after
-from builder.registry.options import RegistryOptions, proxies_of
+from builder.registry.failure import Asked, failure
+from builder.registry.options import RegistryOptions
+from builder.web import proxies_of, retry_after
 from tests.builder.registry.support import remote
 from tests.support.faults import Fault, serve_faults
 from tests.support.registry import RunningRegistry

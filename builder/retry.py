@@ -1,4 +1,4 @@
-"""The one policy of trying again: exponential backoff with jitter, the registry's own Retry-After when it gives one."""
+"""The one policy of trying again: exponential backoff with jitter, the server's own Retry-After when it gives one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import TypeVar
 
-from builder.errors import RegistryError
+from builder.errors import BuilderError
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +20,9 @@ TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Transient(Exception):
-    """A failure that may pass; `error` is what to raise when it doesn't, `retry_after` the seconds the registry asked for."""
+    """A failure that may pass; `error` is what to raise when it doesn't, `retry_after` the seconds the server asked for."""
 
-    def __init__(self, error: RegistryError, *, retry_after: float | None = None) -> None:
+    def __init__(self, error: BuilderError, *, retry_after: float | None = None) -> None:
         super().__init__(error.message)
         self.error = error
         self.retry_after = retry_after
@@ -58,7 +59,8 @@ class Retry:
         log.debug("%s; trying again in %.1f s", failure.error.message, seconds)
         self.sleep(seconds)
 
-    def exhausted(self, failure: Transient) -> RegistryError:
-        error = failure.error
-        tried = f" (tried {self.tries} times)" if self.tries > 1 else ""
-        return type(error)(error.message + tried, status=error.status, code=error.code, hint=error.hint)
+    def exhausted(self, failure: Transient) -> BuilderError:
+        error = copy(failure.error)
+        error.message += f" (tried {self.tries} times)" if self.tries > 1 else ""
+        error.args = (error.message,)
+        return error

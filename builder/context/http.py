@@ -1,0 +1,226 @@
+"""The one door to the web beside registries: files that ADD and build contexts name by URL.
+
+As BuildKit does (source/http/source.go): redirects are followed wherever they lead, what a server compressed on its own account
+arrives as it was, the time is Last-Modified. Beyond that broken transfers are repeated, and sizes are bounded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import requests.adapters
+import urllib3
+import urllib3.exceptions
+
+from builder.errors import ContextError
+from builder.image.digest import Digest
+from builder.retry import TRANSIENT, Retry, Transient
+from builder.web import proxies_for, proxies_of, retry_after, shown
+
+log = logging.getLogger(__name__)
+
+Secret = Callable[[str], bytes | None]
+"""The name of a secret → its content, None if there is none of that name."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 10  # as Go's http.Client
+_LARGEST = 64 << 30  # bytes
+_SPARE = 64 << 20  # bytes of the disk left free
+_CHUNK = 1 << 20
+_CONNECT_SECONDS, _READ_SECONDS = 30, 120
+_TIME_FORMATS = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")  # RFC 9110, 5.6.7
+
+
+def no_secret(name: str) -> None:
+    """The Secret of a build that has none."""
+
+
+class Web:
+    """`env` gives proxies and CA files; `secret` may know HTTP_AUTH_HEADER_<host> and HTTP_AUTH_TOKEN_<host>."""
+
+    def __init__(
+        self, env: Mapping[str, str], *, user_agent: str, secret: Secret = no_secret, retry: Retry | None = None
+    ) -> None:
+        self._proxies = proxies_of(env)
+        self._ca = (env.get("SSL_CERT_FILE") or None, env.get("SSL_CERT_DIR") or None)
+        self._user_agent = user_agent
+        self._secret = secret
+        self._retry = retry or Retry()
+
+    def download(self, url: str, to: Path, *, checksum: Digest | None = None) -> None:
+        """Write what is at `url` to the file `to` (mode 0600), its time that of Last-Modified, else 1970.
+
+        Raises ContextError: no such host, a status that isn't 2xx, a digest other than `checksum`, too large for the disk.
+        """
+        self._retry.run(lambda: self._attempt(url, to, checksum))
+
+    def _attempt(self, url: str, to: Path, checksum: Digest | None) -> None:
+        hasher = checksum.hasher() if checksum else hashlib.sha256()
+        with self._session() as session, closing(self._follow(session, url)) as response:
+            with open(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+                for chunk in _body(response, url, _room(to)):
+                    hasher.update(chunk)
+                    file.write(chunk)
+            modified = _last_modified(response.headers.get("Last-Modified", ""))
+        if checksum and hasher.hexdigest() != checksum.hex:
+            message = f"GET {shown(url)}: it has the digest {checksum.algorithm}:{hasher.hexdigest()}, expected {checksum}"
+            raise ContextError(message, hint="the file has changed, or the checksum is for another one")
+        os.utime(to, (modified, modified))
+
+    def _follow(self, session: requests.Session, url: str) -> requests.Response:
+        """The answer at the end of the redirects. What authorizes is for the first host alone."""
+        here, authorization = url, self._authorization(url)
+        for _ in range(_MOST_REDIRECTS + 1):
+            headers = authorization if _host(here) == _host(url) else {}
+            response = self._ask(session, here, headers)
+            location = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or location is None:
+                return self._checked(response, here)
+            response.close()
+            target = urljoin(here, location)
+            if here.startswith("https:") and not target.startswith("https:"):
+                log.warning("GET %s: redirected to plain http at %s", shown(here), shown(target))
+            here = target
+        raise ContextError(f"GET {shown(url)}: more than {_MOST_REDIRECTS} redirects")
+
+    def _ask(self, session: requests.Session, url: str, authorization: Mapping[str, str]) -> requests.Response:
+        headers = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **authorization}
+        try:
+            request = requests.Request("GET", url, headers=headers).prepare()
+            return session.send(
+                request,
+                stream=True,
+                allow_redirects=False,
+                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                proxies=proxies_for(url, self._proxies),
+            )
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
+            raise ContextError(f"GET {shown(url)}: it is no URL that can be fetched") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise _no_answer(url, error) from error
+
+    def _checked(self, response: requests.Response, url: str) -> requests.Response:
+        status = response.status_code
+        if 200 <= status < 300:
+            return response
+        response.close()
+        error = ContextError(f"GET {shown(url)}: {status} {response.reason}".rstrip(), hint=_hint(status, url))
+        if status in TRANSIENT:
+            raise Transient(error, retry_after=retry_after(response.headers, now=time.time()))
+        raise error
+
+    def _authorization(self, url: str) -> dict[str, str]:
+        host = urlsplit(url).hostname or ""
+        if token := self._secret(f"HTTP_AUTH_TOKEN_{host}"):
+            return {"Authorization": f"Bearer {token.decode('latin-1').strip()}"}
+        if header := self._secret(f"HTTP_AUTH_HEADER_{host}"):
+            return {"Authorization": header.decode("latin-1").strip()}
+        return {}
+
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.mount("https://", _Adapter(self._context()))
+        return session
+
+    def _context(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._ca[0], capath=self._ca[1])
+        except OSError as error:
+            raise ContextError(f"can't read the certificates in {self._ca[0] or self._ca[1]!r}: {error.strerror}") from error
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Trusts what its context does; requests itself has no other way to be told."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
+
+    def init_poolmanager(self, *args: object, **details: object) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **details)  # type: ignore[arg-type]
+
+    def proxy_manager_for(self, proxy: str, **details: object) -> urllib3.ProxyManager:
+        return super().proxy_manager_for(proxy, ssl_context=self._context, **details)  # type: ignore[no-any-return]
+
+
+def _body(response: requests.Response, url: str, room: int) -> Iterator[bytes]:
+    """The answer's bytes, at most `room` of them."""
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced) > room:
+        raise _too_large(url, room)
+    # As Go's client, which takes gzip of a server's own accord for a matter of the transfer.
+    decode = response.headers.get("Content-Encoding", "").lower() == "gzip"
+    read = 0
+    raw = response.raw
+    while True:
+        try:
+            chunk = raw.read(_CHUNK, decode_content=decode)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Transient(ContextError(f"GET {shown(url)}: the answer broke off: {error}")) from error
+        if not chunk:
+            break
+        read += len(chunk)
+        if read > room:
+            raise _too_large(url, room)
+        yield chunk
+    if not decode and announced.isdecimal() and read < int(announced):
+        raise Transient(ContextError(f"GET {shown(url)}: the answer ended after {read} of {announced} bytes"))
+
+
+def _room(path: Path) -> int:
+    return max(0, min(_LARGEST, shutil.disk_usage(path.parent).free - _SPARE))
+
+
+def _too_large(url: str, room: int) -> ContextError:
+    hint = f"there is room for {room} bytes: give masu's directory a larger disk with --state-dir"
+    return ContextError(f"GET {shown(url)}: the file is too large", hint=hint)
+
+
+def _last_modified(text: str) -> int:
+    """Seconds since the epoch; 0 for what isn't a time in one of HTTP's three forms."""
+    for form in _TIME_FORMATS:
+        try:
+            return int(datetime.strptime(text, form).replace(tzinfo=UTC).timestamp())
+        except (ValueError, OverflowError):
+            continue
+    return 0
+
+
+def _host(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _no_answer(url: str, error: Exception) -> Exception:
+    cause = error
+    for _ in range(10):
+        inner = [getattr(cause, "reason", None), *cause.args[-1:]]
+        found = next((item for item in inner if isinstance(item, Exception)), None)
+        if found is None:
+            break
+        cause = found
+    message = f"GET {shown(url)}: {cause}"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return ContextError(message, hint="name a file with the CA that signed it in SSL_CERT_FILE")
+    return Transient(ContextError(message, hint="is the host up, and can it be reached from here (HTTPS_PROXY, NO_PROXY)?"))
+
+
+def _hint(status: int, url: str) -> str:
+    if status in (401, 403):
+        host = urlsplit(url).hostname
+        return f"the server wants to know who asks: give a secret HTTP_AUTH_TOKEN_{host} or HTTP_AUTH_HEADER_{host}"
+    if status in (404, 410):
+        return "check the URL"
+    return "the server has trouble of its own: try again later" if status >= 500 else ""

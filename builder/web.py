@@ -1,0 +1,63 @@
+"""What every HTTP client here has to know: proxies, Retry-After, and how much of a URL may be shown."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit, urlunsplit
+
+
+def shown(url: str) -> str:
+    """Without user, password, query and fragment, which may be secrets."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Seconds from `now` (since the epoch) that a Retry-After header asks for, in either form (RFC 9110, 10.2.3)."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def proxies_of(env: Mapping[str, str]) -> dict[str, str]:
+    """What HTTP_PROXY, HTTPS_PROXY and NO_PROXY, or their lower-case forms, which win, say."""
+    names = {"http": "http_proxy", "https": "https_proxy", "no": "no_proxy"}
+    found = {key: env.get(name) or env.get(name.upper()) or "" for key, name in names.items()}
+    return {key: value if key == "no" or "://" in value else f"http://{value}" for key, value in found.items() if value}
+
+
+def proxies_for(url: str, proxies: Mapping[str, str]) -> dict[str, str]:
+    """Scheme → proxy for this URL, from what `proxies_of` found; empty when it is to be reached directly."""
+    parts = urlsplit(url)
+    proxy = proxies.get(parts.scheme)
+    if not proxy or _is_direct(parts.netloc, proxies.get("no", "")):
+        return {}
+    return {parts.scheme: proxy}
+
+
+def _is_direct(netloc: str, no_proxy: str) -> bool:
+    """Whether NO_PROXY, a list of hosts, domains, addresses and networks, names this host."""
+    name = (urlsplit(f"//{netloc}").hostname or "").lower()
+    for entry in no_proxy.lower().replace(",", " ").split():
+        domain = entry.removeprefix("*").removeprefix(".")
+        if (
+            entry == "*"
+            or domain in (name, netloc.lower())
+            or (domain and name.endswith(f".{domain}"))
+            or _in_network(name, entry)
+        ):
+            return True
+    return False
+
+
+def _in_network(name: str, entry: str) -> bool:
+    try:
+        return "/" in entry and ipaddress.ip_address(name) in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False
