@@ -12,7 +12,7 @@ demo: $(VENV)/ready
 test: $(VENV)/ready-dev
 	scripts/install-test-tools
 	$(MAKE) --no-print-directory check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/ready-dev
 	$(BIN)/ruff format --check .

@@ -6,22 +6,32 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import RootfsError
 from builder.rootfs.paths import find, open_root
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mountpoints:
+    """`places` says for each path where it really is: absolute below the root, links resolved; `made` are those made for now."""
+
+    places: Mapping[str, str]
+    made: tuple[str, ...]
+
+
 @contextmanager
-def mountpoints(root: Path, wanted: Mapping[str, bool]) -> Iterator[dict[str, str]]:
+def mountpoints(root: Path, wanted: Mapping[str, bool]) -> Iterator[Mountpoints]:
     """While it is entered every path of `wanted` (absolute below `root` → whether it is a directory) exists.
 
-    Gives for each where it really is: absolute below the root, links resolved. Raises RootfsError when something else is there.
+    Raises RootfsError when something else is there.
     """
     root_fd = open_root(root)
     made: list[_Made] = []
     try:
-        yield {path: _place(root_fd, path, made, directory=directory) for path, directory in wanted.items()}
+        places = {path: _place(root_fd, path, made, directory=directory) for path, directory in wanted.items()}
+        yield Mountpoints(places=places, made=tuple(item.path for item in made))
     finally:
         for item in reversed(made):
             item.remove(root_fd)
@@ -34,7 +44,7 @@ class _Made:
     def __init__(self, dir_fd: int, name: str, path: str, *, directory: bool) -> None:
         status = os.stat(".", dir_fd=dir_fd)
         self._times = (status.st_atime_ns, status.st_mtime_ns)
-        self._path = path
+        self.path = path
         self._directory = directory
         if directory:
             os.mkdir(name, 0o755, dir_fd=dir_fd)
@@ -43,7 +53,7 @@ class _Made:
 
     def remove(self, root_fd: int) -> None:
         """Nothing is removed that isn't empty: what a command put into a directory made here belongs to the image."""
-        with find(root_fd, self._path, follow=False) as spot:
+        with find(root_fd, self.path, follow=False) as spot:
             status = spot.lstat()
             if status is None or (status.st_size and not self._directory):
                 return

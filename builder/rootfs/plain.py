@@ -19,7 +19,7 @@ from builder.rootfs.make_dir import make_dir
 from builder.rootfs.mountpoints import mountpoints
 from builder.rootfs.owner import Owners
 from builder.rootfs.pack import write_layer
-from builder.rootfs.tree import Changes, Entry, diff, scan, settle
+from builder.rootfs.tree import Changes, Entry, diff, look, scan, settle
 from builder.rootfs.unpack import apply_layer
 from builder.rootfs.users import Identity, lookup_user
 
@@ -82,9 +82,10 @@ class PlainRootfs:
 
     @contextmanager
     def mountpoints(self, wanted: Mapping[str, bool]) -> Iterator[dict[str, str]]:
-        with mountpoints(self.path, wanted) as places:
-            yield places
-        self._is_current = False  # what was made for it is gone again, and its parents have new ctimes
+        with mountpoints(self.path, wanted) as found:
+            self._look_again(found.made)
+            yield dict(found.places)
+        self._look_again(found.made)
 
     def as_source(self) -> SourceTree:
         return SourceTree(path=self.path, owners=self.owners)
@@ -96,6 +97,18 @@ class PlainRootfs:
                 paths.remove(parent_fd, self.path.name)
         except OSError as error:
             raise RootfsError(f"can't delete {str(self.path)!r}: {error.strerror or error}") from error
+
+    def _look_again(self, made: Collection[str]) -> None:
+        """Bring the tree up to date after masu itself has made or removed these paths: cheaper than a scan of everything."""
+        if self._tree is None:
+            return
+        with paths.opened_root(self.path) as root_fd:
+            for path in {*made, *(paths.split(path)[0] for path in made)}:
+                entry = look(root_fd, path, self.owners)
+                if entry is None:
+                    self._tree.pop(path, None)
+                else:
+                    self._tree[path] = entry
 
     def _scan(self) -> dict[str, Entry]:
         try:

@@ -91,6 +91,13 @@ def _entry(status: os.stat_result, name: str, dir_fd: int, owners: Owners) -> En
     return Entry(inode, status.st_ctime_ns, size, truth.mode, truth.uid, truth.gid)
 
 
+def look(root_fd: int, path: str, owners: Owners) -> Entry | None:
+    """One entry of what `scan` would find; `path` has no links in it. None if there is nothing."""
+    with paths.find(root_fd, path, follow=False) as spot:
+        status = spot.lstat()
+        return None if status is None else _entry(status, spot.name, spot.dir_fd, owners)
+
+
 def diff(old: Tree, new: Tree, *, ignoring_ctime: Collection[str] = ()) -> Changes:
     """What leads from `old` to `new`.
 

@@ -9,8 +9,9 @@ from builder.rootfs.mountpoints import mountpoints
 
 
 def test_what_is_missing_is_made_and_taken_away(tmp_path: Path) -> None:
-    with mountpoints(tmp_path, {"/proc": True, "/etc/hosts": False}) as places:
-        assert places == {"/proc": "/proc", "/etc/hosts": "/etc/hosts"}
+    with mountpoints(tmp_path, {"/proc": True, "/etc/hosts": False}) as found:
+        assert found.places == {"/proc": "/proc", "/etc/hosts": "/etc/hosts"}
+        assert set(found.made) == {"proc", "etc", "etc/hosts"}
         assert (tmp_path / "proc").is_dir()
         assert (tmp_path / "etc/hosts").read_bytes() == b""
     assert list(tmp_path.iterdir()) == []
@@ -36,8 +37,8 @@ def test_a_link_is_followed_below_the_root_only(tmp_path: Path, target: str) -> 
     root = tmp_path / "root"
     (root / "etc").mkdir(parents=True)
     (root / "etc/resolv.conf").symlink_to(target)
-    with mountpoints(root, {"/etc/resolv.conf": False}) as places:
-        assert places == {"/etc/resolv.conf": "/run/resolv.conf"}
+    with mountpoints(root, {"/etc/resolv.conf": False}) as found:
+        assert found.places == {"/etc/resolv.conf": "/run/resolv.conf"}
         assert (root / "run/resolv.conf").exists()
     assert not (root / "run").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["root"]
