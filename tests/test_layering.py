@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"builder", "builder.errors", "builder.options"}),
     frozenset({"builder.image", "builder.ops", "builder.credentials", "builder.process", "builder.log", "builder.state"})
-    | {"builder.retry", "builder.web", "builder.giturl"},
+    | {"builder.retry", "builder.web", "builder.giturl", "builder.matcher", "builder.modes"},
     frozenset(
         {"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}
     ),

@@ -1,52 +1,22 @@
-"""The rules of .dockerignore, as moby/patternmatcher has them (patternmatcher.go, ignorefile/ignorefile.go).
-
-The last matching line decides; what matches a directory matches everything below it; `!` lines bring things back, also from below
-an excluded directory. A path is judged with what its parent matched already, as BuildKit does on its walk
-(MatchesUsingParentResults).
-"""
+"""The rules of .dockerignore: how the file is read (moby/patternmatcher, ignorefile/ignorefile.go)."""
 
 from __future__ import annotations
 
 import os
-import posixpath
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from builder.errors import ContextError
+from builder.matcher import Matcher, Pattern, clean
 
 _BOM = b"\xef\xbb\xbf"
-_SPECIAL = re.compile(r"[*?\[\\]")
-
-Verdict = tuple[bool, tuple[bool, ...]]
-"""Whether a path is ignored, and which patterns it or a parent matched."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
-    """`text` is cleaned, without `!`; `matches` gets a path relative to the context."""
-
-    text: str
-    negated: bool
-    matches: Callable[[str], object]
-
-    def may_match_below(self, directory: str) -> bool:
-        """Whether some path below `directory` could match; in doubt it could."""
-        for mine, theirs in zip(self.text.split("/"), directory.split("/"), strict=False):
-            if "**" in mine:
-                return True
-            if not _compiled(mine)(theirs):
-                return False
-        return len(self.text.split("/")) > directory.count("/") + 1 or "**" in self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IgnoreRules:
-    """`file` names the ignore file in messages. Verdicts about directories are remembered: their children need them."""
+    """`file` names the ignore file in messages."""
 
-    patterns: tuple[Pattern, ...] = ()
+    matcher: Matcher = field(default_factory=Matcher)
     file: str = ""
-    _verdicts: dict[str, Verdict] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def parse(cls, data: bytes, *, file: str) -> IgnoreRules:
@@ -55,149 +25,31 @@ class IgnoreRules:
         for number, line in enumerate(data.removeprefix(_BOM).split(b"\n"), start=1):
             try:
                 pattern = _parse_line(os.fsdecode(line))
-            except (ValueError, re.error) as error:
+            except ValueError as error:
                 raise ContextError(f"{file}:{number}: {error}: {os.fsdecode(line).strip()!r}") from error
             if pattern is not None:
                 patterns.append(pattern)
-        return cls(patterns=tuple(patterns), file=file)
+        return cls(matcher=Matcher(patterns=tuple(patterns)), file=file)
 
     def ignored(self, path: str) -> bool:
         """Whether `path`, relative to the context, is excluded."""
-        if not self.patterns or not path:
-            return False
-        return self._verdict(path, self._matched_by(posixpath.dirname(path)))[0]
+        return self.matcher.matches(path)
 
     def prunes(self, directory: str) -> bool:
         """Whether everything below this excluded directory is excluded too."""
-        return not any(pattern.negated and pattern.may_match_below(directory) for pattern in self.patterns)
-
-    def _matched_by(self, directory: str) -> tuple[bool, ...]:
-        """Which patterns a directory or one above it has matched."""
-        if not directory:
-            return (False,) * len(self.patterns)
-        if directory not in self._verdicts:
-            self._verdicts[directory] = self._verdict(directory, self._matched_by(posixpath.dirname(directory)))
-        return self._verdicts[directory][1]
-
-    def _verdict(self, path: str, parent_matched: tuple[bool, ...]) -> Verdict:
-        ignored = False
-        matched = []
-        for pattern, inherited in zip(self.patterns, parent_matched, strict=True):
-            # A line that couldn't change the verdict isn't even tried, and then counts as not matched for the children.
-            hit = inherited or (pattern.negated == ignored and bool(pattern.matches(path)))
-            matched.append(hit)
-            if hit:
-                ignored = not pattern.negated
-        return ignored, tuple(matched)
+        return not self.matcher.may_spare_below(directory)
 
 
 def _parse_line(line: str) -> Pattern | None:
-    """One line; None for comments, empty lines and what matches nothing."""
+    """One line; None for comments, empty lines and what matches nothing. A slash at the beginning means nothing."""
     if line.startswith("#"):
         return None
     text = line.strip()
-    negated = text.startswith("!")
-    if negated:
-        text = text[1:].strip()
-    if not text:
-        if negated:
-            raise ValueError("'!' without a pattern")
-        return None
-    text = _clean(text)
-    if len(text) > 1 and text.startswith("/"):
-        text = text[1:]
-    if text in (".", "/"):
-        return None
-    _check(text)
-    return Pattern(text=text, negated=negated, matches=_compiled(text))
-
-
-def _clean(path: str) -> str:
-    """Go's filepath.Clean: as normpath, which alone keeps a double slash at the beginning."""
-    clean = posixpath.normpath(path)
-    return "/" + clean.lstrip("/") if clean.startswith("//") else clean
-
-
-def _check(text: str) -> None:
-    """What Go's filepath.Match calls a bad pattern; raises ValueError."""
-    position = 0
-    while position < len(text):
-        char = text[position]
-        position += 1
-        if char == "\\":
-            position = _after_char(text, position - 1)
-        elif char == "[":
-            position = _after_class(text, position)
-
-
-def _after_class(text: str, position: int) -> int:
-    """Where a class ends whose content begins at `position`; it has at least one character or range."""
-    first = position = position + text.startswith("^", position)
-    while position == first or not text.startswith("]", position):
-        if text[position : position + 1] in ("-", "]"):
-            raise ValueError("a malformed character class")
-        position = _after_char(text, position)
-        if text.startswith("-", position):
-            if text.startswith(("-", "]"), position + 1):
-                raise ValueError("a malformed character class")
-            position = _after_char(text, position + 1)
-    return position + 1
-
-
-def _after_char(text: str, position: int) -> int:
-    position += text.startswith("\\", position)
-    if position >= len(text):
-        raise ValueError("it ends within a character class or after a backslash")
-    return position + 1
-
-
-def _compiled(text: str) -> Callable[[str], object]:
-    """A function that says whether a path matches the whole pattern."""
-    if not _SPECIAL.search(text):
-        return text.__eq__
-    if text.startswith("**") and not _SPECIAL.search(text[2:]) and len(text) > 2:
-        # patternmatcher takes `**` in front of plain text for a suffix: `**foo` matches `a/bfoo`.
-        suffix = text[2:]
-        return lambda path: path.endswith(suffix) or (suffix.startswith("/") and path == suffix[1:])
-    return re.compile(_regex(text), re.DOTALL).fullmatch
-
-
-def _regex(text: str) -> str:
-    parts = []
-    position = 0
-    while position < len(text):
-        char = text[position]
-        position += 1
-        if char == "*" and text.startswith("*", position):
-            position += 1
-            position += text.startswith("/", position)
-            parts.append("(?:.*/)?" if position < len(text) else ".*")
-        elif char == "*":
-            parts.append("[^/]*")
-        elif char == "?":
-            parts.append("[^/]")
-        elif char == "[":
-            end = _class_end(text, position)
-            parts.append(_class(text[position:end]))
-            position = end + 1
-        elif char == "\\":
-            parts.append(re.escape(text[position]))
-            position += 1
-        else:
-            parts.append(re.escape(char))
-    return "".join(parts)
-
-
-def _class(content: str) -> str:
-    """A character class with everything escaped but `^` at its beginning and ranges."""
-    negated = content.startswith("^")
-    escaped = re.sub(r"\\?(.)", lambda match: "-" if match[0] == "-" else re.escape(match[1]), content[negated:], flags=re.DOTALL)
-    return f"[{'^' if negated else ''}{escaped}]"
-
-
-def _class_end(text: str, position: int) -> int:
-    """Where the `]` is that ends a class whose content begins at `position`."""
-    position += text.startswith("^", position)
-    while text[position] != "]":
-        position += 2 if text[position] == "\\" else 1
-    return position
+    mark = "!" if text.startswith("!") else ""
+    text = text.removeprefix(mark).strip()
+    if text:
+        text = clean(text)
+        text = text.removeprefix("/") or text
+        if text in (".", "/"):
+            return None
+    return Pattern.parse(mark + text)
