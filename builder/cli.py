@@ -77,13 +77,24 @@ def _before_double_dash(words: list[str]) -> list[str]:
 
 def _parser(name: str) -> flags.Parser:
     command = COMMANDS[name]
-    usage = " ".join(["masu", name, *(["[OPTIONS]"] if command.tables else []), *(label for label, _, _ in command.arguments)])
+    usage = " ".join(
+        [
+            "masu",
+            name,
+            *(["[OPTIONS]"] if command.tables else []),
+            *(_usage(label, nargs) for label, nargs, _ in command.arguments),
+        ]
+    )
     parser = flags.Parser(prog=f"masu {name}", usage=usage, description=command.help)
     for label, nargs, help in command.arguments:
         parser.add_argument(label.lower(), metavar=label, nargs=nargs, help=help)
     for table in command.tables:
         flags.add_flags(parser, table)
     return parser
+
+
+def _usage(label: str, nargs: str | None) -> str:
+    return {"?": f"[{label}]", "...": f"[{label}...]"}.get(nargs or "", label)
 
 
 def _common(arguments: argparse.Namespace, env: Mapping[str, str]) -> CommonOptions:
