@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from builder.errors import ContextError
+from builder.web import shown
 
 _SCHEME = re.compile(r"[a-zA-Z0-9]+(?=://)")
 _SCP = re.compile(r"([a-zA-Z0-9\-_]+@[a-zA-Z0-9\-.]+:[^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
@@ -61,7 +62,7 @@ def parse_git_url(text: str, *, bare_github: bool = False) -> GitUrl | None:
 
 def _from_scp(text: str) -> GitUrl | None:
     match = _SCP.fullmatch(text)
-    return _checked(match[1], match[2] or "", match[3] or "", text) if match else None
+    return _checked(match[1], match[2] or "", match[3] or "") if match else None
 
 
 def _from_url(text: str) -> GitUrl:
@@ -69,20 +70,20 @@ def _from_url(text: str) -> GitUrl:
         parts = urlsplit(text)
         host = parts.hostname
     except ValueError as error:
-        raise ContextError(f"invalid git URL {text!r}: {error}") from error
+        raise ContextError(f"invalid git URL: {error}") from error
     if not host or host.startswith("-"):
-        raise ContextError(f"invalid git URL {text!r}: it has no host")
-    return _checked(urlunsplit(parts._replace(query="", fragment="")), parts.query, parts.fragment, text)
+        raise ContextError(f"invalid git URL {shown(text)!r}: it has no host")
+    return _checked(urlunsplit(parts._replace(query="", fragment="")), parts.query, parts.fragment)
 
 
-def _checked(remote: str, query: str, fragment: str, text: str) -> GitUrl:
+def _checked(remote: str, query: str, fragment: str) -> GitUrl:
     try:
         url = _with_query(_with_fragment(GitUrl(remote=remote), fragment), query)
         if _BAD_REF.search(url.ref):
             raise ValueError(f"invalid ref {url.ref!r}")
         check_checksum(url.checksum)
     except ValueError as error:
-        raise ContextError(f"invalid git URL {text.partition('?')[0].partition('#')[0]!r}: {error}") from error
+        raise ContextError(f"invalid git URL {shown(remote)!r}: {error}") from error
     return url
 
 

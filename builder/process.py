@@ -17,12 +17,25 @@ class Finished:
 
 
 def run(
-    argv: Sequence[str], *, env: Mapping[str, str], input: bytes = b"", timeout: float = 60.0, pass_fds: Sequence[int] = ()
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    input: bytes = b"",
+    timeout: float = 60.0,
+    pass_fds: Sequence[int] = (),
+    umask: int = -1,
 ) -> Finished:
-    """Run a helper program to its end; `timeout` in seconds. Raises BuilderError when it can't run or takes longer."""
+    """Run a helper program to its end; `timeout` in seconds, `umask` -1 for our own. Raises BuilderError when it can't run or takes longer."""
     try:
         done = subprocess.run(
-            list(argv), env=dict(env), input=input, capture_output=True, timeout=timeout, pass_fds=tuple(pass_fds), check=False
+            list(argv),
+            env=dict(env),
+            input=input,
+            capture_output=True,
+            timeout=timeout,
+            pass_fds=tuple(pass_fds),
+            umask=umask,
+            check=False,
         )
     except FileNotFoundError as error:
         raise BuilderError(f"can't run {argv[0]!r}: no such program") from error

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit, urlunsplit
+
+Secret = Callable[[str], bytes | None]
+"""The name of a secret → its content, None if there is none of that name."""
+
+
+def no_secret(name: str) -> None:
+    """The Secret of a build that has none."""
 
 
 def shown(url: str) -> str:

@@ -20,7 +20,7 @@ ROWS: tuple[frozenset[str], ...] = (
         {"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}
     ),
     frozenset({"builder.plan", "builder.remotes", "builder.runner", "builder.contexts"}),
-    frozenset({"builder.executor", "builder.bases", "builder.outputs"}),
+    frozenset({"builder.executor", "builder.bases", "builder.inputs", "builder.outputs"}),
     frozenset({"builder.build", "builder.trial", "builder.inventory"}),
     frozenset({"builder.cli", "builder.flags", "builder.completion", "builder.__main__"}),
     frozenset({"steps"}),
@@ -33,6 +33,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (6, "builder.__main__", "builder.cli"),
     (0, "builder.errors", "builder"),
     (1, "builder.ops", "builder.giturl"),
+    (1, "builder.giturl", "builder.web"),
 }
 
 

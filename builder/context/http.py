@@ -12,7 +12,7 @@ import os
 import shutil
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,12 +26,9 @@ import urllib3.exceptions
 from builder.errors import ContextError
 from builder.image.digest import Digest
 from builder.retry import TRANSIENT, Retry, Transient
-from builder.web import proxies_for, proxies_of, retry_after, shown
+from builder.web import Secret, no_secret, proxies_for, proxies_of, retry_after, shown
 
 log = logging.getLogger(__name__)
-
-Secret = Callable[[str], bytes | None]
-"""The name of a secret → its content, None if there is none of that name."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 10  # as Go's http.Client
@@ -40,10 +37,6 @@ _SPARE = 64 << 20  # bytes of the disk left free
 _CHUNK = 1 << 20
 _CONNECT_SECONDS, _READ_SECONDS = 30, 120
 _TIME_FORMATS = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")  # RFC 9110, 5.6.7
-
-
-def no_secret(name: str) -> None:
-    """The Secret of a build that has none."""
 
 
 class Web:

@@ -17,8 +17,8 @@ from typing import BinaryIO
 from builder.errors import BuilderError, RootfsError
 from builder.image.digest import Digest
 from builder.rootfs import paths
-from builder.rootfs.archive import Member, TarReader
-from builder.rootfs.decompress import DAMAGED, ReadAhead
+from builder.rootfs.archive import BLOCK, Member, TarReader, has_good_checksum
+from builder.rootfs.decompress import DAMAGED, ReadAhead, decompressed
 from builder.rootfs.owner import Meta, Owners
 
 WHITEOUT = ".wh."
@@ -57,6 +57,15 @@ def extract_archive(root_fd: int, directory: str, stream: BinaryIO, owners: Owne
                 applier.apply(member, reader)
             applier.finish()
         return applier.written
+
+
+def is_archive(stream: BinaryIO) -> bool:
+    """Whether a tar archive, compressed or not, begins here; something of the stream is read."""
+    try:
+        start = decompressed(stream).read(BLOCK)
+    except DAMAGED:
+        return False
+    return len(start) == BLOCK and any(start) and has_good_checksum(start)
 
 
 @contextmanager

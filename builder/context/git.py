@@ -1,0 +1,232 @@
+"""Checks out git repositories with the `git` command (moby/buildkit, source/git/source.go).
+
+A repository and its URL are hostile: git gets no configuration but ours, no prompt, no transport but http, https, ssh and git, no
+hooks, and no argument that could be an option. Credentials reach it through its environment only.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from builder import process
+from builder.errors import ContextError
+from builder.giturl import GitUrl
+from builder.web import Secret, no_secret, shown
+
+log = logging.getLogger(__name__)
+
+_SECONDS = 3600
+_DEFAULT_BRANCH = re.compile(r"ref: refs/heads/(\S+)\tHEAD")
+_NO_SHALLOW = ("--depth", "shallow")
+_GITHUB = ("https://github.com/", "https://www.github.com/")
+_PASSED_ON = ("PATH", "SSH_AUTH_SOCK", "SSL_CERT_DIR", *(f"{name}_proxy" for name in ("http", "https", "no", "all")))
+_CONFIG = {
+    "init.defaultBranch": "master",
+    "core.hooksPath": "/dev/null",
+    "advice.detachedHead": "false",
+    "credential.helper": "",
+    "http.lowSpeedLimit": "1",  # bytes a second
+    "http.lowSpeedTime": "120",  # seconds
+    "submodule.recurse": "false",
+}
+"""A server that sends nothing for two minutes is given up."""
+
+
+class Git:
+    """`env` gives PATH, proxies, CA files and an ssh agent; `secret` may know GIT_AUTH_TOKEN and GIT_AUTH_HEADER[.<host>]."""
+
+    def __init__(self, env: Mapping[str, str], *, secret: Secret = no_secret) -> None:
+        self._env = env
+        self._secret = secret
+
+    def check_out(self, url: GitUrl, to: Path) -> None:
+        """Put the files of one commit into the new directory `to`, submodules too, modes 644 and 755; raises ContextError."""
+        if shutil.which("git", path=self._env.get("PATH")) is None:
+            raise ContextError(f"can't fetch {shown(url.remote)}: there is no git command here", hint="install git")
+        repository = _Repository(url, to, self._environment(url))
+        repository.fetch()
+        if url.submodules is not False:
+            repository.fetch_submodules()
+        if url.commit_times:
+            repository.set_times()
+        if not (url.keep_git_dir and _is_whole(url)):
+            _remove_git_dirs(to)
+
+    def _environment(self, url: GitUrl) -> dict[str, str]:
+        """Everything git gets to see of ours."""
+        names = [name for passed in _PASSED_ON for name in dict.fromkeys((passed, passed.upper()))]
+        env = {name: self._env[name] for name in names if name in self._env}
+        config = dict(_CONFIG)
+        if header := self._authorization(url.remote):
+            config[f"http.{_scope(url.remote)}.extraHeader"] = f"Authorization: {header}"
+        for number, (key, value) in enumerate(config.items()):
+            env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        if certificates := self._env.get("SSL_CERT_FILE"):
+            env["GIT_SSL_CAINFO"] = certificates
+        return env | {
+            "GIT_CONFIG_COUNT": str(len(config)),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "HOME": os.devnull,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "true",
+            "GIT_ALLOW_PROTOCOL": "http:https:ssh:git",
+            "GIT_SSH_COMMAND": f"ssh -F {os.devnull} -o BatchMode=yes -o StrictHostKeyChecking=accept-new",
+            "LC_ALL": "C",
+        }
+
+    def _authorization(self, remote: str) -> str:
+        """A URL's own password goes first, then the secrets, those of the host before the others."""
+        if not remote.startswith(("http://", "https://")):
+            return ""
+        parts = urlsplit(remote)
+        if parts.username is not None:
+            return _basic(f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode())
+        for suffix in (f".{parts.netloc}", ""):
+            if header := self._secret(f"GIT_AUTH_HEADER{suffix}"):
+                return header.decode("latin-1").strip()
+            if token := self._secret(f"GIT_AUTH_TOKEN{suffix}"):
+                return _basic(b"x-access-token:" + token.strip())
+        return ""
+
+
+class _Repository:
+    """One checkout under way, its repository in `.git` below it."""
+
+    def __init__(self, url: GitUrl, directory: Path, env: Mapping[str, str]) -> None:
+        self._url = url
+        self._remote = _without_password(url.remote)
+        self._directory = directory
+        self._env = env
+
+    def fetch(self) -> None:
+        """Fetch what the URL names, make sure that it is what `checksum` says, and check it out."""
+        self._git("init", "--quiet", "--", str(self._directory), inside=False)
+        self._git("remote", "add", "--", "origin", self._remote)
+        ref = self._url.ref if self._url.is_commit else self._find()
+        if self._url.is_commit:
+            self._fetch_commit(ref)
+        else:
+            self._fetch("--no-tags", "--update-head-ok", "origin", f"+{ref}:{ref}")
+        self._check(ref)
+        self._git("checkout", "--quiet", "--detach", f"{ref}^{{commit}}")
+        self._git("reflog", "expire", "--all", "--expire=now")
+        (self._directory / ".git/FETCH_HEAD").unlink(missing_ok=True)
+
+    def fetch_submodules(self) -> None:
+        if (self._directory / ".gitmodules").is_file():
+            arguments = ("submodule", "--quiet", "update", "--init", "--recursive")
+            if not self._succeeds(*arguments, "--depth=1"):
+                self._git(*arguments)
+
+    def set_times(self) -> None:
+        """Give every file the time of the commit."""
+        seconds = int(self._git("log", "-1", "--format=%ct"))
+        for path, directories, files in os.walk(self._directory):
+            for name in (*directories, *files):
+                os.utime(os.path.join(path, name), (seconds, seconds), follow_symlinks=False)
+
+    def _find(self) -> str:
+        """The full name of the ref that the URL names: of its branch before its tag, as git checkout prefers."""
+        ref = self._url.ref or self._default_branch()
+        found = {line.partition("\t")[2] for line in self._git("ls-remote", "--", self._remote, ref).splitlines()}
+        plain = ref.removeprefix("refs/")
+        branch, tag = (f"refs/{kind}/{ref.removeprefix(f'refs/{kind}/')}" for kind in ("heads", "tags"))
+        for name in (f"refs/{plain}", branch, tag):
+            if name in found:
+                return name
+        raise self._error(f"repository does not contain ref {ref}", hint="it is a branch, a tag, or the 40 digits of a commit")
+
+    def _default_branch(self) -> str:
+        match = _DEFAULT_BRANCH.search(self._git("ls-remote", "--symref", "--", self._remote, "HEAD"))
+        if match is None:
+            raise self._error("could not find default branch", hint="name a branch or tag after a #")
+        return f"refs/heads/{match[1]}"
+
+    def _fetch_commit(self, commit: str) -> None:
+        """By its name, which not every server allows; else everything, in which it should be."""
+        if not self._succeeds("fetch", "--quiet", "--depth=1", "--no-tags", "origin", commit):
+            self._git("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+            if not self._succeeds("cat-file", "-e", f"{commit}^{{commit}}"):
+                raise self._error(f"repository does not contain the commit {commit}")
+
+    def _fetch(self, *arguments: str) -> None:
+        """The newest commit only; the plain http protocol can't do that."""
+        done = self._run("fetch", "--quiet", "--depth=1", *arguments)
+        if done.returncode and any(word in done.stderr.decode(errors="replace") for word in _NO_SHALLOW):
+            done = self._run("fetch", "--quiet", *arguments)
+        self._checked(done)
+
+    def _check(self, ref: str) -> None:
+        wanted = self._url.checksum.lower()
+        if not wanted:
+            return
+        commits = [self._git("rev-parse", "--verify", ref + suffix).strip() for suffix in ("", "^{commit}")]
+        if not any(commit.startswith(wanted) for commit in commits):
+            got = " or ".join(dict.fromkeys(commits))
+            raise self._error(f"expected checksum to match {self._url.checksum}, got {got}", hint="the branch or tag has moved")
+
+    def _git(self, *arguments: str, inside: bool = True) -> str:
+        return self._checked(self._run(*arguments, inside=inside)).stdout.decode(errors="replace")
+
+    def _succeeds(self, *arguments: str) -> bool:
+        return self._run(*arguments).returncode == 0
+
+    def _run(self, *arguments: str, inside: bool = True) -> process.Finished:
+        place = ["-C", str(self._directory)] if inside else []
+        return process.run(["git", *place, *arguments], env=self._env, timeout=_SECONDS, umask=0o022)
+
+    def _checked(self, done: process.Finished) -> process.Finished:
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines()[-5:]
+            raise self._error("; ".join(said) or f"git failed with exit code {done.returncode}", hint=_hint(done.stderr))
+        return done
+
+    def _error(self, message: str, *, hint: str = "") -> ContextError:
+        return ContextError(f"git repository {shown(self._remote)}: {message}", hint=hint)
+
+
+def _is_whole(url: GitUrl) -> bool:
+    return os.path.normpath(f"/{url.subdir}") == "/"
+
+
+def _scope(remote: str) -> str:
+    """Where credentials count: the whole of GitHub, for the sake of submodules, else this repository (actions/checkout)."""
+    return next((prefix for prefix in _GITHUB if remote.startswith(prefix)), _without_password(remote))
+
+
+def _without_password(remote: str) -> str:
+    if not remote.startswith(("http://", "https://")):
+        return remote
+    parts = urlsplit(remote)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _basic(credentials: bytes) -> str:
+    return f"Basic {base64.b64encode(credentials).decode()}"
+
+
+def _hint(stderr: bytes) -> str:
+    if b"could not read Username" in stderr or b"Authentication failed" in stderr or b"401" in stderr or b"403" in stderr:
+        return "the server wants to know who asks: give a secret GIT_AUTH_TOKEN or GIT_AUTH_HEADER"
+    if b"Permission denied (publickey" in stderr:
+        return "an ssh agent that holds the key is needed (SSH_AUTH_SOCK)"
+    return "check the URL, and that the host can be reached from here"
+
+
+def _remove_git_dirs(directory: Path) -> None:
+    """The repository, and in submodules the files that say where theirs is."""
+    shutil.rmtree(directory / ".git")
+    for path, directories, files in os.walk(directory):
+        if ".git" in files:
+            os.unlink(os.path.join(path, ".git"))
+        if ".git" in directories:
+            shutil.rmtree(os.path.join(path, ".git"))
+            directories.remove(".git")
