@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from builder.giturl import GitUrl
+
+PIPES = "/dev/pipes"
+"""Where a RUN finds its own script."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
@@ -25,10 +30,20 @@ class Network(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InlineFile:
+    """A file whose content stands in the Dockerfile (UTF-8, other bytes as surrogate escapes); `name` has no slash."""
+
+    name: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exec:
     """Run `argv` (shell already put in front); `env` is the whole environment, `user` as USER has it (may be empty).
 
-    `unkeyed_env` names the variables of `env` that cache keys leave out: proxy build arguments that no ARG declares.
+    `unkeyed_env` names the variables of `env` that cache keys leave out: proxy build arguments that no ARG declares. `script`
+    is in PIPES, which only this command sees; so are `mounts`, in the order in which they are mounted. `insecure`: with all
+    capabilities and an open /proc and /sys, if the build allows that.
     """
 
     argv: tuple[str, ...]
@@ -37,6 +52,9 @@ class Exec:
     cwd: str = "/"
     user: str = ""
     network: Network = Network.DEFAULT
+    script: InlineFile | None = None
+    mounts: tuple[Mount, ...] = ()
+    insecure: bool = False
     location: Location = field(default_factory=Location)
 
 
@@ -60,23 +78,128 @@ class FromImage:
     hint: str = ""
 
 
-CopyFrom = FromContext | FromStage | FromImage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromNamedContext:
+    """COPY's source is the context that `--build-context` gives this name, which isn't an image."""
+
+    name: str
+
+
+CopyFrom = FromContext | FromStage | FromImage | FromNamedContext
+
+
+class Sharing(Enum):
+    """What happens when two commands want the same cache directory at a time."""
+
+    SHARED = "shared"
+    PRIVATE = "private"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Mode bits and owner of what a mount shows."""
+
+    mode: int
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindMount:
+    """`path` of `source` is seen at `target`; what a command writes there, unless `read_only`, is forgotten."""
+
+    target: str
+    source: CopyFrom = field(default_factory=FromContext)
+    path: str = "/"
+    read_only: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheMount:
+    """A directory that lives on between builds under its `id`.
+
+    It begins as a copy of `source`, or empty and with `access` (None: root's, 0755); `path` is what of it is seen.
+    """
+
+    target: str
+    id: str
+    sharing: Sharing = Sharing.SHARED
+    source: CopyFrom | None = None
+    path: str = "/"
+    access: Access | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TmpfsMount:
+    """Files in memory, `size` bytes at most (0: as the kernel thinks fit)."""
+
+    target: str
+    size: int = 0
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretMount:
+    """A secret of the build as a file at `target`, as the variable `env`, or both; left out if there is none and not `required`."""
+
+    id: str
+    target: str | None
+    env: str | None = None
+    required: bool = False
+    access: Access
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshMount:
+    """The socket of an ssh agent at `target`; left out if there is none and not `required`."""
+
+    id: str
+    target: str
+    required: bool = False
+    access: Access
+
+
+Mount = BindMount | CacheMount | TmpfsMount | SecretMount | SshMount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromUrl:
+    """ADD's source is a file fetched by HTTP, called `name`; `checksum` is its digest, or empty. `unpack`: if it is an archive."""
+
+    url: str
+    name: str
+    checksum: str = ""
+    unpack: bool = False
+
+
+Remote = FromUrl | GitUrl
+"""What ADD fetches from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """Copy `paths` (expanded, as written: wildcards and trailing slashes kept) to `destination`.
+    """Copy `paths` (expanded, as written: wildcards and trailing slashes kept), then `files`, to `destination`.
 
     `destination` is absolute and keeps a trailing slash (or `/.`), which means directory. `chown` is `user[:group]` or
-    None, `chmod` an octal mode or None. `unpack` is ADD's habit of extracting local archives.
+    None, `chmod` a mode as modes.py reads it or None. `unpack` is ADD's habit of extracting local archives. `exclude` has
+    patterns for what lies in copied directories, relative to these. With `parents` the paths are patterns, and the directories on
+    the way to what matches (from `/./` on, if there is one) are made below the destination. `link` makes the layer apart from
+    those below it. `remotes` are those of `paths` that don't come from `source`, and what they are.
     """
 
     source: CopyFrom
     paths: tuple[str, ...]
+    files: tuple[InlineFile, ...] = ()
     destination: str
     chown: str | None = None
-    chmod: int | None = None
+    chmod: str | None = None
     unpack: bool = False
+    exclude: tuple[str, ...] = ()
+    parents: bool = False
+    link: bool = False
+    remotes: tuple[tuple[str, Remote], ...] = ()
     location: Location = field(default_factory=Location)
 
 
@@ -90,3 +213,12 @@ class MakeDir:
 
 
 Op = Exec | Copy | MakeDir
+
+
+def sources(op: Op) -> tuple[CopyFrom, ...]:
+    """Where it reads files from."""
+    if isinstance(op, Copy):
+        return (op.source,)
+    mounts = op.mounts if isinstance(op, Exec) else ()
+    found = (mount.source for mount in mounts if isinstance(mount, BindMount | CacheMount))
+    return tuple(source for source in found if source is not None)

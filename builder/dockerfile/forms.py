@@ -11,13 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from builder.dockerfile.gotext import SPACES
+from builder.dockerfile.gotext import LONE_SURROGATES, SPACES
 from builder.dockerfile.problem import Problem, blank_name, needs_some
 
 WHITESPACE = re.compile(r"[\t\v\f\r ]+")
 """What separates words: no NBSP."""
-
-_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +111,7 @@ def _json(rest: str) -> Arguments | None:
         return None
     if not all(isinstance(item, str) for item in array):
         raise Problem("a JSON array of arguments has strings only")
-    return Arguments(words=tuple(_LONE_SURROGATES.sub("\ufffd", item) for item in array), json=True)
+    return Arguments(words=tuple(LONE_SURROGATES.sub("\ufffd", item) for item in array), json=True)
 
 
 def _json_array(rest: str) -> list[Any] | None:

@@ -11,6 +11,9 @@ SPACES = (
 )
 """What Go's unicode.IsSpace accepts; Python's str.isspace accepts more."""
 
+LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+"""What Go writes as U+FFFD: halves of surrogate pairs, and here each byte that isn't UTF-8."""
+
 MILLISECOND = 1_000_000
 
 _ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", '"': '\\"'}

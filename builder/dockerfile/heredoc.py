@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from builder.dockerfile.problem import Problem
 from builder.dockerfile.words import raw_words, unquote_words
 
 _WORD = re.compile(r"(\d*)<<(-?)\s*([^<]*)", re.ASCII)
+_LONGEST_NAME = 255
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
 
 
@@ -52,6 +54,15 @@ def heredoc_word(word: str) -> Heredoc | None:
         chomp=match[2] == "-",
         descriptor=int(match[1][:9] or 0),
     )
+
+
+def file_name(heredoc: Heredoc) -> str:
+    """The name of the file that a heredoc makes in an empty directory; raises Problem where it can't."""
+    name = posixpath.normpath(f"/{heredoc.name}").lstrip("/")
+    if not name or "/" in name or len(name.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
+        hint = f"a file's name has no slash and at most {_LONGEST_NAME} bytes"
+        raise Problem(f"the heredoc {heredoc.name[:100]!r} can't be a file of that name", hint=hint)
+    return name
 
 
 def _quotes(text: str) -> int:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, Self
 
 from builder.dockerfile import words
 from builder.dockerfile.forms import Arguments
+from builder.dockerfile.heredoc import Heredoc
 from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import Problem
 from builder.image.config import DEFAULT_PATH, Config
-from builder.ops import FromImage, FromStage, Op
+from builder.ops import FromImage, FromNamedContext, FromStage, Op
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
 PROXY_ARGS = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 """Build arguments that every RUN gets without ARG, in this and in lower case."""
 
-FindSource = Callable[[Line, str], FromStage | FromImage]
+FindSource = Callable[[Line, str], FromStage | FromImage | FromNamedContext]
 """(the instruction, what `from` says) → where that is."""
+
+
+def _ignore(line: Line, names: Iterable[str], scope: Scope) -> None:
+    """For who doesn't want to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,8 @@ class Scope:
     escape: str = words.DEFAULT_ESCAPE
     cmd_set: bool = False
     find_source: FindSource
+    on_unset: Callable[[Line, Iterable[str], Scope], None] = _ignore
+    """Told which variables an expansion looked for in vain: the instruction, their names, where."""
 
     @classmethod
     def start(cls, base: Config | Scope, **fields: Any) -> Scope:
@@ -57,16 +64,34 @@ class Scope:
 
     def expand(self, line: Line, word: str) -> str:
         """`word` of `line` as one word; raises DockerfileError."""
+        uses = words.Uses()
         try:
-            return words.expand(word, self.env, escape=self.escape)
+            return words.expand(word, self.env, escape=self.escape, uses=uses)
         except Problem as problem:
             raise line.located(problem) from problem
+        finally:
+            self._report(line, uses)
+
+    def _report(self, line: Line, uses: words.Uses) -> None:
+        if uses.unset:
+            self.on_unset(line, uses.unset, self)
 
     def expand_words(self, line: Line, word: str) -> list[str]:
         try:
             return words.expand_words(word, self.env, escape=self.escape)
         except Problem as problem:
             raise line.located(problem) from problem
+
+    def expand_heredoc(self, line: Line, heredoc: Heredoc) -> Heredoc:
+        """A heredoc of COPY or ADD with its body as the file will be."""
+        uses = words.Uses()
+        try:
+            body = words.expand_body(heredoc.body, self.env, uses=uses) if heredoc.expand else heredoc.body
+        except Problem as problem:
+            raise line.located(problem) from problem
+        finally:
+            self._report(line, uses)
+        return replace(heredoc, content=body, chomp=False)
 
     def with_config(self, **changes: Any) -> Scope:
         return replace(self, config=replace(self.config, **changes))

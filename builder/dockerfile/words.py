@@ -6,10 +6,10 @@ Nothing here knows lines or files; what is wrong is raised as Problem.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from builder.dockerfile import patterns
-from builder.dockerfile.gotext import SPACES
+from builder.dockerfile.gotext import LONE_SURROGATES, SPACES
 from builder.dockerfile.problem import Problem
 
 DEFAULT_ESCAPE = "\\"
@@ -17,11 +17,19 @@ _MAX_DEPTH = 64
 _PLAIN: Mapping[str, str] = {}
 
 
-def expand(word: str, env: Mapping[str, str], *, escape: str = DEFAULT_ESCAPE) -> str:
-    """`word` with variables replaced, quotes and escapes removed; it stays one word (ProcessWord)."""
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """The variables that an expansion met, in order: those that have a value, and those that have none."""
+
+    found: dict[str, None] = field(default_factory=dict)
+    unset: dict[str, None] = field(default_factory=dict)
+
+
+def expand(word: str, env: Mapping[str, str], *, escape: str = DEFAULT_ESCAPE, uses: Uses | None = None) -> str:
+    """`word` with variables replaced, quotes and escapes removed; it stays one word (ProcessWord). Adds to `uses`."""
     if not any(char in word for char in ("$", "'", '"', escape)):
         return word
-    return _Lexer(source=word, env=env, escape=escape).run()[0]
+    return _Lexer(source=word, env=env, escape=escape, uses=uses).run()[0]
 
 
 def expand_words(word: str, env: Mapping[str, str], *, escape: str = DEFAULT_ESCAPE) -> list[str]:
@@ -29,9 +37,13 @@ def expand_words(word: str, env: Mapping[str, str], *, escape: str = DEFAULT_ESC
     return _Lexer(source=word, env=env, escape=escape).run()[1]
 
 
-def expand_body(body: str, env: Mapping[str, str]) -> str:
-    """A heredoc's body: quotes are ordinary characters and the escape character is always a backslash."""
-    return _Lexer(source=body, env=env, escape=DEFAULT_ESCAPE, plain_quotes=True).run()[0]
+def expand_body(body: str, env: Mapping[str, str], *, uses: Uses | None = None) -> str:
+    """A heredoc's body: quotes are ordinary characters and the escape character is always a backslash.
+
+    Bytes that aren't UTF-8 become U+FFFD, one each.
+    """
+    text = LONE_SURROGATES.sub("\ufffd", body)
+    return _Lexer(source=text, env=env, escape=DEFAULT_ESCAPE, plain_quotes=True, uses=uses).run()[0]
 
 
 def raw_words(line: str) -> list[str]:
@@ -80,6 +92,7 @@ class _Lexer:
     raw_escapes: bool = False
     plain_quotes: bool = False
     keep_unset: bool = False
+    uses: Uses | None = None
     position: int = 0
     depth: int = 0
 
@@ -191,9 +204,17 @@ class _Lexer:
         name = self._name()
         if not name:
             return "$"
-        if name not in self.env and self.keep_unset:
-            return f"${name}"
-        return self.env.get(name, "")
+        return self._plain(name, f"${name}")
+
+    def _plain(self, name: str, written: str) -> str:
+        value = self._value(name)
+        return written if value is None and self.keep_unset else value or ""
+
+    def _value(self, name: str) -> str | None:
+        value = self.env.get(name)
+        if self.uses:
+            (self.uses.unset if value is None else self.uses.found)[name] = None
+        return value
 
     def _braced(self) -> str:
         self.position += 1
@@ -204,7 +225,7 @@ class _Lexer:
         name = self._name()
         operator = self._next()
         if operator == "}":
-            return f"${{{name}}}" if self.keep_unset and name not in self.env else self.env.get(name, "")
+            return self._plain(name, f"${{{name}}}")
         if operator == "/":
             return self._replaced(name)
         if operator == ":":
@@ -219,7 +240,7 @@ class _Lexer:
 
     def _conditional(self, name: str, operator: str) -> str:
         word, _ = self._scan("}", raw_escapes=False)
-        value = self.env.get(name)
+        value = self._value(name)
         if value is None and self.keep_unset:
             return f"${{{name}{operator}{word}}}"
         usable = value is not None and (value != "" or operator[0] != ":")
@@ -233,11 +254,12 @@ class _Lexer:
 
     def _trimmed(self, name: str, operator: str) -> str:
         pattern, _ = self._scan("}", raw_escapes=True)
-        if name not in self.env and self.keep_unset:
+        value = self._value(name)
+        if value is None and self.keep_unset:
             return f"${{{name}{operator}{pattern}}}"
         longest = pattern.startswith(operator)
         remove = patterns.remove_prefix if operator == "#" else patterns.remove_suffix
-        return remove(self.env.get(name, ""), pattern[1:] if longest else pattern, longest=longest)
+        return remove(value or "", pattern[1:] if longest else pattern, longest=longest)
 
     def _replaced(self, name: str) -> str:
         every = self._peek() == "/"
@@ -245,9 +267,10 @@ class _Lexer:
             self.position += 1
         pattern, _ = self._scan("/", raw_escapes=True)
         replacement, _ = self._scan("}", raw_escapes=True)
-        if name not in self.env and self.keep_unset:
+        value = self._value(name)
+        if value is None and self.keep_unset:
             return f"${{{name}/{pattern}/{replacement}}}"
-        return patterns.replace(self.env.get(name, ""), pattern, replacement, every=every)
+        return patterns.replace(value or "", pattern, replacement, every=every)
 
     def _name(self) -> str:
         """A name, a run of digits, or one special parameter; empty if there is none."""

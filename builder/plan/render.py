@@ -41,14 +41,22 @@ def _op_text(op: Op) -> str:
     match op:
         case ops.Exec():
             network = "" if op.network is ops.Network.DEFAULT else f" network={op.network.value}"
-            return f"exec {quote_list(op.argv)} in {op.cwd}{_by(op.user)}{network}"
+            script = " with its script" if op.script else ""
+            return f"exec {quote_list(op.argv)} in {op.cwd}{_by(op.user)}{network}{script}"
         case ops.MakeDir():
             return f"mkdir {op.path}{_by(op.user)}"
         case ops.Copy():
             chown = f" chown={op.chown}" if op.chown else ""
-            chmod = "" if op.chmod is None else f" chmod={op.chmod:04o}"
-            unpack = " unpack" if op.unpack else ""
-            return f"copy {quote_list(op.paths)} of {_source_text(op.source)} to {op.destination}{chown}{chmod}{unpack}"
+            chmod = f" chmod={op.chmod}" if op.chmod else ""
+            exclude = f" exclude={quote_list(op.exclude)}" if op.exclude else ""
+            flags = "".join(f" {name}" for name in ("unpack", "parents", "link") if getattr(op, name))
+            return f"copy {_what(op)} to {op.destination}{chown}{chmod}{exclude}{flags}"
+
+
+def _what(op: ops.Copy) -> str:
+    files = [f"inline {quote_list([file.name for file in op.files])}"] if op.files else []
+    paths = [f"{quote_list(op.paths)} of {_source_text(op.source)}"] if op.paths else []
+    return " and ".join([*paths, *files])
 
 
 def _by(user: str) -> str:
@@ -63,3 +71,5 @@ def _source_text(source: ops.CopyFrom) -> str:
             return f"stage {source.index}"
         case ops.FromImage():
             return f"image {source.reference}"
+        case ops.FromNamedContext():
+            return f"context {source.name}"

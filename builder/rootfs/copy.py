@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from posixpath import basename, normpath
 
 from builder.errors import ContextError, RootfsError
-from builder.ops import Copy
+from builder.matcher import Matcher
+from builder.modes import Change
+from builder.ops import Copy, InlineFile
 from builder.rootfs import paths
-from builder.rootfs.archive import BLOCK, has_good_checksum
 from builder.rootfs.copy_tree import Override, SourceTree, TreeCopier
-from builder.rootfs.decompress import DAMAGED, decompressed
 from builder.rootfs.make_dir import DirectoryMaker
 from builder.rootfs.owner import Owners
+from builder.rootfs.selection import Selection
 from builder.rootfs.tree import Changes
-from builder.rootfs.unpack import extract_archive
+from builder.rootfs.unpack import extract_archive, is_archive
 from builder.rootfs.users import lookup_chown
 from builder.rootfs.wildcards import expand, has_wildcards
 
@@ -29,13 +30,14 @@ def copy_into(root_fd: int, op: Copy, source: SourceTree, owners: Owners) -> Cha
     """
     chown = lookup_chown(root_fd, op.chown) if op.chown is not None else None
     with paths.opened_root(source.path) as source_fd:
-        override = Override(owner=chown, mode=op.chmod)
+        override = Override(owner=chown, mode=Change.parse(op.chmod) if op.chmod else None)
         copier = TreeCopier(source_fd, source, root_fd, owners, override)
         job = _Job(source_fd, source, root_fd, owners, op, override, copier)
         try:
             for path in op.paths:
-                for match in job.matches(path):
-                    job.copy(match)
+                job.copy_all(path)
+            for file in op.files:
+                job.inline(file)
         except OSError as error:
             raise _failure(error) from error
     return Changes(written=tuple(sorted(copier.written)))
@@ -61,14 +63,32 @@ class _Job:
         self._op = op
         self._override = override
         self._copier = copier
-        # BuildKit makes directories under the umask 022, and special bits get lost on the way to mkdir(2).
-        self._maker = self._maker_of(mode=0o755 if op.chmod is None else op.chmod & 0o755)
+        # BuildKit makes directories under the umask 022, special bits get lost on the way to mkdir(2), and clauses don't count.
+        octal = override.mode.octal if override.mode else None
+        self._maker = self._maker_of(mode=0o755 if octal is None else octal & 0o755)
+        self._excludes = Matcher.of(op.exclude)
 
     def _maker_of(self, *, mode: int) -> DirectoryMaker:
         return DirectoryMaker(self._owners, owner=self._override.owner or (0, 0), mode=mode, made=self._copier.written)
 
-    def matches(self, path: str) -> Iterator[str]:
-        """The sources that one argument of COPY stands for, relative to the source's root; wildcards may stand for none."""
+    def copy_all(self, path: str) -> None:
+        """Copy what one argument of COPY stands for."""
+        includes = None
+        if self._op.parents:
+            path, pattern = _at_pivot(path)
+            includes = Matcher.of([pattern])
+            if not has_wildcards(path) and not has_wildcards(pattern):
+                self._look_up(_clean(f"{path}/{pattern}"))
+        for match in self._matches(path):
+            self._copy(match, Selection(includes=includes, excludes=self._excludes))
+
+    def inline(self, file: InlineFile) -> None:
+        """Make a file whose content the Dockerfile has."""
+        data = file.content.encode("utf-8", "surrogateescape")
+        self._copier.inline(data, self._file_target(self._destination(), file.name))
+
+    def _matches(self, path: str) -> Iterator[str]:
+        """The sources that a path stands for, relative to the source's root; wildcards may stand for none."""
         clean = _clean(path)
         if not any(has_wildcards(part) for part in clean.split("/")):
             yield clean
@@ -78,16 +98,15 @@ class _Job:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise self._not_found(clean) from error
 
-    def copy(self, path: str) -> None:
-        """Copy one source."""
+    def _copy(self, path: str, selection: Selection) -> None:
         found, status = self._look_up(path)
         if self._op.unpack and stat.S_ISREG(status.st_mode) and self._unpack(found):
             return
         target = self._destination()
         if stat.S_ISDIR(status.st_mode):
-            self._directory(found, status, target)
+            self._directory(found, status, target, selection)
         else:
-            self._file(found, path, target)
+            self._copier.file(found, self._file_target(target, basename(path)))
 
     def _look_up(self, path: str) -> tuple[str, os.stat_result]:
         """Where a source really is, a link to it followed; raises ContextError if it isn't there or is ignored."""
@@ -123,7 +142,7 @@ class _Job:
         os.close(fd)
         return found
 
-    def _directory(self, found: str, status: os.stat_result, target: str) -> None:
+    def _directory(self, found: str, status: os.stat_result, target: str, selection: Selection) -> None:
         """A directory's content goes into the destination, which keeps its own metadata, or is made."""
         existed = not self._is_missing(target)
         if not existed:
@@ -131,7 +150,7 @@ class _Job:
         before = self._lstat(target)
         if not stat.S_ISDIR(before.st_mode):
             raise RootfsError(f"can't copy a directory over {'/' + target!r}, which isn't one")
-        self._copier.content(found, target)
+        self._copier.content(found, target, selection)
         mtime_ns = before.st_mtime_ns if existed else status.st_mtime_ns
         fd = paths.open_strict(self._root_fd, target)
         try:
@@ -139,10 +158,10 @@ class _Job:
         finally:
             os.close(fd)
 
-    def _file(self, found: str, path: str, target: str) -> None:
-        if not self._is_missing(target) and stat.S_ISDIR(self._lstat(target).st_mode):
-            target = paths.join(target, basename(path))
-        self._copier.file(found, target)
+    def _file_target(self, target: str, name: str) -> str:
+        """Where a file goes: into the destination if that is a directory."""
+        is_directory = not self._is_missing(target) and stat.S_ISDIR(self._lstat(target).st_mode)
+        return paths.join(target, name) if is_directory else target
 
     def _is_missing(self, target: str) -> bool:
         with paths.find(self._root_fd, target, follow=False) as spot:
@@ -157,17 +176,19 @@ class _Job:
         with paths.find(self._source_fd, found, follow=False) as spot:
             fd = os.open(spot.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=spot.dir_fd)
         with open(fd, "rb", buffering=0) as file:
-            try:
-                start = decompressed(file).read(BLOCK)
-            except DAMAGED:
-                return False
-            if len(start) < BLOCK or not any(start) or not has_good_checksum(start):
+            if not is_archive(file):
                 return False
             file.seek(0)
             target = self._made(self._op.destination, self._maker_of(mode=0o755))  # --chmod isn't for archives
             written = extract_archive(self._root_fd, target, file, self._owners, chown=self._override.owner)
             self._copier.written.update(written)
             return True
+
+
+def _at_pivot(path: str) -> tuple[str, str]:
+    """What `--parents` makes of a source: the directory that it is below, and a pattern for what is copied of that."""
+    directory, pivot, below = path.partition("/./")
+    return (directory, _clean(below)) if pivot else ("/", _clean(path))
 
 
 def _clean(path: str) -> str:

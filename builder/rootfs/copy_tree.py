@@ -8,13 +8,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from builder.errors import RootfsError
+from builder.modes import Change
 from builder.rootfs import paths
 from builder.rootfs.owner import Meta, Owners, Truth, stored_xattrs
+from builder.rootfs.selection import Selection, chosen
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -52,7 +55,19 @@ class Override:
     """What `--chown` and `--chmod` put in place of the source's own."""
 
     owner: tuple[int, int] | None = None
-    mode: int | None = None
+    mode: Change | None = None
+
+
+class _Directory(NamedTuple):
+    """One to copy: where it is, where it goes, its path below the one copied; and whether it gets the source's metadata."""
+
+    source: str
+    target: str
+    path: str
+    is_taken: bool = True
+
+    def child(self, name: str) -> _Directory:
+        return _Directory(paths.join(self.source, name), paths.join(self.target, name), paths.join(self.path, name))
 
 
 class TreeCopier:
@@ -85,36 +100,52 @@ class TreeCopier:
         self._links.clear()
         self._in_directories(source_path, target_path, self._entry)
 
-    def content(self, source_path: str, target_path: str) -> None:
-        """Copy what is in a directory into the existing directory `target_path`."""
+    def content(self, source_path: str, target_path: str, selection: Selection) -> None:
+        """Copy what is selected in a directory into the existing directory `target_path`."""
         self._links.clear()
-        directories = [(source_path, target_path)]
-        for source_dir, target_dir in directories:  # grows while it is read
-            directories.extend(self._level(source_dir, target_dir))
-        for source_dir, target_dir in reversed(directories[1:]):
-            self._in_directories(source_dir, target_dir, self._finish_directory)
+        everything = selection.is_everything
+        wanted = None if everything else chosen(self._source_fd, source_path, selection, exists=self.exists)
+        directories = [_Directory(source_path, target_path, "")]
+        for directory in directories:  # grows while it is read
+            directories.extend(self._level(directory, wanted))
+        for directory in reversed(directories[1:]):
+            finish = self._finish_directory if directory.is_taken else self._finish_passed
+            self._in_directories(directory.source, directory.target, finish)
 
-    def _level(self, source_dir: str, target_dir: str) -> list[tuple[str, str]]:
+    def inline(self, data: bytes, target_path: str) -> None:
+        """Write a file of root's with the mode 0644, or what is put in their place, to `target_path`, whose directory exists."""
+        parent, name = paths.split(target_path)
+        with paths.opened(paths.open_strict(self._root_fd, parent)) as target_fd:
+            _clear(target_fd, name, target_path)
+            self.written.add(target_path)
+            with open(os.open(name, _CREATE, 0o600, dir_fd=target_fd), "wb", buffering=0) as file:
+                file.write(data)
+                truth = Truth(stat.S_IFREG | 0o644, 0, 0, 0)
+                self._owners.set(file.fileno(), self._overridden(truth, mtime_ns=os.fstat(file.fileno()).st_mtime_ns))
+
+    def _level(self, directory: _Directory, wanted: Mapping[str, bool] | None) -> list[_Directory]:
         """Copy the files of one directory and make its subdirectories; returns those."""
         with (
-            paths.opened(paths.open_strict(self._source_fd, source_dir)) as source_fd,
-            paths.opened(paths.open_strict(self._root_fd, target_dir)) as target_fd,
+            paths.opened(paths.open_strict(self._source_fd, directory.source)) as source_fd,
+            paths.opened(paths.open_strict(self._root_fd, directory.target)) as target_fd,
         ):
-            return self._children(source_fd, source_dir, target_fd, target_dir)
+            return self._children(source_fd, target_fd, directory, wanted)
 
-    def _children(self, source_fd: int, source_dir: str, target_fd: int, target_dir: str) -> list[tuple[str, str]]:
+    def _children(
+        self, source_fd: int, target_fd: int, directory: _Directory, wanted: Mapping[str, bool] | None
+    ) -> list[_Directory]:
         made = []
         for name in sorted(os.listdir(source_fd)):
-            source_path, target_path = paths.join(source_dir, name), paths.join(target_dir, name)
-            if not self.exists(source_path):
+            child = directory.child(name)
+            if not self.exists(child.source) or (wanted is not None and child.path not in wanted):
                 continue
             status = os.stat(name, dir_fd=source_fd, follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
-                _make_directory(target_fd, name, target_path)
-                self.written.add(target_path)
-                made.append((source_path, target_path))
+                is_new = _make_directory(target_fd, name, child.target)
+                self.written.add(child.target)
+                made.append(child._replace(is_taken=is_new or wanted is None or wanted[child.path]))
             else:
-                self._copy(source_fd, name, status, target_fd, name, target_path)
+                self._copy(source_fd, name, status, target_fd, name, child.target)
         return made
 
     def _in_directories(self, source_path: str, target_path: str, act: Callable[[int, str, int, str, str], None]) -> None:
@@ -137,6 +168,17 @@ class TreeCopier:
             status = os.fstat(source)
             with paths.opened(os.open(target_name, _READ | os.O_DIRECTORY, dir_fd=target_fd)) as target:
                 self._owners.set(target, self._meta(status, source_name, source_fd, source))
+
+    def _finish_passed(self, source_fd: int, source_name: str, target_fd: int, target_name: str, target_path: str) -> None:
+        """A directory that was there, and isn't taken itself but something below it: BuildKit gives it the source's mode only."""
+        status = os.stat(source_name, dir_fd=source_fd, follow_symlinks=False)
+        owners = self._source.owners
+        mode = owners.truth(status, source_name, dir_fd=source_fd).mode if owners else status.st_mode
+        with paths.opened(os.open(target_name, _READ | os.O_DIRECTORY, dir_fd=target_fd)) as target:
+            before = os.fstat(target)
+            truth = self._owners.truth(before, target_name, dir_fd=target_fd)
+            xattrs = self._owners.xattrs(target, before)
+            self._owners.set(target, Meta(mode, truth.uid, truth.gid, before.st_mtime_ns, 0, xattrs))
 
     def _copy(
         self, source_fd: int, source_name: str, status: os.stat_result, target_fd: int, target_name: str, target_path: str
@@ -182,21 +224,27 @@ class TreeCopier:
         else:
             truth = owners.truth(status, name, dir_fd=dir_fd)
             xattrs = owners.xattrs(fd, status) if fd is not None else ()
+        return self._overridden(truth, mtime_ns=status.st_mtime_ns, xattrs=xattrs)
+
+    def _overridden(self, truth: Truth, *, mtime_ns: int, xattrs: tuple[tuple[str, bytes], ...] = ()) -> Meta:
         mode = truth.mode
         if stat.S_ISSOCK(mode):
             mode = stat.S_IFREG | stat.S_IMODE(mode)
         if self._override.mode is not None and not stat.S_ISLNK(mode):
-            mode = stat.S_IFMT(mode) | self._override.mode
+            mode = stat.S_IFMT(mode) | self._override.mode.apply(mode, directory=stat.S_ISDIR(mode))
         uid, gid = self._override.owner or (truth.uid, truth.gid)
-        return Meta(mode, uid, gid, status.st_mtime_ns, truth.rdev, xattrs)
+        return Meta(mode, uid, gid, mtime_ns, truth.rdev, xattrs)
 
 
-def _make_directory(dir_fd: int, name: str, path: str) -> None:
+def _make_directory(dir_fd: int, name: str, path: str) -> bool:
+    """Whether it wasn't there."""
     try:
         os.mkdir(name, 0o700, dir_fd=dir_fd)
     except FileExistsError:
         if not stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
             raise RootfsError(f"can't copy a directory over {'/' + path!r}, which isn't one") from None
+        return False
+    return True
 
 
 def _clear(dir_fd: int, name: str, path: str) -> None:

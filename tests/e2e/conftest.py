@@ -7,12 +7,18 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.bases import Bases, serve_bases
+from tests.support.merging_docker import start_merging_docker
 from tests.support.oracle import Docker, start_docker
 
 
 @pytest.fixture(scope="session")
 def docker() -> Docker:
     return start_docker()
+
+
+@pytest.fixture(scope="session")
+def merging_docker() -> Docker:
+    return start_merging_docker()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -21,10 +22,16 @@ GOOD = [case for case in CASES if "says" not in case.sections]
 BAD = [case for case in CASES if "says" in case.sections]
 
 
+@pytest.fixture
+def engine(case: Case, request: pytest.FixtureRequest) -> Docker:
+    """The engine that can do what the case is about."""
+    return cast(Docker, request.getfixturevalue("merging_docker" if case.group == "link" else "docker"))
+
+
 @pytest.mark.oracle
 @pytest.mark.parametrize("case", GOOD, ids=lambda case: case.id)
-def test_masu_makes_the_image_that_docker_makes(case: Case, docker: Docker, bases: Bases, tmp_path: Path) -> None:
-    expected = docker.remembered(case, bases)
+def test_masu_makes_the_image_that_docker_makes(case: Case, engine: Docker, bases: Bases, tmp_path: Path) -> None:
+    expected = engine.remembered(case, bases)
     assert expected.image, f"docker doesn't build it: {expected.log}"
     built = build_case(case, bases, tmp_path)
     assert built.image, f"masu doesn't build it: {built.log}"
@@ -88,9 +95,8 @@ def test_every_known_difference_is_explained_and_no_explanation_is_left_over() -
 
 def test_there_are_enough_cases_of_every_group() -> None:
     assert len(GOOD) >= 80
-    assert {"config", "variables", "lines", "copy", "add", "run", "stages", "onbuild", "ignore", "debian"} <= {
-        case.group for case in GOOD
-    }
+    groups = "config variables lines copy add flags link heredoc run stages onbuild ignore debian"
+    assert set(groups.split()) <= {case.group for case in GOOD}
     assert {case.group for case in BAD} == {"errors"}
 
 

@@ -10,7 +10,7 @@ from builder.dockerfile import forms, sources
 from builder.dockerfile.flags import Flags, Kind, parse_flags
 from builder.dockerfile.forms import Arguments
 from builder.dockerfile.lines import Line
-from builder.dockerfile.problem import Problem, needs_destination, not_built
+from builder.dockerfile.problem import Problem, needs_destination
 from builder.dockerfile.scope import Applied, Scope
 from builder.dockerfile.sources import Sources
 
@@ -44,14 +44,8 @@ class Copy:
 
     def apply(self, scope: Scope) -> Applied:
         files = self.files.expand(self.line, scope)
-        self._refuse_unbuilt(files)
         for path in files.paths:
-            if sources.is_remote(path):
+            if sources.remote(path):
                 raise Problem(f"COPY can't take {path!r}, which is not a local file", hint="ADD can")
         source: ops.CopyFrom = scope.find_source(self.line, self.source) if self.source else ops.FromContext()
         return sources.applied(self.line, files, scope, source=source, unpack=False)
-
-    def _refuse_unbuilt(self, files: Sources) -> None:
-        sources.refuse_unbuilt(self.line, files, self.flags)
-        if self.flags.truth("parents"):
-            raise not_built("COPY --parents")

@@ -31,7 +31,7 @@ stage 1 from scratch for linux/amd64
   Dockerfile:8  ARG U=7
   Dockerfile:9  USER $U
   Dockerfile:10  COPY --from=build --chown=$U --chmod=755 /src/app /app
-      copy ["/src/app"] of stage 0 to /app chown=7 chmod=0755
+      copy ["/src/app"] of stage 0 to /app chown=7 chmod=755
   Dockerfile:11  ADD a.tar b.tar /data/
       copy ["a.tar" "b.tar"] of context to /data/ unpack
   Dockerfile:12  ENTRYPOINT ["/app"]

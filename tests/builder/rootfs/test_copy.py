@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from builder.errors import BuilderError, ContextError, RootfsError
-from builder.ops import Copy, FromContext
+from builder.ops import Copy, FromContext, InlineFile
 from builder.rootfs import SourceTree
 from builder.rootfs.plain import PlainRootfs
 from tests.builder.rootfs.conftest import needs_root
@@ -45,7 +45,7 @@ def copy(
     to: str,
     unpack: bool = False,
     chown: str | None = None,
-    chmod: int | None = None,
+    chmod: str | None = None,
 ) -> tuple[str, ...]:
     op = Copy(source=FromContext(), paths=paths, destination=to, unpack=unpack, chown=chown, chmod=chmod)
     return rootfs.copy(op, source).written
@@ -146,7 +146,7 @@ def test_files_of_a_context_belong_to_root_those_of_a_rootfs_keep_their_owner(ro
 
 def test_directories_made_on_the_way_have_the_mode_under_the_umask_of_buildkit(rootfs: PlainRootfs, tmp_path: Path) -> None:
     context = make_tree(tmp_path / "context", {"f": ""})
-    copy(rootfs, SourceTree(path=context), "f", to="/a/f", chmod=0o4777)
+    copy(rootfs, SourceTree(path=context), "f", to="/a/f", chmod="4777")
     assert stat.S_IMODE((rootfs.path / "a").stat().st_mode) == 0o755
     assert stat.S_IMODE((rootfs.path / "a/f").stat().st_mode) == 0o4777
 
@@ -155,7 +155,7 @@ def test_directories_made_on_the_way_have_the_mode_under_the_umask_of_buildkit(r
 def test_chown_and_chmod_reach_everything_made_but_no_link_mode(rootfs: PlainRootfs, tmp_path: Path) -> None:
     context = make_tree(tmp_path / "context", {"d/s/x": "", "d/l": "-> x"})
     make_tree(rootfs.path, {"old": None, "etc/passwd": "app:x:7:8::/:\n"})
-    copy(rootfs, SourceTree(path=context), "d", to="/old/new/", chown="app", chmod=0o750)
+    copy(rootfs, SourceTree(path=context), "d", to="/old/new/", chown="app", chmod="750")
     assert {path: entry for path, entry in tree_dump(rootfs.path).items() if not path.startswith("/etc")} == {
         "/old/": DIR,
         "/old/new/": "dir 0750 7:8",
@@ -196,6 +196,25 @@ def test_times_modes_attributes_links_and_special_files_are_copied(rootfs: Plain
     expected["/socket"] = expected["/socket"].replace("socket 0755", "file 0755 empty")
     assert tree_dump(rootfs.path, times=True) == expected
     assert (rootfs.path / "a").stat().st_mtime_ns == 123_456_789_012
+
+
+@needs_root
+def test_inline_files_come_last_and_go_where_copied_files_would(rootfs: PlainRootfs, tmp_path: Path) -> None:
+    context = make_tree(tmp_path / "context", {"a": "from the context"})
+    make_tree(rootfs.path, {"p/link": "-> ../target", "target": "old"})
+    files = (InlineFile(name="a", content="inline \udcff"), InlineFile(name="link", content=""))
+    op = Copy(source=FromContext(), paths=("a",), files=files, destination="/p/", chown="7:8", chmod="g+w")
+    assert rootfs.copy(op, SourceTree(path=context)).written == ("p/a", "p/link")
+    assert (rootfs.path / "p/a").read_bytes() == b"inline \xff"
+    assert tree_dump(rootfs.path)["/p/link"] == "file 0664 7:8 empty"
+    assert (rootfs.path / "target").read_text() == "old"
+
+
+def test_an_inline_file_makes_its_directory_or_takes_the_destinations_name(rootfs: PlainRootfs, tmp_path: Path) -> None:
+    for destination in ("/new/dir/", "/new/name"):
+        op = Copy(source=FromContext(), paths=(), files=(InlineFile(name="a", content=""),), destination=destination)
+        rootfs.copy(op, SourceTree(path=tmp_path))
+    assert tree_dump(rootfs.path) == below("/new", {"/dir/": DIR, "/dir/a": EMPTY, "/name": EMPTY})
 
 
 def test_a_copy_shares_nothing_with_its_source(rootfs: PlainRootfs, tmp_path: Path) -> None:
@@ -252,7 +271,7 @@ def test_add_copies_what_is_no_archive(rootfs: PlainRootfs, tmp_path: Path, cont
 @needs_root
 def test_chown_reaches_extracted_entries_chmod_does_not(rootfs: PlainRootfs, tmp_path: Path) -> None:
     context = make_tree(tmp_path / "context", {"t": make_tar(member("f", uid=5, mode=0o600))})
-    copy(rootfs, SourceTree(path=context), "t", to="/p/", unpack=True, chown="9", chmod=0o711)
+    copy(rootfs, SourceTree(path=context), "t", to="/p/", unpack=True, chown="9", chmod="711")
     assert tree_dump(rootfs.path) == {"/p/": "dir 0755 9:9", "/p/f": "file 0600 9:9 empty"}
 
 

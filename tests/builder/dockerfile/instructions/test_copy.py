@@ -42,7 +42,7 @@ def test_sources_and_destination(text: str, paths: tuple[str, ...], destination:
 def test_owner_and_mode_are_expanded_and_told_in_history() -> None:
     text = "ARG U=7\nCOPY --chmod=0${U}55 --chown=$U:g --from=x a /b"
     found = op(text)
-    assert (found.chown, found.chmod) == ("7:g", 0o755)
+    assert (found.chown, found.chmod) == ("7:g", "0755")
     assert history(text)[-1] == "COPY --chown=7:g --chmod=0755 a /b # buildkit"
 
 
@@ -89,13 +89,17 @@ def test_a_source_is_a_stage_an_index_or_an_image(source: str, expected: object)
         ("COPY --chmod=10000 a /b", "invalid mode --chmod=10000"),
         ("COPY ${A?no} a /b", "A: no"),
         ("COPY <<A <<B\na\nA\nb\nB", "a heredoc as its destination"),
-        ("COPY <<A /b\na\nA", "a heredoc in COPY is not supported yet"),
-        ("ADD <<A /b\na\nA", "a heredoc in ADD is not supported yet"),
-        ("COPY --link a /b", "COPY --link is not supported yet"),
-        ("COPY --parents a /b", "COPY --parents is not supported yet"),
-        ("COPY --exclude=x a /b", "COPY --exclude is not supported yet"),
-        ("COPY --chmod=u=rwX,go=rX a /b", "COPY --chmod=u=rwX,go=rX (a symbolic mode) is not supported yet"),
-        ("ADD --chmod=+x a /b", "(a symbolic mode) is not supported yet"),
+        ("COPY <<A/B /b\nA/B", "the heredoc 'A/B' can't be a file of that name"),
+        ("COPY <<.. /b\n..", "the heredoc '..' can't be a file of that name"),
+        (f"ADD <<{'a' * 256} /b\n{'a' * 256}", "can't be a file of that name"),
+        ("COPY <<A /b\n${{ x }}\nA", "bad substitution"),
+        ("COPY <<A /b\n${X?no}\nA", "X: no"),
+        ("COPY --chmod=u=rwz a /b", "invalid mode --chmod=u=rwz"),
+        ("ADD --chmod=+ax a /b", "invalid mode --chmod=+ax"),
+        ("COPY --exclude=a --exclude=[ a /b", "malformed pattern --exclude=["),
+        ("COPY --exclude=! a /b", "malformed pattern --exclude=!"),
+        ("COPY --link --chown=app a /b", "--chown=app can't be looked up with --link"),
+        ("COPY --link --chown=1:app a /b", "--chown=1:app can't be looked up with --link"),
         ("ADD https://x/y /b", "ADD of a URL (https://x/y) is not supported yet"),
         ("ADD https://x/y.git#main /b", "ADD of a git repository (https://x/y.git#main) is not supported yet"),
         ("ADD git@x.org:y/z /b", "ADD of a git repository"),
@@ -115,11 +119,31 @@ def test_flags_that_say_no_are_not_refused() -> None:
     assert op("COPY --link=false --parents=false a /b").paths == ("a",)
 
 
-def test_heredocs_are_parsed_into_files() -> None:
-    (stage,) = parsed("FROM a\nCOPY <<A x <<-'B' /d/\na\nA\n\tb\nB\n").stages
-    files = stage.instructions[0].files  # type: ignore[attr-defined]
-    assert (files.paths, files.destination) == (("x",), "/d/")
-    assert [(heredoc.name, heredoc.body, heredoc.expand) for heredoc in files.heredocs] == [
-        ("A", "a\n", True),
-        ("B", "b\n", False),
-    ]
+def test_heredocs_are_files_behind_the_paths() -> None:
+    text = "ENV V=1\nCOPY <<A x <<-'B' <<./C --y /d/\n$V \\$V\nA\n\t$V\nB\n./C"
+    found = op(text)
+    assert (found.paths, found.destination) == (("x", "--y"), "/d/")
+    assert [(file.name, file.content) for file in found.files] == [("A", "1 $V\n"), ("B", "$V\n"), ("C", "")]
+    assert history(text)[-1] == "COPY x --y <<A <<B <<./C /d/ # buildkit"
+
+
+def test_the_same_heredoc_twice_has_the_last_body() -> None:
+    found = op("COPY <<E <<E /\n1\nE\n2\nE")
+    assert [(file.name, file.content) for file in found.files] == [("E", "2\n")] * 2
+
+
+def test_a_heredoc_in_json_is_an_empty_file() -> None:
+    found = op('ADD ["<<E", "/x"]')
+    assert [(file.name, file.content) for file in found.files] == [("E", "")]
+
+
+def test_flags_reach_the_op_but_only_some_the_history() -> None:
+    text = "COPY --link --parents --exclude=a --exclude=!b --chown=1 a/./b /c"
+    found = op(text)
+    assert (found.link, found.parents, found.exclude) == (True, True, ("a", "!b"))
+    assert history(text) == ["COPY --parents --chown=1 a/./b /c # buildkit"]
+
+
+@pytest.mark.parametrize("flags", ["--link=false", "--link --chmod=644", "--chmod=go= --link --chown=app"])
+def test_a_mode_makes_link_a_plain_copy(flags: str) -> None:
+    assert not op(f"COPY {flags} a /b").link
