@@ -1,11 +1,12 @@
 # make demo   build examples/hello and run what came out
 # make test   install what the tests need and run everything
 # make check  lint, types and layering alone
+# make fuzz   build N generated cases with masu and with Docker and compare (SEED=1 for the same ones again)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench fuzz clean
 demo: $(VENV)/ready
 	scripts/demo
 
@@ -22,6 +23,9 @@ check: $(VENV)/ready-dev
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m bench
+
+fuzz: $(VENV)/ready-dev
+	$(BIN)/python -m tests.fuzz --count $(or $(N),100) --seed $(or $(SEED),0)
 
 $(VENV)/ready: pyproject.toml scripts/make-venv
 	PYTHON=$(PYTHON) scripts/make-venv $(VENV) .

@@ -7,6 +7,7 @@ Two rules, as in BuildKit: a process needs a user that exists (executor/oci/user
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -51,16 +52,38 @@ def lookup_user(root_fd: int, user: str) -> Identity:
 
 
 def lookup_chown(root_fd: int, chown: str) -> tuple[int, int]:
-    """uid and gid for `--chown`: a number alone is the group too, a name alone brings its passwd group; an unknown name is 0."""
+    """uid and gid for `--chown`: a number alone is the group too, a name alone brings its passwd group.
+
+    What is empty or an unknown user is 0, an unknown group is that which the user alone would have. Raises RootfsError for a
+    name where nothing at all is in the rootfs yet, as BuildKit refuses it.
+    """
     name, colon, group = chown.partition(":")
-    uid = gid = _number(name)
+    uid = gid = _chown_number(name)
     if uid is None:
+        _refuse_names_in_nothing(root_fd, name)
         found = next((row for row in _passwd(root_fd) if row.name == name), None)
         uid, gid = (found.uid, found.gid) if found else (0, 0)
-    if colon and group:
-        number = _number(group)
-        gid = number if number is not None else _group_id(root_fd, group) or 0
+    if colon:
+        number = _chown_number(group)
+        if number is None:
+            _refuse_names_in_nothing(root_fd, group)
+            number = _group_id(root_fd, group)
+        gid = gid if number is None else number
     return uid, gid or 0
+
+
+def _chown_number(text: str) -> int | None:
+    """As Go's strconv.ParseInt for 32 bits, but for negative ones; empty is 0, and None is a name."""
+    if re.fullmatch(r"-[0-9]{1,40}", text):
+        raise RootfsError(f"an owner can't be negative: {text}", hint="use a number from 0 on, or a name")
+    if not re.fullmatch(r"\+?[0-9]{1,40}", text):
+        return None if text else 0
+    return int(text) if int(text) < 1 << 31 else None
+
+
+def _refuse_names_in_nothing(root_fd: int, name: str) -> None:
+    if not os.listdir(root_fd):
+        raise RootfsError(f"there is no /etc/passwd or /etc/group to look {name!r} up in: the stage is empty", hint="use numbers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +118,9 @@ def _supplementary(root_fd: int, user: str) -> tuple[int, ...]:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and int(text) <= _MAX_ID else None
+    """As Go's strconv.Atoi, but no more than an id can be."""
+    plain = re.fullmatch(r"\+?[0-9]{1,40}", text)  # int() refuses thousands of digits
+    return int(text) if plain and int(text) <= _MAX_ID else None
 
 
 def _rows(root_fd: int, path: str) -> list[list[str]]:

@@ -1,0 +1,30 @@
+"""The differences that docs/differences.md explains, as a generated case may show them: by the names that the generator keeps for
+them, for it can't name its cases."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support.cases import Case
+from tests.support.images import Difference
+
+_HARD_LINK_FIELDS = re.compile(r"links|size|sha256|mode|uid|gid|mtime|layer \d+")
+_MOVED_FIELDS = re.compile(r"mtime|xattrs|links")
+
+
+def heading(case: Case, difference: Difference) -> str:
+    """Of the entry that explains it; empty if none does."""
+    path, field = difference.path, difference.field
+    parts = path.split("/")
+    runs = re.search(r"^RUN ", case.sections["Dockerfile"], re.MULTILINE | re.IGNORECASE)
+    if path.startswith("(history") and field == "created_by" and _is_healthcheck(difference):
+        return "HEALTHCHECK in the history"
+    if runs and parts[-1].startswith("hard") and _HARD_LINK_FIELDS.fullmatch(field):
+        return "Hard links to files of a lower layer"
+    if runs and any(part.startswith("moved") for part in parts) and _MOVED_FIELDS.fullmatch(field):
+        return "Directories of a lower layer that a RUN moves"
+    return ""
+
+
+def _is_healthcheck(difference: Difference) -> bool:
+    return difference.docker.startswith('"HEALTHCHECK &{') and difference.masu.startswith('"HEALTHCHECK {')
