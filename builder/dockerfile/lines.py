@@ -41,7 +41,8 @@ class Line:
     """One instruction as text: continuations joined, comments gone, keyword and flags split off.
 
     `keyword` is lower case, `written` as in the file; `rest` is what follows the flags; `text` is the whole joined line;
-    `source` is the first physical line, for error messages.
+    `source` is the first physical line, for error messages; `comments` are those right above, without a blank line between.
+    `blank_before` is the number of the last line if blank lines stand among the continued ones, else 0.
     """
 
     keyword: str
@@ -53,6 +54,8 @@ class Line:
     location: Location
     source: str
     escape: str = DEFAULT_ESCAPE
+    comments: tuple[str, ...] = ()
+    blank_before: int = 0
 
     @property
     def name(self) -> str:
@@ -69,6 +72,11 @@ class Line:
     def nested(self) -> Line:
         """The instruction behind ONBUILD."""
         return replace(self, **_split(self.rest, self.escape))
+
+    def description_of(self, name: str) -> str:
+        """What a comment `# name …` right above says, empty without one (instructions/parse.go getComment)."""
+        texts = (text.removeprefix(f"{name} ") for text in self.comments if text.startswith(f"{name} "))
+        return next(texts, "") if name else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +161,8 @@ class _Tokenizer:
         self._next = 0
         self._directives = Directives()
         self._comments: list[Comment] = []
+        self._above: list[str] = []
+        self._blank_before = 0
 
     def run(self) -> Source:
         self._check_lengths()
@@ -189,8 +199,12 @@ class _Tokenizer:
             self._next += 1
             if text.startswith("#"):
                 self._comment(text)
+                self._above = [*self._above, self._comments[-1].text] if self._comments[-1].text else []
             elif text:
                 yield self._line(self._joined(text), start)
+                self._above = []
+            else:
+                self._above = []
 
     def _comment(self, text: str) -> None:
         self._comments.append(Comment(text=text[1:].strip(SPACES), number=self._next))
@@ -199,6 +213,7 @@ class _Tokenizer:
         """With the continuation lines that follow; those that are blank or a comment don't count."""
         part, more = self._continues(first)
         parts = [part]
+        blank = False
         while more and self._next < len(self._physical):
             text = self._physical[self._next].rstrip("\r\n")
             bare = text.lstrip(SPACES)
@@ -208,6 +223,9 @@ class _Tokenizer:
             elif bare:
                 part, more = self._continues(text)
                 parts.append(part)
+            else:
+                blank = True
+        self._blank_before = self._next if blank else 0
         return "".join(parts)
 
     def _continues(self, text: str) -> tuple[str, bool]:
@@ -222,7 +240,15 @@ class _Tokenizer:
         source = _shown(self._physical[start])
         location = Location(file=self._file, start=start + 1, end=self._next)
         escape = self._directives.escape
-        line = Line(**_split(text, escape), text=text, location=location, source=source, escape=escape)
+        line = Line(
+            **_split(text, escape),
+            text=text,
+            location=location,
+            source=source,
+            escape=escape,
+            comments=tuple(self._above),
+            blank_before=self._blank_before,
+        )
         try:
             words = heredocs_in(text) if _may_have_heredocs(line) else ()
         except Problem as error:

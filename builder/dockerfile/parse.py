@@ -33,9 +33,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dockerfile:
-    """`global_args` stand before the first FROM; `notes` are remarks that a user should see but that stop nothing."""
+    """`data` is its text; `global_args` stand before the first FROM; `notes` are remarks that a user should see."""
 
     file: str
+    data: bytes = b""
     directives: Directives
     global_args: tuple[Arg, ...]
     stages: tuple[Stage, ...]
@@ -63,6 +64,7 @@ def parse(data: bytes, *, file: str) -> Dockerfile:
         raise source.lines[-1].error("dockerfile contains no stages to build", hint="a stage begins with FROM")
     return Dockerfile(
         file=file,
+        data=data,
         directives=source.directives,
         global_args=tuple(global_args),
         stages=tuple(
