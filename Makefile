@@ -2,11 +2,12 @@
 # make test   install what the tests need and run everything
 # make check  lint, types and layering alone
 # make fuzz   build N generated cases with masu and with Docker and compare (SEED=1 for the same ones again)
+# make fuzz-parser  the parser alone with N random texts
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench fuzz clean
+.PHONY: demo test check bench fuzz fuzz-parser clean
 demo: $(VENV)/ready
 	scripts/demo
 
@@ -23,6 +24,9 @@ check: $(VENV)/ready-dev
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m bench
+
+fuzz-parser: $(VENV)/ready-dev
+	$(BIN)/python -m tests.fuzz.parser --count $(or $(N),10000) --seed $(or $(SEED),0)
 
 fuzz: $(VENV)/ready-dev
 	$(BIN)/python -m tests.fuzz --count $(or $(N),100) --seed $(or $(SEED),0)

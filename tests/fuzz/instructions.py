@@ -62,7 +62,7 @@ def _copied(draft: Draft, keyword: str, flags: list[str], tree: Tree) -> str:
 def _source(draft: Draft, path: str) -> str:
     form = draft.rng.randrange(12)
     path = re.sub(r"[\x00-\x1f]|^[ !]| $|\\$", "?", path)  # what the client of Docker sends wrongly: docs/differences.md
-    exact = unmatched(path, marks="*[") if draft.chance(0.85) else path
+    exact = unmatched(path, marks="[") if draft.chance(0.85) else path
     if form == 0:
         return f"/{exact.lstrip('/')}"
     if form == 1:
