@@ -10,27 +10,33 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from builder import __version__
 from builder.bases import Bases
-from builder.context import BuildContext
-from builder.context.local import open_directory
-from builder.dockerfile.parse import Dockerfile, parse
-from builder.errors import ContextError, UsageError
+from builder.context.git import Git
+from builder.contexts import Contexts
+from builder.dockerfile.parse import Dockerfile
+from builder.errors import UsageError
 from builder.executor import ImageOf, Workshop, execute
 from builder.image.image import Image
 from builder.image.platform import Platform
+from builder.inputs import Inputs, open_inputs
 from builder.log import RunOutput
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.outputs import Outputs, deliver
-from builder.plan import Plan, lower, render
+from builder.plan import NamedContexts, Plan, lower, render
 from builder.remotes import connect
 from builder.sandbox import choose
 from builder.state import State
 from builder.store.layout import LayoutStore
 
+if TYPE_CHECKING:
+    from builder.context.http import Web
+
 log = logging.getLogger(__name__)
 
-_DOCKERFILE_LIMIT = 16 << 20  # bytes
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")  # strconv.ParseBool of Go
 _MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
 
 
@@ -41,16 +47,18 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
     state, remote = State.at(common.state_dir, env), connect(registry, env)
     local = LayoutStore(state.store)
     image_of = cache(Bases(local=local, remote=remote).find)
-    dockerfile, context = _open(options)
-    build_args = _build_args(options, env)
+    build_args, named = _build_args(options, env), NamedContexts.parse(options.build_context)
     epoch = _epoch(build_args)
-    plan = _plan(dockerfile, options, build_args, image_of)
     with state.working_directory() as directory, ThreadPoolExecutor(1, thread_name_prefix="discard") as discarding:
+        contexts = _contexts(directory, named, env)
+        inputs = _inputs(options, contexts, build_args)
+        plan = _plan(inputs.dockerfile, options, build_args, image_of, named)
         output = RunOutput(sys.stderr.buffer, common)
         workshop = Workshop(
             directory=directory,
             store=local,
-            context=context,
+            context=inputs.context,
+            contexts=contexts,
             sandbox=cache(partial(choose, common.sandbox)),
             image_of=image_of,
             now=_now if epoch is None else lambda: _timestamp(epoch),
@@ -67,43 +75,34 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
 
 def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> str:
     """What `build` would do, as text. Raises BuilderError."""
-    bases = Bases(local=LayoutStore(State.at(common.state_dir, env).store), remote=connect(registry, env))
-    dockerfile, _ = _open(options)
-    return render(_plan(dockerfile, options, _build_args(options, env), bases.find))
+    state, named = State.at(common.state_dir, env), NamedContexts.parse(options.build_context)
+    bases = Bases(local=LayoutStore(state.store), remote=connect(registry, env))
+    build_args = _build_args(options, env)
+    with state.working_directory() as directory:
+        inputs = _inputs(options, _contexts(directory, named, env), build_args)
+        return render(_plan(inputs.dockerfile, options, build_args, bases.find, named))
 
 
-def _open(options: BuildOptions) -> tuple[Dockerfile, BuildContext]:
-    directory = Path(options.context or ".")
-    if "://" in options.context:
-        raise ContextError(f"build contexts like {options.context!r} are not supported yet", hint="give a directory")
-    if not directory.is_dir():
-        raise ContextError(f"the build context {str(directory)!r} is not a directory")
-    if options.dockerfile == "-":
-        return parse(sys.stdin.buffer.read(_DOCKERFILE_LIMIT), file="-"), open_directory(directory)
-    path = _find_dockerfile(options.dockerfile, directory)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ContextError(f"can't read the Dockerfile {str(path)!r}: {error.strerror}") from error
-    return parse(data, file=_shown(path, directory)), open_directory(directory, dockerfile=path)
+def _contexts(directory: Path, named: NamedContexts, env: Mapping[str, str]) -> Contexts:
+    @cache
+    def web() -> Web:
+        from builder.context.http import Web
+
+        return Web(env, user_agent=f"masu/{__version__}")
+
+    contexts = Contexts(directory=directory / "contexts", web=web, git=Git(env), named=named.values)
+    contexts.check_named()
+    return contexts
 
 
-def _find_dockerfile(option: str, directory: Path) -> Path:
-    """As it is, then in the context (Kaniko's order); without the option `Dockerfile` or `dockerfile` in the context."""
-    candidates = [Path(option), directory / option] if option else [directory / "Dockerfile", directory / "dockerfile"]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    tried = " or ".join(repr(str(candidate)) for candidate in candidates)
-    raise ContextError(f"no Dockerfile at {tried}", hint="name it with --dockerfile PATH")
+def _inputs(options: BuildOptions, contexts: Contexts, build_args: Mapping[str, str]) -> Inputs:
+    keep = build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in _TRUE
+    return open_inputs(options, contexts, keep_git_dir=keep, stdin=sys.stdin.buffer)
 
 
-def _shown(path: Path, directory: Path) -> str:
-    """Short in messages: relative to the context if it lies there."""
-    return str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
-
-
-def _plan(dockerfile: Dockerfile, options: BuildOptions, build_args: Mapping[str, str], image_of: ImageOf) -> Plan:
+def _plan(
+    dockerfile: Dockerfile, options: BuildOptions, build_args: Mapping[str, str], image_of: ImageOf, named: NamedContexts
+) -> Plan:
     platform = Platform.parse(options.custom_platform) if options.custom_platform else Platform.host()
     return lower(
         dockerfile,
@@ -112,6 +111,7 @@ def _plan(dockerfile: Dockerfile, options: BuildOptions, build_args: Mapping[str
         labels=dict(_label(text) for text in options.label),
         platform=platform,
         base_config=lambda reference, wanted: image_of(reference, wanted).config,
+        named=named,
     )
 
 

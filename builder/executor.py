@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from builder import runner
-from builder.context import BuildContext
+from builder.contexts import Contexts
 from builder.errors import BuilderError, RunError
 from builder.image.config import History
 from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.platform import Platform
-from builder.ops import Copy, Exec, FromContext, FromImage, FromStage, Op
+from builder.ops import Copy, Exec, FromContext, FromImage, FromNamedContext, FromStage, FromUrl, Op
 from builder.plan import ImageBase, Plan, PlannedStage, StageBase
 from builder.rootfs import Changes, Rootfs, SourceTree
 from builder.rootfs.plain import PlainRootfs
+from builder.rootfs.wildcards import literal
 from builder.sandbox import Sandbox
 from builder.store.layout import LayoutStore
 
@@ -40,14 +41,16 @@ ImageOf = Callable[[str, Platform], Image]
 class Workshop:
     """What a build works with.
 
-    `directory` is its own and removed afterwards, `store` keeps the blobs of base images, `image_of` finds a base image, `now`
+    `directory` is its own and removed afterwards, `store` keeps the blobs of base images, `context` is what COPY reads,
+    `contexts` find what is elsewhere, `image_of` finds a base image, `now`
     is the clock (RFC 3339 text), `output` gets what RUN prints, `tail` gives the end of that, `discard` gets trees that nobody
     needs. `newest` (seconds since the epoch) limits the modification times in new layers.
     """
 
     directory: Path
     store: LayoutStore
-    context: BuildContext
+    context: SourceTree
+    contexts: Contexts
     sandbox: Callable[[], Sandbox]
     image_of: ImageOf
     now: Callable[[], str]
@@ -140,10 +143,14 @@ def _copies(stage: PlannedStage) -> Iterator[Copy]:
 
 
 def _needs_rootfs(plan: Plan, stage: PlannedStage) -> bool:
-    """Whether the stage must lie unpacked: it changes files itself, or a later stage copies from it."""
-    return any(step.op for step in stage.steps) or any(
+    """Whether the stage must lie unpacked: it changes files itself (--link doesn't), or a later stage copies from it."""
+    return any(step.op and not _is_linked(step.op) for step in stage.steps) or any(
         copy.source == FromStage(index=stage.index) for later in plan.stages for copy in _copies(later)
     )
+
+
+def _is_linked(op: Op) -> bool:
+    return isinstance(op, Copy) and op.link
 
 
 def _build_stage(maker: _Maker) -> _Finished:
@@ -155,7 +162,6 @@ def _build_stage(maker: _Maker) -> _Finished:
         started = time.monotonic()
         log.info("[stage %d/%d, step %d/%d] %s", maker.position + 1, len(maker.plan.stages), number, len(stage.steps), step.text)
         if step.op is not None:
-            assert rootfs is not None
             with _located(step.op, step.text):
                 layers.append(_carry_out(step.op, rootfs, maker))
             log.info("  done in %.1f s, layer of %d bytes", time.monotonic() - started, layers[-1].blob.descriptor.size)
@@ -230,16 +236,35 @@ def _discard_unneeded(maker: _Maker, finished: dict[int, _Finished]) -> None:
                 maker.workshop.discard(item.rootfs)
 
 
-def _carry_out(op: Op, rootfs: Rootfs, maker: _Maker) -> Layer:
+def _carry_out(op: Op, rootfs: Rootfs | None, maker: _Maker) -> Layer:
+    if isinstance(op, Copy) and op.link:
+        return _linked(op, rootfs, maker)
+    assert rootfs is not None
     if isinstance(op, Exec):
         changes = _exec(op, rootfs, maker.workshop)
     elif isinstance(op, Copy):
         changes = _copy(op, rootfs, maker)
     else:
         changes = rootfs.make_dir(op)
-    return rootfs.pack(
-        changes, to=maker.workshop.layers, media_type=_base_image(maker).format.layer, newest=maker.workshop.newest
-    )
+    return _packed(changes, rootfs, maker)
+
+
+def _packed(changes: Changes, rootfs: Rootfs, maker: _Maker) -> Layer:
+    media_type = _base_image(maker).format.layer
+    return rootfs.pack(changes, to=maker.workshop.layers, media_type=media_type, newest=maker.workshop.newest)
+
+
+def _linked(op: Copy, rootfs: Rootfs | None, maker: _Maker) -> Layer:
+    """COPY --link goes to an empty tree, whose layer is then laid over the stage's tree, if anybody needs that."""
+    apart = PlainRootfs(maker.workshop.directory / "link")
+    try:
+        layer = _packed(_copy(op, apart, maker), apart, maker)
+    finally:
+        apart.remove()
+    if rootfs is not None:
+        with layer.blob.open() as stream:
+            rootfs.unpack(stream, diff_id=layer.diff_id)
+    return layer
 
 
 def _exec(op: Exec, rootfs: Rootfs, workshop: Workshop) -> Changes:
@@ -256,15 +281,41 @@ def _exec(op: Exec, rootfs: Rootfs, workshop: Workshop) -> Changes:
 
 
 def _copy(op: Copy, rootfs: Rootfs, maker: _Maker) -> Changes:
-    if isinstance(op.source, FromContext):
-        return rootfs.copy(op, _context_source(maker.workshop.context))
-    source = maker.finished[op.source.index].rootfs if isinstance(op.source, FromStage) else _image_tree(op.source, maker)
-    assert source is not None
-    return rootfs.copy(op, source.as_source())
+    if not op.remotes:
+        return rootfs.copy(op, _source(op, maker))
+    written: set[str] = set()
+    for part, source in _parts(op, maker):
+        written.update(rootfs.copy(part, source).written)
+    return Changes(written=tuple(sorted(written)))
 
 
-def _context_source(context: BuildContext) -> SourceTree:
-    return SourceTree(path=context.path, ignored=context.ignored, prunes=context.prunes, ignore_file=context.ignore_file)
+def _parts(op: Copy, maker: _Maker) -> Iterator[tuple[Copy, SourceTree]]:
+    """An ADD that fetches, source by source in its order: a later one may write over an earlier one's files."""
+    remotes = dict(op.remotes)
+    for path in op.paths:
+        part, remote = replace(op, paths=(path,), files=(), remotes=()), remotes.get(path)
+        if remote is None:
+            yield part, _source(op, maker)
+        elif isinstance(remote, FromUrl):
+            yield replace(part, paths=(literal(remote.name),), unpack=remote.unpack), maker.workshop.contexts.remote(remote)
+        else:
+            yield replace(part, paths=("/",), unpack=False), maker.workshop.contexts.remote(remote)
+    if op.files:
+        yield replace(op, paths=(), remotes=()), _source(op, maker)
+
+
+def _source(op: Copy, maker: _Maker) -> SourceTree:
+    match op.source:
+        case FromContext():
+            return maker.workshop.context
+        case FromNamedContext():
+            return maker.workshop.contexts.named_context(op.source.name)
+        case FromImage():
+            return _image_tree(op.source, maker).as_source()
+        case FromStage():
+            rootfs = maker.finished[op.source.index].rootfs
+            assert rootfs is not None
+            return rootfs.as_source()
 
 
 def _image_tree(source: FromImage, maker: _Maker) -> Rootfs:

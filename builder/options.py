@@ -51,7 +51,8 @@ class BuildOptions:
 
     dockerfile: str = _flag("", "path of the Dockerfile, tried as it is, then in the context; - reads standard input "
         "(default Dockerfile in the context)", short="f", aliases=("file",), metavar="PATH")
-    context: str = _flag("", "directory that COPY and ADD read from, also given as an argument (default: the current directory)",
+    context: str = _flag("", "what COPY and ADD read: a directory, a git URL, an archive by http(s):// or tar://, or - for one on "
+        "standard input; also given as an argument (default: the current directory)",
         short="c", metavar="DIR")
     destination: tuple[str, ...] = _flag(_REPEAT, "push the image under this reference (repeatable)", short="d", metavar="REF")
     tag: tuple[str, ...] = _flag(_REPEAT, "name the image in the local store (repeatable)", short="t", metavar="REF")
@@ -59,6 +60,8 @@ class BuildOptions:
     no_push: bool = _flag(False, "push nothing", env="KANIKO_NO_PUSH")
     build_arg: tuple[str, ...] = _flag(_REPEAT, "set an ARG; KEY alone takes its value from the environment (repeatable)",
         metavar="KEY=VALUE")
+    build_context: tuple[str, ...] = _flag(_REPEAT, "a context that takes the place of a stage, an image or a --from: a directory, "
+        "a git or http URL, docker-image://REF, oci-layout://DIR (repeatable)", metavar="NAME=SOURCE")
     label: tuple[str, ...] = _flag(_REPEAT, "set a label of the image (repeatable)", metavar="KEY=VALUE")
     target: str = _flag("", "build this stage (name or number), not the last", metavar="STAGE")
     custom_platform: str = _flag("", "platform to build for, os/architecture[/variant] (default: this machine's)",

@@ -108,13 +108,13 @@ class _Repository:
 
     def fetch(self) -> None:
         """Fetch what the URL names, make sure that it is what `checksum` says, and check it out."""
-        self._git("init", "--quiet", "--", str(self._directory), inside=False)
+        self._git("init", "--quiet", "--template=", "--", str(self._directory), inside=False)
         self._git("remote", "add", "--", "origin", self._remote)
         ref = self._url.ref if self._url.is_commit else self._find()
         if self._url.is_commit:
             self._fetch_commit(ref)
         else:
-            self._fetch("--no-tags", "--update-head-ok", "origin", f"+{ref}:{ref}")
+            self._fetch("--no-tags", "--update-head-ok", "--refmap=", "origin", f"+{ref}:{ref}")
         self._check(ref)
         self._git("checkout", "--quiet", "--detach", f"{ref}^{{commit}}")
         self._git("reflog", "expire", "--all", "--expire=now")

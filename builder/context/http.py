@@ -56,7 +56,11 @@ class Web:
 
         Raises ContextError: no such host, a status that isn't 2xx, a digest other than `checksum`, too large for the disk.
         """
-        self._retry.run(lambda: self._attempt(url, to, checksum))
+        try:
+            self._retry.run(lambda: self._attempt(url, to, checksum))
+        except ValueError as error:  # what the standard library makes of a host or port that can't be one
+            plain = url.partition("?")[0].rpartition("@")[2]
+            raise ContextError(f"invalid URL {plain!r}, or one it redirects to: {error}") from error
 
     def _attempt(self, url: str, to: Path, checksum: Digest | None) -> None:
         hasher = checksum.hasher() if checksum else hashlib.sha256()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from builder.plan.lower import BaseConfig, find_target, lower
+from builder.plan.named import NamedContexts
 from builder.plan.render import render
 from builder.plan.values import Base, ImageBase, Plan, PlannedStage, Scratch, StageBase, Step
 
@@ -10,6 +11,7 @@ __all__ = [
     "Base",
     "BaseConfig",
     "ImageBase",
+    "NamedContexts",
     "Plan",
     "PlannedStage",
     "Scratch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from builder import ops
 from builder.dockerfile import words
@@ -19,6 +20,7 @@ from builder.image.config import Config
 from builder.image.platform import Platform
 from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
 from builder.ops import Op
+from builder.plan.named import NamedContexts
 from builder.plan.values import Base, ImageBase, Plan, PlannedStage, Scratch, StageBase, Step
 
 _SCRATCH = "scratch"
@@ -36,10 +38,12 @@ def lower(
     platform: Platform,
     base_config: BaseConfig,
     build_platform: Platform | None = None,
+    named: NamedContexts | None = None,
 ) -> Plan:
     """What has to be done for `target` (a stage's name or index; empty for the last stage).
 
-    `base_config` is asked once for each image the needed stages begin with. `build_platform` is the one this runs on. Raises
+    `base_config` is asked once for each image the needed stages begin with. `build_platform` is the one this runs on, `named` are
+    the contexts that take the place of stages and images. Raises
     UsageError for an unknown target and DockerfileError for whatever is wrong in a needed stage; other stages aren't looked at.
     """
     stage = find_target(dockerfile, target)
@@ -48,7 +52,12 @@ def lower(
     for arg in dockerfile.global_args:
         global_args = arg.apply_globally(global_args, build_args)
     lowering = _Lowering(
-        dockerfile=dockerfile, build_args=build_args, global_args=global_args, platform=platform, base_config=base_config
+        dockerfile=dockerfile,
+        build_args=build_args,
+        global_args=global_args,
+        platform=platform,
+        base_config=base_config,
+        named=named or NamedContexts(),
     )
     return Plan(stages=lowering.run(stage, labels))
 
@@ -84,12 +93,17 @@ def _platform_args(target: Platform, build: Platform, stage: str) -> dict[str, s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Needed:
-    """A stage that will be lowered; `reads` are the stages it copies from, and where."""
+    """A stage that will be lowered; `reads` are the stages it copies from, and where.
+
+    `context` is the named context with the files that it begins with. A stage that is `replaced` is its base and nothing more.
+    """
 
     stage: Stage
     base: Base
-    triggers: tuple[Instruction, ...]
-    reads: tuple[tuple[Line, int], ...]
+    triggers: tuple[Instruction, ...] = ()
+    reads: tuple[tuple[Line, int], ...] = ()
+    context: str | None = None
+    replaced: bool = False
 
     @property
     def depends_on(self) -> list[int]:
@@ -105,6 +119,7 @@ class _Lowering:
     global_args: Mapping[str, str]
     platform: Platform
     base_config: BaseConfig
+    named: NamedContexts
     configs: dict[ImageBase, Config] = field(default_factory=dict)
     ends: dict[int, Scope] = field(default_factory=dict)
 
@@ -125,20 +140,38 @@ class _Lowering:
 
     def _look_at(self, stage: Stage) -> _Needed:
         """Find out what a stage begins with and reads, the triggers of its base included."""
-        base = self._base(stage)
+        if stage.name and (key := self.named.find(stage.name, self._platform(stage))) is not None:
+            return _Needed(stage=stage, base=self._named_base(key, stage), context=self._tree(key), replaced=True)
+        base, context = self._base(stage)
         if isinstance(base, StageBase):
-            parent = self.dockerfile.stages[base.index].instructions
-            expressions = tuple(item.expression for item in parent if isinstance(item, OnBuild))
+            expressions = self._on_build(self.dockerfile.stages[base.index])
         else:
             expressions = self._start(base, stage.origin.line).on_build
         triggers = tuple(parse_trigger(expression, stage.origin.line) for expression in expressions)
         copies = [item for item in (*triggers, *stage.instructions) if isinstance(item, Copy) and item.source]
-        found = [(item.line, self._find_source(item.line, item.source)) for item in copies]
+        platform = self.platform if isinstance(base, StageBase) else self._platform(stage)
+        found = [(item.line, self._find_source(item.line, item.source, platform=platform)) for item in copies]
         reads = tuple((line, source.index) for line, source in found if isinstance(source, ops.FromStage))
-        return _Needed(stage=stage, base=base, triggers=triggers, reads=reads)
+        return _Needed(stage=stage, base=base, triggers=triggers, reads=reads, context=context)
 
-    def _base(self, stage: Stage) -> Base:
-        """A stage above of exactly that name comes first, then scratch, then an image."""
+    def _on_build(self, parent: Stage) -> tuple[str, ...]:
+        """What a stage that another one begins with leaves for it to do."""
+        key = self.named.find(parent.name, self._platform(parent)) if parent.name else None
+        if key is None:
+            return tuple(item.expression for item in parent.instructions if isinstance(item, OnBuild))
+        base = self._named_base(key, parent)
+        return self._start(base, parent.origin.line).on_build
+
+    def _named_base(self, key: str, stage: Stage) -> Scratch | ImageBase:
+        image = self.named.image(key)
+        return Scratch() if image is None else ImageBase(reference=image, platform=self._platform(stage))
+
+    def _tree(self, key: str) -> str | None:
+        """The named context as the tree that it is, unless it is an image."""
+        return key if self.named.image(key) is None and not self.named.is_empty(key) else None
+
+    def _base(self, stage: Stage) -> tuple[Base, str | None]:
+        """A stage above of exactly that name comes first, then scratch, then a named context (its tree, too), then an image."""
         line = stage.origin.line
         name = self._expand(line, stage.origin.base)
         if not name:
@@ -146,11 +179,13 @@ class _Lowering:
             raise line.error(f"base name {stage.origin.base!r} is blank", hint=hint)
         for other in reversed(self.dockerfile.stages[: stage.index]):
             if other.name and other.name == name:
-                return StageBase(index=other.index)
+                return StageBase(index=other.index), None
         if name == _SCRATCH:
-            return Scratch()
+            return Scratch(), None
+        if (key := self.named.find(name, self._platform(stage))) is not None:
+            return self._named_base(key, stage), self._tree(key)
         self._check_reference(line, name)
-        return ImageBase(reference=name, platform=self._platform(stage))
+        return ImageBase(reference=name, platform=self._platform(stage)), None
 
     def _platform(self, stage: Stage) -> Platform:
         line, text = stage.origin.line, stage.origin.platform
@@ -177,6 +212,12 @@ class _Lowering:
             stages = [stage.name for stage in self.dockerfile.stages if stage.name]
             raise line.error(str(error), hint=suggest(name, stages) or error.hint) from error
 
+    def _bare(self, item: _Needed) -> Config:
+        """The config of a stage that a named context has replaced: that of the image, or nothing at all."""
+        if isinstance(item.base, ImageBase):
+            return self._start(item.base, item.stage.origin.line)
+        return Config(platform=self._platform(item.stage))
+
     def _start(self, base: Scratch | ImageBase, line: Line) -> Config:
         if isinstance(base, Scratch):
             return Config(platform=self.platform, working_dir="/")
@@ -189,8 +230,8 @@ class _Lowering:
             self.configs[base] = replace(config, created="", history=(), diff_ids=())
         return self.configs[base]
 
-    def _find_source(self, line: Line, name: str) -> ops.FromStage | ops.FromImage:
-        """What `--from` means: a stage's index, its name (cases ignored, the last one of that name), or an image."""
+    def _find_source(self, line: Line, name: str, *, platform: Platform) -> ops.FromStage | ops.FromImage | ops.FromNamedContext:
+        """What `--from` means: a stage's index, its name (cases ignored, the last one of that name), a context, an image."""
         try:
             plain = words.expand(name, {}, escape=line.escape) == name
         except Problem:
@@ -209,6 +250,9 @@ class _Lowering:
                 return ops.FromStage(index=stage.index)
         if name == _SCRATCH:
             raise line.error("scratch holds nothing to copy")
+        if (key := self.named.find(name, platform)) is not None:
+            image = self.named.image(key)
+            return ops.FromNamedContext(name=key) if image is None else ops.FromImage(reference=image)
         self._check_reference(line, name)
         similar = suggest(name, (stage.name for stage in stages if stage.name))
         return ops.FromImage(reference=name, hint=f"no stage is called {name!r}; {similar}" if similar else "")
@@ -226,21 +270,23 @@ class _Lowering:
 
     def _stage(self, item: _Needed, platforms: dict[int, Platform]) -> PlannedStage:
         stage, base = item.stage, item.base
+        platforms[stage.index] = _platform_of(base, platforms, self.platform)
         scope = Scope.start(
             self.ends[base.index] if isinstance(base, StageBase) else self._start(base, stage.origin.line),
             build_args=self.build_args,
             global_args=self.global_args,
             escape=self.dockerfile.directives.escape,
-            find_source=self._find_source,
+            find_source=partial(self._find_source, platform=platforms[stage.index]),
         )
-        steps: list[Step] = []
-        for instruction in (*item.triggers, *stage.instructions):
+        if item.replaced:
+            scope = replace(scope, config=self._bare(item))
+        steps = [_load(item.context, stage, scope.config)] if item.context else []
+        for instruction in () if item.replaced else (*item.triggers, *stage.instructions):
             scope, step = _step(instruction, scope)
             steps.append(step)
-        for number in range(len(item.triggers)):
+        for number in range(bool(item.context), bool(item.context) + len(item.triggers)):
             steps[number] = replace(steps[number], text=f"ONBUILD {steps[number].text}")
         self.ends[stage.index] = scope
-        platforms[stage.index] = _platform_of(base, platforms, self.platform)
         return PlannedStage(
             index=stage.index,
             name=stage.name,
@@ -249,6 +295,14 @@ class _Lowering:
             steps=tuple(steps),
             config=scope.config,
         )
+
+
+def _load(context: str, stage: Stage, config: Config) -> Step:
+    """The files of a named context as the first layer of a stage."""
+    location = stage.origin.line.location
+    op = ops.Copy(source=ops.FromNamedContext(name=context), paths=("/",), destination="/", location=location)
+    created_by = f"local source for {context.partition('::')[0]}"
+    return Step(text=f"[context {context}]", location=location, op=op, created_by=created_by, config=config)
 
 
 def _reaches(needed: Mapping[int, _Needed], start: int, goal: int) -> bool:

@@ -15,6 +15,11 @@ def has_wildcards(component: str) -> bool:
     return re.search(r"[*?\[]", re.sub(r"\\.", "", component, flags=re.DOTALL)) is not None
 
 
+def literal(name: str) -> str:
+    """A component that matches `name` only."""
+    return re.sub(r"[*?\[\\]", r"[\g<0>]", name).replace("[\\]", "[\\\\]") if has_wildcards(name) else name
+
+
 def expand(root_fd: int, path: str, *, wanted: Callable[[str], bool]) -> list[str]:
     """Paths below the root that match, sorted; directories for which `wanted` is false aren't entered.
 

@@ -27,7 +27,12 @@ _HARD_LINKS = "Hard links to files of a lower layer"
 _MOVED = "Directories of a lower layer that a RUN moves"
 _OPENED = "Files that were opened and not changed"
 _XATTRS = "Extended attributes of users"
+_NOT_ASCII = "Flags with characters that are not ASCII"
 _BLOCK_DEVICES = "Block devices that COPY takes from a stage"
+
+_KEPT_GIT = "The git directory that ADD keeps"
+_SUBMODULES = "Submodules of a git repository"
+_NAMED_BASE = "Named contexts that a stage begins with"
 
 
 def _healthcheck(index: int) -> tuple[Known, ...]:
@@ -35,7 +40,6 @@ def _healthcheck(index: int) -> tuple[Known, ...]:
 
 
 _NO_MOUNT_POINTS = tuple(Known(heading=_MOUNT_POINTS, path=path, field="presence") for path in ("/dev", "/proc", "/sys"))
-
 KNOWN: Mapping[str, tuple[Known, ...]] = {
     "config/every-instruction-that-only-changes-the-config": _healthcheck(12),
     "config/a-base-with-every-field-set-and-everything-changed": _healthcheck(11),
@@ -66,7 +70,16 @@ KNOWN: Mapping[str, tuple[Known, ...]] = {
         Known(heading=_XATTRS, path="/file", field="xattrs"),
         Known(heading=_XATTRS, path="/mine", field="xattrs"),
     ),
+    "flags/flags-with-characters-that-are-not-ASCII": (Known(heading=_NOT_ASCII, path="/dest/é"),),
     "stages/device-nodes-and-fifos-between-stages": (Known(heading=_BLOCK_DEVICES, path="/special/block", field="kind"),),
+    "git/the-repository-is-kept": (Known(heading=_KEPT_GIT, path="*/.git/*"),),
+    "contexts/a-repository-whose-git-directory-is-kept": (Known(heading=_KEPT_GIT, path="*/.git/*"),),
+    "git/submodules": (Known(heading=_SUBMODULES, path="/s/modules/inner/.git"),),
+    "contexts/a-directory-as-a-base": (Known(heading=_NAMED_BASE, path="(history *)"),),
+    "contexts/a-directory-as-the-whole-image": (
+        Known(heading=_NAMED_BASE, path="(history 0)", field="comment"),
+        Known(heading=_NAMED_BASE, path="(config)", field="architecture"),
+    ),
 }
 
 

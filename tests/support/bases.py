@@ -33,6 +33,7 @@ import pytest
 import zstandard
 
 from tests.support.cases import SOME_TIME
+from tests.support.elsewhere import serve_elsewhere
 from tests.support.registry import serve_registry
 from tests.support.shared import REPOSITORY
 
@@ -45,13 +46,20 @@ _SOURCES = ("tests/support/bases.py", "tests/support/cases.py")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bases:
-    """`digests` by name; `registry` is HOST:PORT."""
+    """`digests` by name; `registry` is HOST:PORT. `elsewhere` are the URLs of the servers in elsewhere.py, by name."""
 
     registry: str
     digests: Mapping[str, str]
+    elsewhere: Mapping[str, str]
 
     def references(self) -> dict[str, str]:
-        return {name: f"{self.registry}/{name}:1" for name in self.digests}
+        return {name: f"{self.registry}/{name}:1" for name in self.digests} | dict(self.elsewhere)
+
+    def identity(self, name: str) -> str:
+        """What changes when the base does."""
+        if name not in self.elsewhere:
+            return self.digests[name]
+        return hashlib.sha256((REPOSITORY / "tests/support/elsewhere.py").read_bytes()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -62,8 +70,13 @@ def serve_bases(*, debian: bool) -> Iterator[Bases]:
     wanted = (*SMALL, "debian") if debian else SMALL
     with _locked(directory / "lock"), _serve(directory / "registry") as address:
         digests = {name: _made(directory, name, address) for name in wanted}
-    with _serve(directory / "registry") as address:
-        yield Bases(registry=address, digests=digests)
+    with (
+        _serve(directory / "registry") as address,
+        tempfile.TemporaryDirectory() as temporary,
+        serve_elsewhere(Path(temporary)) as elsewhere,
+    ):
+        urls = {"http": elsewhere.http, "git": elsewhere.git, "main": elsewhere.commit("main"), "tag": elsewhere.commit("v1")}
+        yield Bases(registry=address, digests=digests, elsewhere=urls)
 
 
 @contextlib.contextmanager

@@ -29,5 +29,5 @@ def build_case(case: Case, bases: Bases, work: Path) -> Built:
         arguments = build_arguments(case, bases, directory)
         output: list[str | Path] = ["--no-push", "--oci-layout-path", layout, "--insecure-registry", bases.registry]
         done = Masu(state=work / "state")("build", *output, *arguments)
-    image = read_image(layout) if done.returncode == 0 else None
+    image = read_image(layout).without(bases.elsewhere) if done.returncode == 0 else None
     return Built(image=image, exit_code=done.returncode, log=done.stdout + done.stderr, layout=layout)

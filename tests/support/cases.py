@@ -2,9 +2,11 @@
 
     === the case's name, a sentence
     why it is there (free text, optional)
-    --- options        command line options, split as a shell does (optional)
+    --- options        command line options, split as a shell does; {context} stands for the context's directory (optional)
+    --- elsewhere      the build context if it isn't that directory (optional)
     --- context        a shell script that makes the context in its working directory; the Dockerfile is beside that (optional)
-    --- Dockerfile     its text; @BUSYBOX@ and the like stand for base images
+    --- Dockerfile     its text; @BUSYBOX@ and the like stand for base images, @HTTP@ and @GIT@ for the servers of elsewhere.py,
+                       @MAIN@ and @TAG@ for the commits that its repo.git has there
     --- says           text that the error of both builders contains; only where the build must fail
 
 Context scripts run with a fixed TAR_OPTIONS and umask, and all times are set to one moment of the case's own afterwards: BuildKit
@@ -26,7 +28,7 @@ from pathlib import Path
 SOME_TIME = 981173106
 """In 2001, before `images.LONG_AGO`."""
 
-_SECTIONS = ("options", "context", "Dockerfile", "says")
+_SECTIONS = ("options", "elsewhere", "context", "Dockerfile", "says")
 _PLACEHOLDER = re.compile(r"@([A-Z]+)@")
 
 
@@ -50,6 +52,11 @@ class Case:
     def bases(self) -> frozenset[str]:
         """The names of the base images it uses."""
         return frozenset(name.lower() for text in self.sections.values() for name in _PLACEHOLDER.findall(text))
+
+    @property
+    def needs_git(self) -> bool:
+        """Whether the builder has to fetch from a repository."""
+        return any("@GIT@" in text or ".git" in text for text in self.sections.values())
 
     def section(self, name: str, references: Mapping[str, str]) -> str:
         """The text of a section with `references` (by base name) for the placeholders."""

@@ -61,6 +61,16 @@ class Image:
     history: tuple[Mapping[str, Any], ...]
     layers: tuple[tuple[str, ...], ...]
 
+    def without(self, addresses: Mapping[str, str]) -> Image:
+        """The same with @NAME@ for the addresses in its history, which change from one run to the next."""
+
+        def plain(value: Any) -> Any:
+            for name, address in addresses.items():
+                value = value.replace(address, f"@{name.upper()}@") if isinstance(value, str) else value
+            return value
+
+        return replace(self, history=tuple({key: plain(value) for key, value in entry.items()} for entry in self.history))
+
     def to_json(self) -> dict[str, Any]:
         return {
             "files": {path: asdict(entry) for path, entry in self.files.items()},

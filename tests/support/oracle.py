@@ -69,7 +69,14 @@ class Docker:
         finally:
             self.run("image", "rm", "--force", name)
 
+    @property
+    def has_git(self) -> bool:
+        root = self.environment["DOCKER_HOST"].removeprefix("unix://").removesuffix("/run/modern-docker.sock")
+        return Path(root, "usr/bin/git").exists()
+
     def build(self, case: Case, bases: Bases) -> Outcome:
+        if case.needs_git and not self.has_git:
+            pytest.skip("the Docker engine has no git: apt-get install it there, and start the engine anew")
         with self.built(case, bases) as (name, log), tempfile.TemporaryDirectory() as temporary:
             if not name:
                 return Outcome(image=None, log=log)
@@ -77,7 +84,7 @@ class Docker:
             done = self.run("image", "save", "--output", str(saved), name)
             if done.returncode:
                 raise RuntimeError(f"docker save: {done.stdout}")
-            return Outcome(image=read_image(saved), log=log)
+            return Outcome(image=read_image(saved).without(bases.elsewhere), log=log)
 
     def remembered(self, case: Case, bases: Bases) -> Outcome:
         """As `build`, from `.cache/oracle` if the same case was built before."""
@@ -102,7 +109,8 @@ def start_docker() -> Docker:
             pytest.skip(f"the Docker oracle needs {tool}")
     if not busybox_is_static():
         pytest.skip("the Docker oracle makes its base image from the package busybox-static")
-    done = subprocess.run([shared("tools/modern-docker"), "start"], capture_output=True, text=True)
+    other = [os.environ["MODERN_DOCKER_DIR"]] if "MODERN_DOCKER_DIR" in os.environ else []
+    done = subprocess.run([shared("tools/modern-docker"), "start", *other], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"modern-docker doesn't start: {done.stderr[-500:]}")
     return Docker(environment=dict(re.findall(r"(DOCKER_\w+)=(\S+)", done.stdout)))
@@ -118,7 +126,9 @@ def context_of(case: Case, bases: Bases) -> Iterator[Path]:
 
 def build_arguments(case: Case, bases: Bases, directory: Path) -> list[str]:
     """The options that both builders understand, and the context; a `-f` in the case's options is relative to `directory`."""
-    options = case.options(bases.references())
+    options = [option.replace("{context}", str(directory / "context")) for option in case.options(bases.references())]
+    if elsewhere := case.section("elsewhere", bases.references()).strip():
+        return [*options, elsewhere]
     if "-f" not in options:
         options += ["-f", "Dockerfile"]
     position = options.index("-f") + 1
@@ -129,7 +139,7 @@ def build_arguments(case: Case, bases: Bases, directory: Path) -> list[str]:
 def _key(case: Case, bases: Bases) -> str:
     identity = {
         "sections": dict(case.sections),
-        "bases": {name: bases.digests[name] for name in sorted(case.bases)},
+        "bases": {name: bases.identity(name) for name in sorted(case.bases)},
         "sources": [hashlib.sha256((REPOSITORY / source).read_bytes()).hexdigest() for source in _SOURCES],
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

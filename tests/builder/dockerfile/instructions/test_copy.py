@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from builder.ops import Copy, FromContext, FromImage, FromStage
-from tests.support.dockerfiles import failure, history, lowered, parsed, steps
+from builder.giturl import GitUrl
+from builder.ops import Copy, FromContext, FromImage, FromStage, FromUrl
+from tests.support.dockerfiles import failure, history, lowered, steps
 
 
 def op(text: str) -> Copy:
     found = steps(text)[-1].op
     assert isinstance(found, Copy)
     return found
+
+
+_DIGEST = f"sha256:{'0' * 64}"
+_KEPT = GitUrl(remote="ssh://x/y", ref="v1", subdir="d", checksum="ab", keep_git_dir=True)
 
 
 @pytest.mark.parametrize(
@@ -100,13 +105,16 @@ def test_a_source_is_a_stage_an_index_or_an_image(source: str, expected: object)
         ("COPY --exclude=! a /b", "malformed pattern --exclude=!"),
         ("COPY --link --chown=app a /b", "--chown=app can't be looked up with --link"),
         ("COPY --link --chown=1:app a /b", "--chown=1:app can't be looked up with --link"),
-        ("ADD https://x/y /b", "ADD of a URL (https://x/y) is not supported yet"),
-        ("ADD https://x/y.git#main /b", "ADD of a git repository (https://x/y.git#main) is not supported yet"),
-        ("ADD git@x.org:y/z /b", "ADD of a git repository"),
-        ("ADD ssh://x/y /b", "ADD of a git repository"),
-        ("ADD --keep-git-dir a /b", "ADD --keep-git-dir is not supported yet"),
-        ("ADD --checksum=sha256:x a /b", "ADD --checksum is not supported yet"),
-        ("ADD --unpack=false a /b", "ADD --unpack is not supported yet"),
+        ("ADD https://x/y.git?z=1 /b", "unexpected query 'z'"),
+        ("ADD https://x/y.git#--upload-pack=z /b", "invalid ref"),
+        ("ADD https://x/%2e%2e /b", "no file can be called '..'"),
+        ("ADD https://x/a%00b /b", "no file can be called"),
+        ("ADD --checksum=sha256:x https://x/y /b", "invalid digest 'sha256:x'"),
+        ("ADD --checksum=xyz https://x/y.git /b", "invalid checksum 'xyz'"),
+        ("ADD --checksum=sha256:x a /b", "checksum requires HTTP(S) or Git sources"),
+        ("ADD --checksum=sha256:x https://x/y https://x/z /b", "checksum can't be specified for multiple sources"),
+        ("ADD --checksum=ab https://x/y.git?checksum=cd /b", "checksum mismatch 'ab' != 'cd'"),
+        ("ADD --keep-git-dir https://x/y.git?keep-git-dir=0 /b", "inconsistent keep-git-dir configuration"),
     ],
 )
 def test_what_can_not_be_copied_is_refused(text: str, message: str) -> None:
@@ -147,3 +155,26 @@ def test_flags_reach_the_op_but_only_some_the_history() -> None:
 @pytest.mark.parametrize("flags", ["--link=false", "--link --chmod=644", "--chmod=go= --link --chown=app"])
 def test_a_mode_makes_link_a_plain_copy(flags: str) -> None:
     assert not op(f"COPY {flags} a /b").link
+
+
+@pytest.mark.parametrize(
+    ("text", "remote"),
+    [
+        ("ADD https://x/a/b /", FromUrl(url="https://x/a/b", name="b")),
+        ("ADD https://x/a%20b/?q /", FromUrl(url="https://x/a%20b/?q", name="a b")),
+        ("ADD http://x /", FromUrl(url="http://x", name="__unnamed__")),
+        ("ADD http://x/%zz /", FromUrl(url="http://x/%zz", name="__unnamed__")),
+        ("ADD --unpack http://x/a /", FromUrl(url="http://x/a", name="a", unpack=True)),
+        (f"ADD --checksum={_DIGEST} http://x/a /", FromUrl(url="http://x/a", name="a", checksum=_DIGEST)),
+        ("ADD git@x.org:y/z /", GitUrl(remote="git@x.org:y/z")),
+        ("ADD --keep-git-dir --checksum=ab ssh://x/y#v1:d /", _KEPT),
+        ("ADD ssh://x/y?keep-git-dir=1&ref=v1&subdir=d&checksum=ab /", _KEPT),
+    ],
+)
+def test_add_fetches(text: str, remote: object) -> None:
+    found = op(text)
+    assert found.remotes == ((found.paths[0], remote),)
+
+
+def test_unpack_is_for_local_archives_when_false() -> None:
+    assert (op("ADD --unpack=false a /").unpack, op("ADD --unpack a /").unpack) == (False, True)
