@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from builder.ops import Exec, Network
+from builder.ops import PIPES, Exec, Network
 from builder.rootfs import Rootfs
 from builder.sandbox import Bind, Process, Sandbox
 from builder.sandbox.contain import HOSTNAME
@@ -37,7 +38,8 @@ def run(
         groups=groups,
         isolate_network=op.network is Network.NONE,
     )
-    return sandbox.run(process, root=rootfs.path, places=places, binds=_binds(places, directory), output=output)
+    binds = (*_binds(places, directory), *_script(op, places, directory))
+    return sandbox.run(process, root=rootfs.path, places=places, binds=binds, output=output)
 
 
 def _binds(places: Mapping[str, str], directory: Path) -> tuple[Bind, ...]:
@@ -54,3 +56,15 @@ def _binds(places: Mapping[str, str], directory: Path) -> tuple[Bind, ...]:
         source.chmod(0o644)
         binds.append(Bind(source=source, target=places[path]))
     return tuple(binds)
+
+
+def _script(op: Exec, places: Mapping[str, str], directory: Path) -> tuple[Bind, ...]:
+    """The command's own script, alone in a directory that it can't change; the sandbox makes the target in its /dev."""
+    if op.script is None:
+        return ()
+    source = Path(tempfile.mkdtemp(prefix="pipes-", dir=directory))
+    source.chmod(0o755)
+    file = source / op.script.name
+    file.write_bytes(op.script.content.encode("utf-8", "surrogateescape"))
+    file.chmod(0o755)
+    return (Bind(source=source, target=places["/dev"] + PIPES.removeprefix("/dev"), read_only=True),)

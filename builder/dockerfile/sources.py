@@ -19,6 +19,7 @@ from builder.giturl import parse_git_url
 from builder.matcher import Matcher
 from builder.modes import Change
 
+_NO_NAME = re.compile(r"root|[-+]?[0-9]*")
 _UNNAMED = "__unnamed__"
 _BAD_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
 
@@ -151,7 +152,7 @@ def _check_patterns(files: Sources) -> None:
 
 def _check_owner(chown: str) -> None:
     """With --link there is no /etc/passwd to look names up in; `root` is known without."""
-    if any(part not in ("", "root") and not (part.isascii() and part.isdigit()) for part in chown.split(":", 1)):
+    if not all(_NO_NAME.fullmatch(part) for part in chown.split(":", 1)):
         raise Problem(
             f"--chown={chown} can't be looked up with --link, which copies apart from the image",
             hint="give numbers, as in --chown=1000:1000, or leave out --link",

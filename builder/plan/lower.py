@@ -342,7 +342,8 @@ def _texts(op: Op) -> Iterator[str]:
     match op:
         case ops.Exec():
             yield from (*op.argv, op.cwd, *(text for pair in op.env for text in pair))
+            yield op.script.name if op.script else ""
         case ops.Copy():
-            yield from (*op.paths, op.destination)
+            yield from (*op.paths, *(file.name for file in op.files), op.destination)
         case ops.MakeDir():
             yield op.path

@@ -73,7 +73,9 @@ def lookup_chown(root_fd: int, chown: str) -> tuple[int, int]:
 
 
 def _chown_number(text: str) -> int | None:
-    """As Go's strconv.ParseInt for 32 bits, but for negative ones; empty is 0, and None is a name."""
+    """As Go's strconv.ParseInt for 32 bits, but for negative ones; empty and `root` are 0, and None is a name (llb.parseUID)."""
+    if text == "root":
+        return 0
     if re.fullmatch(r"-[0-9]{1,40}", text):
         raise RootfsError(f"an owner can't be negative: {text}", hint="use a number from 0 on, or a name")
     if not re.fullmatch(r"\+?[0-9]{1,40}", text):

@@ -101,6 +101,8 @@ def _mount_all(spec: dict[str, Any]) -> None:
     _mount_sys(root + places["/sys"])
     _mount_dev(root + places["/dev"])
     for bind in spec["binds"]:
+        if bind["target"].startswith(places["/dev"] + "/"):
+            os.makedirs(root + bind["target"], mode=0o755, exist_ok=True)
         _bind(bind["source"], root + bind["target"], read_only=bind["read_only"])
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from posixpath import normpath
 from typing import ClassVar
 
 from builder.dockerfile import forms
 from builder.dockerfile.flags import Kind, parse_flags
 from builder.dockerfile.forms import Arguments
-from builder.dockerfile.heredoc import Heredoc
+from builder.dockerfile.heredoc import Heredoc, file_name, heredoc_word
 from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import Problem, not_built
 from builder.dockerfile.scope import Applied, Scope
-from builder.ops import Exec, Network
+from builder.ops import PIPES, Exec, InlineFile, Network
 
 _FLAGS = {"mount": Kind.LIST, "network": Kind.ONCE, "security": Kind.ONCE, "device": Kind.LIST}
 
@@ -47,7 +48,8 @@ class Run:
 
     def apply(self, scope: Scope) -> Applied:
         self._refuse_unbuilt()
-        argv = (*scope.shell, *self.command) if self.shell else self.command
+        command, script = self._inlined()
+        argv = (*scope.shell, *command) if self.shell else command
         if not argv:
             raise Problem("RUN has no command")
         proxy = scope.proxy_env
@@ -58,10 +60,27 @@ class Run:
             cwd=scope.working_dir,
             user=scope.config.user,
             network=self.network,
+            script=script,
             location=self.line.location,
         )
         created_by = " ".join(["RUN", *scope.args_text, *argv, "# buildkit"])
         return Applied(scope=scope, op=op, created_by=created_by)
+
+    def _inlined(self) -> tuple[tuple[str, ...], InlineFile | None]:
+        """The command with its heredocs, and the script that it is if that names its own interpreter.
+
+        A heredoc alone is the command itself; beside other words it is left to the shell, as it was written.
+        """
+        if not self.heredocs:
+            return self.command, None
+        (text,) = self.command
+        first = self.heredocs[0]
+        if not heredoc_word(text):
+            return ("\n".join([text, *(heredoc.content + heredoc.name for heredoc in self.heredocs)]),), None
+        if not first.content.startswith("#!"):
+            return (first.body,), None
+        script = InlineFile(name=file_name(first), content=first.body)
+        return (normpath(f"{PIPES}/{first.name}"),), script
 
     def _refuse_unbuilt(self) -> None:
         if self.mounts:
@@ -70,8 +89,6 @@ class Run:
             raise not_built("RUN --device")
         if self.security != "sandbox":
             raise not_built(f"RUN --security={self.security}")
-        if self.heredocs:
-            raise not_built("a heredoc in RUN")
 
 
 def _network(value: str) -> Network:

@@ -57,6 +57,8 @@ def test_without_files_numbers_work(rootfs: PlainRootfs) -> None:
 
 
 CHOWNS = [
+    ("root", (0, 0)),
+    ("7:root", (7, 0)),
     ("7", (7, 7)),
     ("1000", (1000, 1000)),
     ("app", (7, 8)),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.ops import Exec, Location, Network
+from builder.ops import Exec, InlineFile, Location, Network
 from tests.support.dockerfiles import PATH, failure, history, parsed, steps
 
 _PATH_VARIABLE = ("PATH", PATH.removeprefix("PATH="))
@@ -58,6 +58,27 @@ def test_user_directory_network_and_place_are_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "command", "script"),
+    [
+        ("<<E\necho $A \\\n b\nE", "echo $A \\\n b\n", None),
+        ("3<<-'E'\n\ta\n\t\tb\n\tE", "a\nb\n", None),
+        ("<<E\nE", "", None),
+        ("<<E\n#!/x\n$A\nE", "/dev/pipes/E", InlineFile(name="E", content="#!/x\n$A\n")),
+        ("<<-E\n#!/x\n\ta\n\tE", "/dev/pipes/E", InlineFile(name="E", content="#!/x\na\n")),
+        ("<<-E\n\t#!/x\n\tE", "#!/x\n", None),
+        ("<<'a b'\n#!\na b", "/dev/pipes/a b", InlineFile(name="a b", content="#!\n")),
+        ("cat <<-'E' >f\n\t$A\n\tE", "cat <<-'E' >f\n\t$A\nE", None),
+        ("<<A <<B\n#!a\nA\nb\nB", "<<A <<B\n#!a\nA\nb\nB", None),
+        ("<<E\r\na\r\nE\r", "a\r\n", None),
+    ],
+)
+def test_heredocs_are_commands_scripts_or_the_shells(text: str, command: str, script: InlineFile | None) -> None:
+    found = op(f"ENV A=1\nRUN {text}")
+    assert (found.argv, found.script) == (("/bin/sh", "-c", command), script)
+    assert history(f"RUN {text}") == [f"RUN /bin/sh -c {command} # buildkit"]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("RUN --network=bridge x", "invalid network 'bridge'"),
@@ -70,8 +91,8 @@ def test_user_directory_network_and_place_are_told() -> None:
         ("RUN --mount=type=cache,target=/x y", "RUN --mount is not supported yet"),
         ("RUN --device=x y", "RUN --device is not supported yet"),
         ("RUN --security=insecure y", "RUN --security=insecure is not supported yet"),
-        ("RUN <<E\na\nE", "a heredoc in RUN is not supported yet"),
-        ("RUN cat <<E\na\nE", "a heredoc in RUN is not supported yet"),
+        ("RUN <<a/b\n#!/bin/sh\na/b", "the heredoc 'a/b' can't be a file of that name"),
+        ('RUN <<"a\0b"\n#!x\na\0b', "NUL"),
     ],
 )
 def test_what_can_not_be_run_is_refused(text: str, message: str) -> None:
