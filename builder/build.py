@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -14,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from builder import __version__
 from builder.bases import Bases
+from builder.checks import linter_of, report, verdict
 from builder.context.git import Git
 from builder.contexts import Contexts
-from builder.dockerfile.parse import Dockerfile
+from builder.dockerfile.watch import Watcher
 from builder.errors import UsageError
 from builder.executor import ImageOf, Workshop, execute
 from builder.image.image import Image
@@ -25,8 +28,8 @@ from builder.inputs import Inputs, open_inputs
 from builder.log import RunOutput
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.outputs import Outputs, deliver
-from builder.plan import NamedContexts, Plan, lower, render
-from builder.remotes import connect
+from builder.plan import BaseConfig, NamedContexts, Plan, lower, render
+from builder.remotes import Remote, connect
 from builder.sandbox import choose
 from builder.state import State
 from builder.store.layout import LayoutStore
@@ -40,27 +43,84 @@ _TRUE = ("1", "t", "T", "TRUE", "true", "True")  # strconv.ParseBool of Go
 _MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """All that a plan needs; `directory` is the build's own and goes with it."""
+
+    directory: Path
+    local: LayoutStore
+    remote: Remote
+    image_of: ImageOf
+    build_args: Mapping[str, str]
+    named: NamedContexts
+    contexts: Contexts
+    inputs: Inputs
+
+    def plan(
+        self, options: BuildOptions, *, watch: Watcher, base_config: BaseConfig | None = None, every_stage: bool = False
+    ) -> Plan:
+        """Lower the Dockerfile; `base_config` is for who can do without a base image. Raises BuilderError."""
+        return lower(
+            self.inputs.dockerfile,
+            target=options.target,
+            build_args=self.build_args,
+            labels=dict(_label(text) for text in options.label),
+            platform=Platform.parse(options.custom_platform) if options.custom_platform else Platform.host(),
+            base_config=base_config or (lambda reference, wanted: self.image_of(reference, wanted).config),
+            named=self.named,
+            watch=watch,
+            every_stage=every_stage,
+        )
+
+    def checked_plan(self, options: BuildOptions) -> Plan:
+        """The plan, after the warnings of the build checks. Raises BuilderError, too, if the Dockerfile wants no warnings."""
+        linter = linter_of(self.inputs.dockerfile, self.inputs.context, self.build_args)
+        try:
+            plan = self.plan(options, watch=linter)
+        finally:
+            report(linter)
+        verdict(linter)
+        return plan
+
+
+@contextmanager
+def prepared(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Iterator[Prepared]:
+    """Find the Dockerfile and the context. Raises BuilderError."""
+    state, remote = State.at(common.state_dir, env), connect(registry, env)
+    local = LayoutStore(state.store)
+    build_args, named = _build_args(options, env), NamedContexts.parse(options.build_context)
+    with state.working_directory() as directory:
+        contexts = _contexts(directory, named, env)
+        yield Prepared(
+            directory=directory,
+            local=local,
+            remote=remote,
+            image_of=cache(Bases(local=local, remote=remote).find),
+            build_args=build_args,
+            named=named,
+            contexts=contexts,
+            inputs=_inputs(options, contexts, build_args),
+        )
+
+
 def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Image:
     """Build the image and deliver it to every output. Raises BuilderError."""
     started = time.monotonic()
     outputs = Outputs.of(options)
-    state, remote = State.at(common.state_dir, env), connect(registry, env)
-    local = LayoutStore(state.store)
-    image_of = cache(Bases(local=local, remote=remote).find)
-    build_args, named = _build_args(options, env), NamedContexts.parse(options.build_context)
-    epoch = _epoch(build_args)
-    with state.working_directory() as directory, ThreadPoolExecutor(1, thread_name_prefix="discard") as discarding:
-        contexts = _contexts(directory, named, env)
-        inputs = _inputs(options, contexts, build_args)
-        plan = _plan(inputs.dockerfile, options, build_args, image_of, named)
+    with (
+        prepared(options, registry, common, env) as ready,
+        ThreadPoolExecutor(1, thread_name_prefix="discard") as discarding,
+    ):
+        epoch = _epoch(ready.build_args)
+        plan = ready.checked_plan(options)
         output = RunOutput(sys.stderr.buffer, common)
         workshop = Workshop(
-            directory=directory,
-            store=local,
-            context=inputs.context,
-            contexts=contexts,
+            directory=ready.directory,
+            store=ready.local,
+            context=ready.inputs.context,
+            contexts=ready.contexts,
             sandbox=cache(partial(choose, common.sandbox)),
-            image_of=image_of,
+            image_of=ready.image_of,
             now=_now if epoch is None else lambda: _timestamp(epoch),
             newest=epoch,
             output=output.write,
@@ -68,19 +128,15 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
             discard=lambda rootfs: discarding.submit(rootfs.remove),
         )
         image = execute(plan, workshop)
-        deliver(image, outputs, local=local, remote=remote)
+        deliver(image, outputs, local=ready.local, remote=ready.remote)
     _summarize(image, time.monotonic() - started)
     return image
 
 
 def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> str:
     """What `build` would do, as text. Raises BuilderError."""
-    state, named = State.at(common.state_dir, env), NamedContexts.parse(options.build_context)
-    bases = Bases(local=LayoutStore(state.store), remote=connect(registry, env))
-    build_args = _build_args(options, env)
-    with state.working_directory() as directory:
-        inputs = _inputs(options, _contexts(directory, named, env), build_args)
-        return render(_plan(inputs.dockerfile, options, build_args, bases.find, named))
+    with prepared(options, registry, common, env) as ready:
+        return render(ready.checked_plan(options))
 
 
 def _contexts(directory: Path, named: NamedContexts, env: Mapping[str, str]) -> Contexts:
@@ -98,21 +154,6 @@ def _contexts(directory: Path, named: NamedContexts, env: Mapping[str, str]) -> 
 def _inputs(options: BuildOptions, contexts: Contexts, build_args: Mapping[str, str]) -> Inputs:
     keep = build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in _TRUE
     return open_inputs(options, contexts, keep_git_dir=keep, stdin=sys.stdin.buffer)
-
-
-def _plan(
-    dockerfile: Dockerfile, options: BuildOptions, build_args: Mapping[str, str], image_of: ImageOf, named: NamedContexts
-) -> Plan:
-    platform = Platform.parse(options.custom_platform) if options.custom_platform else Platform.host()
-    return lower(
-        dockerfile,
-        target=options.target,
-        build_args=build_args,
-        labels=dict(_label(text) for text in options.label),
-        platform=platform,
-        base_config=lambda reference, wanted: image_of(reference, wanted).config,
-        named=named,
-    )
 
 
 def _build_args(options: BuildOptions, env: Mapping[str, str]) -> dict[str, str]:

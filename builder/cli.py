@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from builder import __version__, flags, log
 from builder.errors import BuilderError, UsageError
-from builder.options import BuildOptions, CommonOptions, RegistryFlags
+from builder.options import BuildOptions, CommonOptions, RegistryFlags, ReviewOptions
 
 _logger = logging.getLogger("masu")
 _BUG, _INTERRUPTED, _TERMINATED = 70, 130, 143
@@ -110,12 +110,61 @@ def _build(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
         if options.context:
             raise UsageError("the context is given twice, as an argument and with --context")
         options = replace(options, context=arguments.path)
+    call, form = _call(options)
+    if call != "build":
+        return _review(call, form, options, arguments, env)
     env = _become_root(common, env)
     if options.dry_run:
         print(show_plan(options, registry, common, env), end="")  # noqa: T201 - what was asked for
         return 0
     build(options, registry, common, env)
     return 0
+
+
+def _call(options: BuildOptions) -> tuple[str, str]:
+    """What is to be done, and the form of the answer; `--call` is docker's flag, as `check` and `check,format=json`."""
+    call, _, form = options.call.partition(",")
+    form = form.removeprefix("format=") or options.check_format
+    if call == "build" and options.check:
+        call = "check"
+    if call not in ("build", "check", "outline", "targets") or form not in ("text", "json"):
+        raise UsageError(
+            f"invalid --call {options.call!r}", hint="write build, check, outline or targets, and ,format=json after it"
+        )
+    return call, form
+
+
+def _review(call: str, form: str, options: BuildOptions, arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    from builder.review import REVIEWS
+
+    answer = REVIEWS[call](options, flags.read(RegistryFlags, arguments, env), _common(arguments, env), env, form)
+    print(answer.text, end="")  # noqa: T201 - what was asked for
+    if answer.error:
+        raise answer.error
+    return 0 if answer.clean else 1
+
+
+def _outline(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    return _told("outline", arguments, env)
+
+
+def _targets(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    return _told("targets", arguments, env)
+
+
+def _told(call: str, arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    given = flags.read(ReviewOptions, arguments, env)
+    if arguments.path and given.context:
+        raise UsageError("the context is given twice, as an argument and with --context")
+    options = BuildOptions(
+        dockerfile=given.dockerfile,
+        context=arguments.path or given.context,
+        build_arg=given.build_arg,
+        build_context=given.build_context,
+        target=given.target,
+        custom_platform=given.custom_platform,
+    )
+    return _review(call, given.format, options, arguments, env)
 
 
 def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
@@ -188,6 +237,18 @@ COMMANDS: Mapping[str, Command] = {
         help="build an image from a Dockerfile",
         tables=(BuildOptions, RegistryFlags, CommonOptions),
         run=_build,
+        arguments=(("PATH", "?", "the build context"),),
+    ),
+    "outline": Command(
+        help="tell the arguments, secrets and ssh sockets that a Dockerfile's target takes",
+        tables=(ReviewOptions, RegistryFlags, CommonOptions),
+        run=_outline,
+        arguments=(("PATH", "?", "the build context"),),
+    ),
+    "targets": Command(
+        help="tell the stages of a Dockerfile that can be built",
+        tables=(ReviewOptions, RegistryFlags, CommonOptions),
+        run=_targets,
         arguments=(("PATH", "?", "the build context"),),
     ),
     "run": Command(

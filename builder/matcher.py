@@ -45,7 +45,9 @@ class Pattern:
             raise ValueError(str(error)) from error
 
     def may_match_below(self, directory: str) -> bool:
-        """Whether some path below `directory` could match; in doubt it could."""
+        """Whether some path below `directory` (empty: the root) could match; in doubt it could."""
+        if not directory:
+            return True
         for mine, theirs in zip(self.text.split("/"), directory.split("/"), strict=False):
             if "**" in mine:
                 return True

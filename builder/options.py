@@ -6,7 +6,7 @@ its default the field's. To add a flag, add a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -62,14 +62,10 @@ class BuildOptions:
         metavar="KEY=VALUE")
     build_context: tuple[str, ...] = _flag(_REPEAT, "a context that takes the place of a stage, an image or a --from: a directory, "
         "a git or http URL, docker-image://REF, oci-layout://DIR (repeatable)", metavar="NAME=SOURCE")
-    label: tuple[str, ...] = _flag(_REPEAT, "set a label of the image (repeatable)", metavar="KEY=VALUE")
-    target: str = _flag("", "build this stage (name or number), not the last", metavar="STAGE")
-    custom_platform: str = _flag("", "platform to build for, os/architecture[/variant] (default: this machine's)",
-        aliases=("platform", "customPlatform"), metavar="PLATFORM")
-    no_cache: bool = _flag(False, "do not use cached layers (no layer is cached yet)")
-    no_cache_filter: tuple[str, ...] = _flag(_REPEAT, "do not use cached layers for this stage (no layer is cached yet; repeatable)",
-        metavar="STAGE")
-    dry_run: bool = _flag(False, "print the plan, build nothing", aliases=("dryrun",))
+    check: bool = _flag(False, "run the build checks only: print their warnings, exit with 1 if there are any")
+    check_format: str = _flag("text", "how the checks' warnings are printed", choices=("text", "json"))
+    call: str = _flag("build", "build, or tell about the Dockerfile: check, outline or targets, which ,format=json may follow",
+        metavar="METHOD")
 
     oci_layout_path: str = _flag("", "write the image as an OCI layout into this directory", metavar="DIR")
     tar_path: str = _flag("", "write the image as a docker archive, as docker save does", aliases=("tarPath",), metavar="FILE")
@@ -78,6 +74,25 @@ class BuildOptions:
     image_name_tag_with_digest_file: str = _flag("", "write a line repository:tag@digest for each destination", metavar="FILE")
     iidfile: str = _flag("", "write the image id (the config's digest) to this file", metavar="FILE")
     metadata_file: str = _flag("", "write digests and names as JSON to this file", metavar="FILE")
+
+
+def _same(name: str) -> Any:
+    """The row of BuildOptions that has this name."""
+    row = next(row for row in fields(BuildOptions) if row.name == name)
+    return field(default=row.default, metadata=row.metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewOptions:
+    """What `masu outline` and `masu targets` take beside them."""
+
+    dockerfile: str = _same("dockerfile")
+    context: str = _same("context")
+    build_arg: tuple[str, ...] = _same("build_arg")
+    build_context: tuple[str, ...] = _same("build_context")
+    target: str = _same("target")
+    custom_platform: str = _same("custom_platform")
+    format: str = _flag("text", "how the answer is printed", choices=("text", "json"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

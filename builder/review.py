@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from builder.build import Prepared, prepared
-from builder.checks import linter_of
+from builder.checks import linter_of, verdict
 from builder.dockerfile.lint import RULES
 from builder.dockerfile.lint.formats import check_json, check_text
 from builder.dockerfile.outline import Outliner, outline_json, outline_text
@@ -44,6 +44,7 @@ def check(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
         try:
             base_config = _lenient(build, lambda reference: linter.unknown.add(reference))
             build.plan(options, watch=linter, base_config=base_config, every_stage=not options.target)
+            verdict(linter)
         except BuilderError as caught:
             error = caught
         found = linter.findings

@@ -19,9 +19,9 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset(
         {"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}
     ),
-    frozenset({"builder.plan", "builder.remotes", "builder.runner", "builder.contexts"}),
+    frozenset({"builder.plan", "builder.remotes", "builder.runner", "builder.contexts", "builder.checks"}),
     frozenset({"builder.executor", "builder.bases", "builder.inputs", "builder.outputs"}),
-    frozenset({"builder.build", "builder.trial", "builder.inventory"}),
+    frozenset({"builder.build", "builder.trial", "builder.inventory", "builder.review"}),
     frozenset({"builder.cli", "builder.flags", "builder.completion", "builder.__main__"}),
     frozenset({"steps"}),
 )
@@ -32,6 +32,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (6, "builder.completion", "builder.flags"),
     (6, "builder.__main__", "builder.cli"),
     (0, "builder.errors", "builder"),
+    (5, "builder.review", "builder.build"),
     (1, "builder.ops", "builder.giturl"),
     (1, "builder.giturl", "builder.web"),
 }

@@ -43,7 +43,7 @@ class Outline:
 
 @dataclass(slots=True, kw_only=True)
 class Outliner:
-    """Used once, for one Dockerfile; a watcher of plan.lower. Of several arguments of a name the last stage's counts."""
+    """Used once, for one Dockerfile; a watcher of plan.lower. Of what several stages have the last one's counts."""
 
     dockerfile: Dockerfile
     _values: dict[str, str] = field(default_factory=dict)
@@ -51,6 +51,7 @@ class Outliner:
     _secrets: dict[str, Item] = field(default_factory=dict)
     _ssh: dict[str, Item] = field(default_factory=dict)
     _stage: Stage | None = None
+    _own: set[tuple[str, str]] = field(default_factory=set)
 
     def outline(self) -> Outline:
         """After lowering."""
@@ -68,7 +69,7 @@ class Outliner:
         self._values = dict(args)
 
     def begin(self, stage: Stage, *, parent: int | None) -> None:
-        self._stage = stage
+        self._stage, self._own = stage, set()
         for word in (stage.origin.base, stage.origin.platform):
             self._use_globals(word, stage.origin.line)
 
@@ -93,6 +94,7 @@ class Outliner:
         else:
             value = (after.env.get(name) or "") if default is not None or name in before.build_args else ""
             self._args[name] = _argument(arg.line, name, value)
+            self._own.add(("arg", name))
 
     def _use_globals(self, word: str, line: Line) -> None:
         uses = words.Uses()
@@ -107,16 +109,19 @@ class Outliner:
         """With those that its default is made of; platform arguments aren't declared anywhere."""
         for arg in reversed(self.dockerfile.global_args):
             default = dict(arg.defaults).get(name, "")
-            if name in dict(arg.defaults) and name not in self._args:
+            if name in dict(arg.defaults) and ("arg", name) not in self._own:
+                self._own.add(("arg", name))
                 self._args[name] = _argument(arg.line, name, self._values.get(name, ""))
                 self._use_globals(default or "", arg.line)
 
     def _mount(self, mount: object, line: Line) -> None:
         """The first one of a stage tells whether it is required."""
-        if isinstance(mount, SecretMount):
-            self._secrets.setdefault(mount.id, Item(name=mount.id, location=line.location, required=mount.required))
-        if isinstance(mount, SshMount):
-            self._ssh.setdefault(mount.id, Item(name=mount.id, location=line.location, required=mount.required))
+        if not isinstance(mount, SecretMount | SshMount):
+            return
+        kind, items = ("secret", self._secrets) if isinstance(mount, SecretMount) else ("ssh", self._ssh)
+        if (kind, mount.id) not in self._own:
+            items[mount.id] = Item(name=mount.id, location=line.location, required=mount.required)
+            self._own.add((kind, mount.id))
 
 
 def outline_text(outline: Outline) -> str:

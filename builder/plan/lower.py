@@ -15,7 +15,8 @@ from builder.dockerfile.lines import Line
 from builder.dockerfile.parse import Dockerfile, Stage, parse_trigger
 from builder.dockerfile.problem import Problem, suggest
 from builder.dockerfile.scope import Instruction, Scope
-from builder.errors import BuilderError, ImageError, UsageError
+from builder.dockerfile.watch import Nobody, Watcher
+from builder.errors import BuilderError, DockerfileError, ImageError, UsageError
 from builder.image.config import Config
 from builder.image.platform import Platform
 from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
@@ -39,18 +40,24 @@ def lower(
     base_config: BaseConfig,
     build_platform: Platform | None = None,
     named: NamedContexts | None = None,
+    watch: Watcher | None = None,
+    every_stage: bool = False,
 ) -> Plan:
     """What has to be done for `target` (a stage's name or index; empty for the last stage).
 
     `base_config` is asked once for each image the needed stages begin with. `build_platform` is the one this runs on, `named` are
-    the contexts that take the place of stages and images. Raises
+    the contexts that take the place of stages and images. `watch` is told what is found out on the way, with `every_stage` about
+    stages that the target doesn't need, too. Raises
     UsageError for an unknown target and DockerfileError for whatever is wrong in a needed stage; other stages aren't looked at.
     """
     stage = find_target(dockerfile, target)
     global_args = _platform_args(platform, build_platform or Platform.host(), stage.name or "default")
     global_args = {name: build_args.get(name, value) for name, value in global_args.items()}
+    watch = watch or Nobody()
+    defaults = _defaults(dockerfile, global_args)
     for arg in dockerfile.global_args:
         global_args = arg.apply_globally(global_args, build_args)
+    watch.origins(args=global_args, defaults=defaults)
     lowering = _Lowering(
         dockerfile=dockerfile,
         build_args=build_args,
@@ -58,8 +65,9 @@ def lower(
         platform=platform,
         base_config=base_config,
         named=named or NamedContexts(),
+        watch=watch,
     )
-    return Plan(stages=lowering.run(stage, labels))
+    return Plan(stages=lowering.run(stage, labels, [other.index for other in dockerfile.stages] if every_stage else []))
 
 
 def find_target(dockerfile: Dockerfile, target: str) -> Stage:
@@ -75,6 +83,16 @@ def find_target(dockerfile: Dockerfile, target: str) -> Stage:
     named = [stage.name for stage in stages if stage.name]
     hint = suggest(target, named) or (f"the stages are {', '.join(named)}" if named else "no stage has a name")
     raise UsageError(f"target stage {target!r} is not in {dockerfile.file}", hint=hint)
+
+
+def _defaults(dockerfile: Dockerfile, args: Mapping[str, str]) -> Mapping[str, str] | None:
+    """The global arguments as they are without `--build-arg`; None if that is an error."""
+    try:
+        for arg in dockerfile.global_args:
+            args = arg.apply_globally(args, {})
+    except DockerfileError:
+        return None
+    return args
 
 
 def _platform_args(target: Platform, build: Platform, stage: str) -> dict[str, str]:
@@ -120,12 +138,13 @@ class _Lowering:
     platform: Platform
     base_config: BaseConfig
     named: NamedContexts
+    watch: Watcher
     configs: dict[ImageBase, Config] = field(default_factory=dict)
     ends: dict[int, Scope] = field(default_factory=dict)
 
-    def run(self, target: Stage, labels: Mapping[str, str]) -> tuple[PlannedStage, ...]:
+    def run(self, target: Stage, labels: Mapping[str, str], others: list[int]) -> tuple[PlannedStage, ...]:
         needed: dict[int, _Needed] = {}
-        waiting = [target.index]
+        waiting = [*others, target.index]
         while waiting:
             index = waiting.pop()
             if index not in needed:
@@ -277,12 +296,16 @@ class _Lowering:
             global_args=self.global_args,
             escape=self.dockerfile.directives.escape,
             find_source=partial(self._find_source, platform=platforms[stage.index]),
+            on_unset=self.watch.unset,
         )
         if item.replaced:
             scope = replace(scope, config=self._bare(item))
+        self._announce(item, scope.config)
         steps = [_load(item.context, stage, scope.config)] if item.context else []
         for instruction in () if item.replaced else (*item.triggers, *stage.instructions):
-            scope, step = _step(instruction, scope)
+            before = scope
+            scope, step = _step(instruction, before)
+            self.watch.step(instruction, before=before, after=scope, op=step.op)
             steps.append(step)
         for number in range(bool(item.context), bool(item.context) + len(item.triggers)):
             steps[number] = replace(steps[number], text=f"ONBUILD {steps[number].text}")
@@ -295,6 +318,12 @@ class _Lowering:
             steps=tuple(steps),
             config=scope.config,
         )
+
+    def _announce(self, item: _Needed, config: Config) -> None:
+        base = item.base
+        self.watch.begin(item.stage, parent=base.index if isinstance(base, StageBase) else None)
+        if isinstance(base, ImageBase):
+            self.watch.base(item.stage, reference=base.reference, wanted=base.platform, actual=config.platform)
 
 
 def _load(context: str, stage: Stage, config: Config) -> Step:

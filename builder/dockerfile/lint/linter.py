@@ -62,8 +62,9 @@ class Linter:
 
     def origins(self, *, args: Mapping[str, str], defaults: Mapping[str, str] | None) -> None:
         """All FROMs: `args` are the variables that they see, `defaults` what these are without `--build-arg`."""
+        declared = frozenset(args) | {name for arg in self.dockerfile.global_args for name, _ in arg.defaults}
         for stage in self.dockerfile.stages:
-            origin = Origin(instruction=stage.origin, args=args, defaults=defaults)
+            origin = Origin(instruction=stage.origin, args=args, declared=declared, defaults=defaults)
             for rule in self.rules:
                 self._add(rule, rule.on_from(origin))
 

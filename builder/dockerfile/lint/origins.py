@@ -20,7 +20,9 @@ def _undefined(origin: Origin) -> Iterator[Hit]:
     for word in (item.base, item.platform):
         _, uses = _expanded(origin, word)
         for name in uses.unset:
-            similar = nearest(name, sorted(origin.args))
+            if name in origin.declared:
+                continue
+            similar = nearest(name, sorted(origin.declared))
             hint = f" (did you mean {similar!r}?)" if similar else ""
             yield Hit(line=item.line, detail=f"argument {name!r} of FROM is not declared above the first FROM{hint}")
 

@@ -30,10 +30,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """A FROM with the variables that it may use: their values, and those that they have without `--build-arg` (None: unknown)."""
+    """A FROM with the variables that it may use: `args` that have a value, `declared` whether they have one or not.
+
+    `defaults` are the values without `--build-arg`; None where that is an error.
+    """
 
     instruction: From
     args: Mapping[str, str]
+    declared: frozenset[str]
     defaults: Mapping[str, str] | None
 
 
