@@ -69,7 +69,7 @@ class _Job:
         self._excludes = Matcher.of(op.exclude)
 
     def _maker_of(self, *, mode: int) -> DirectoryMaker:
-        return DirectoryMaker(self._owners, owner=self._override.owner or (0, 0), mode=mode, made=self._copier.written)
+        return DirectoryMaker(self._owners, owner=self._override.owner, mode=mode, made=self._copier.written)
 
     def copy_all(self, path: str) -> None:
         """Copy what one argument of COPY stands for."""

@@ -14,9 +14,12 @@ from builder.rootfs.users import lookup_chown
 
 
 class DirectoryMaker:
-    """Give it to paths.find() as `make`: each missing directory gets `mode` and `owner`, its path is added to `made`."""
+    """Give it to paths.find() as `make`: each missing directory gets `mode` and `owner`, its path is added to `made`.
 
-    def __init__(self, owners: Owners, *, owner: tuple[int, int], mode: int, made: set[str]) -> None:
+    Below a set-group-ID directory it is one too, as mkdir(2) does it, and without `owner` has that one's group, else root's.
+    """
+
+    def __init__(self, owners: Owners, *, owner: tuple[int, int] | None, mode: int, made: set[str]) -> None:
         self._owners = owners
         self._owner = owner
         self._mode = stat.S_IFDIR | mode
@@ -25,7 +28,10 @@ class DirectoryMaker:
     def __call__(self, dir_fd: int, name: str, path: str) -> None:
         os.mkdir(name, 0o700, dir_fd=dir_fd)
         status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
-        self._owners.set(name, Meta(self._mode, *self._owner, status.st_mtime_ns), dir_fd=dir_fd)
+        parent = self._owners.truth(os.fstat(dir_fd), dir_fd)
+        inherited = parent.mode & stat.S_ISGID
+        uid, gid = self._owner or (0, parent.gid if inherited else 0)
+        self._owners.set(name, Meta(self._mode | inherited, uid, gid, status.st_mtime_ns), dir_fd=dir_fd)
         self._made.add(path)
 
 
@@ -35,7 +41,7 @@ def make_dir(root_fd: int, op: MakeDir, owners: Owners) -> Changes:
     Raises RootfsError where a file is in the way. A user is looked up as for --chown: BuildKit does the same for WORKDIR.
     """
     made: set[str] = set()
-    maker = DirectoryMaker(owners, owner=lookup_chown(root_fd, op.user) if op.user else (0, 0), mode=0o755, made=made)
+    maker = DirectoryMaker(owners, owner=lookup_chown(root_fd, op.user) if op.user else None, mode=0o755, made=made)
     try:
         fd, _ = paths.open_dir(root_fd, op.path, make=maker)
     except OSError as error:

@@ -35,6 +35,13 @@ def _new(draft: Draft, kind: list[str]) -> str:
     return shell(path)
 
 
+def _outside(draft: Draft, kind: list[str]) -> str:
+    """A new path that lies in nothing that is copied there: what a copy of a directory into itself finds is a matter of luck."""
+    path = f"/copy{draft.number()}"
+    kind.append(path)
+    return path
+
+
 def _mkdir(draft: Draft) -> str:
     return f"mkdir {draft.pick(('-p', '-p', f'-m {draft.pick(MODES)}'))} {_new(draft, draft.stage.directories)}"
 
@@ -128,7 +135,7 @@ def _owner(draft: Draft) -> str:
 
 def _copy(draft: Draft) -> str:
     source = draft.pick((_file(draft), _directory(draft)))
-    return f"cp {draft.pick(('-a', '-r', '-rL', '-rp'))} {shell(source)} {_new(draft, draft.stage.files)} 2> /dev/null"
+    return f"cp {draft.pick(('-a', '-r', '-rL', '-rp'))} {shell(source)} {_outside(draft, draft.stage.files)} 2> /dev/null"
 
 
 def _fifo(draft: Draft) -> str:
@@ -140,7 +147,7 @@ def _device(draft: Draft) -> str:
 
 
 def _tar(draft: Draft) -> str:
-    target = _new(draft, draft.stage.directories)
+    target = _outside(draft, draft.stage.directories)
     return f"mkdir -p {target}; tar -cf - -C {shell(_directory(draft))} . 2> /dev/null | tar -xf - -C {target} 2> /dev/null"
 
 

@@ -139,9 +139,9 @@ def _archive(draft: Draft) -> list[str]:
 
 
 def _ignore_file(draft: Draft) -> str:
-    """Without backslashes: patternmatcher takes them into a regular expression (`\\d` is a digit), and where that is none (`\\k`)
-    the second COPY kills the engine."""
-    names = [name for name in draft.context.everything() if not re.search(r"[\n\\]|a\[b", name)] or ["a"]
+    """Without control characters, which Docker's client can't send, and without backslashes: patternmatcher takes them into a
+    regular expression (`\\d` is a digit), and where that is none (`\\k`) the second COPY kills the engine."""
+    names = [name for name in draft.context.everything() if not re.search(r"[\x00-\x1f\\]|a\[b", name)] or ["a"]
     pieces = [name.rpartition("/")[2] for name in names]
     rules = [
         draft.pick(_PATTERNS).replace("{}", draft.pick(names if draft.chance(0.6) else pieces))

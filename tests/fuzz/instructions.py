@@ -14,6 +14,20 @@ _LABELS = ("a", "org.example.x", "with-dash", '"quo ted"', "größe", "B")
 _OLD_VALUES = ("one  two", 'q "uo te" d', "$A b", "x")
 _SHELLS = ('["/bin/sh", "-c"]', '["/bin/busybox", "sh", "-c"]', '["/bin/sh", "-uc"]')
 _AUTHORS = ("Some One <a@b>", "größe", '$A "q"')
+_SYMBOLIC_MODES = ("u+x", "go-w", "a=rX", "u=rwX,go=rX", "g+s", "+t", "u=g", "ugo+rw,o-x")
+_PLAIN = re.compile(r"[!-Z^-~]+")  # Docker reads flags as Latin-1
+_EXCLUSIONS = ("{}", "*", "**/{}", "!{}", "*.txt", "{}/*", "**/*.txt", "[a-c]*", "?", "/{}", "!*", "*/{}", "**")
+_BODIES = (
+    "plain",
+    "$A ${B:-none} \\$A",
+    "\"quo\" 'ted'",
+    "\\n \\\\ \\x",
+    "\tindented",
+    "",
+    "# no remark",
+    "größe ${A#f*}",
+    "$(no command)",
+)
 _DESTINATIONS = (
     "/",
     ".",
@@ -43,7 +57,9 @@ def _copied(draft: Draft, keyword: str, flags: list[str], tree: Tree) -> str:
     if draft.chance(0.25):
         flags.append(f"--chown={draft.pick((*commands.OWNERS, '$A', 'nobody-there', '7:app'))}")
     if draft.chance(0.2):
-        flags.append(f"--chmod={draft.pick(MODES)}")
+        flags.append(f"--chmod={draft.pick(MODES) if draft.chance(0.7) else draft.pick(_SYMBOLIC_MODES)}")
+    if draft.chance(0.1):
+        flags += [f"--exclude={literal(draft, pattern)}" for pattern in _exclusions(draft, tree)]
     draft.rng.shuffle(flags)
     known = [*tree.directories, *tree.files, *(tree.links if draft.chance(0.15) else ())] or ["."]
     paths = [draft.pick(known) for _ in range(draft.pick((1, 1, 1, 2, 3)))]
@@ -59,9 +75,15 @@ def _copied(draft: Draft, keyword: str, flags: list[str], tree: Tree) -> str:
     return " ".join([keyword, *flags, *words])
 
 
+def _exclusions(draft: Draft, tree: Tree) -> list[str]:
+    names = [path.rpartition("/")[2] for path in tree.everything() if _PLAIN.fullmatch(path) and not needs_json(path)]
+    patterns = [draft.pick(_EXCLUSIONS).replace("{}", draft.pick(names or ["a"])) for _ in range(draft.rng.randint(1, 2))]
+    return [pattern for pattern in patterns if pattern != "!"]
+
+
 def _source(draft: Draft, path: str) -> str:
     form = draft.rng.randrange(12)
-    path = re.sub(r"[\x00-\x1f]|^[ !]| $|\\$", "?", path)  # what the client of Docker sends wrongly: docs/differences.md
+    path = re.sub(r"[\x00-\x1f\\]|^[ !]| $", "?", path)  # what the client of Docker sends wrongly: docs/differences.md
     exact = unmatched(path, marks="[") if draft.chance(0.85) else path
     if form == 0:
         return f"/{exact.lstrip('/')}"
@@ -119,6 +141,22 @@ def run(draft: Draft) -> str:
     if draft.chance(0.1) and "\n" not in text:
         return f"RUN {json_array(['/bin/sh', '-c', text])}"
     return f"RUN {text}"
+
+
+def heredoc(draft: Draft) -> str:
+    """COPY or ADD of files that stand in the Dockerfile."""
+    word = draft.pick(("<<{}", "<<-{}", "<<'{}'", '<<"{}"', "<<-'{}'"))
+    names = draft.some(("EOF", "one.txt", "two", "_3"), 2)
+    destination = (
+        draft.pick((*draft.stage.directories, "/here")) + "/" if len(names) > 1 or draft.chance(0.5) else draft.new_path()
+    )
+    flags = draft.pick(("", "", "--chmod=755 ", "--chown=app:staff ", "--chmod=u=rw,go= "))
+    lines = [f"{draft.pick(('COPY', 'ADD'))} {flags}{' '.join(map(word.format, names))} {destination}"]
+    if needs_json(destination):
+        return "LABEL no=heredoc"
+    for name in names:
+        lines += [*draft.some(_BODIES, 4), name]
+    return "\n".join(lines)
 
 
 def workdir(draft: Draft) -> str:
@@ -217,7 +255,7 @@ def maintainer(draft: Draft) -> str:
 
 
 INSTRUCTIONS: Mapping[Callable[[Draft], str], int] = {
-    copy: 34, add: 10, run: 26, workdir: 8, env: 7, arg: 6, label: 3, user: 4, expose: 2, volume: 2, command: 3, shell: 1,
-    healthcheck: 1, stopsignal: 1, onbuild: 1, maintainer: 1,
+    copy: 34, add: 10, run: 26, heredoc: 4, workdir: 8, env: 7, arg: 6, label: 3, user: 4, expose: 2, volume: 2, command: 3,
+    shell: 1, healthcheck: 1, stopsignal: 1, onbuild: 1, maintainer: 1,
 }  # fmt: skip
 """How often each comes."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from builder.errors import RootfsError
@@ -14,6 +16,21 @@ def test_only_missing_directories_are_made_and_owned(rootfs: PlainRootfs) -> Non
     make_tree(rootfs.path, {"a": None})
     assert rootfs.make_dir(MakeDir(path="/a/b/c", user="5:6")).written == ("a/b", "a/b/c")
     assert tree_dump(rootfs.path) == {"/a/": "dir 0755", "/a/b/": "dir 0755 5:6", "/a/b/c/": "dir 0755 5:6"}
+
+
+@needs_root
+def test_below_a_set_group_id_directory_they_are_so_too_and_have_its_group(rootfs: PlainRootfs) -> None:
+    make_tree(rootfs.path, {"a": None})
+    os.chown(rootfs.path / "a", 0, 50)
+    os.chmod(rootfs.path / "a", 0o2775)
+    rootfs.make_dir(MakeDir(path="/a/b/c"))
+    rootfs.make_dir(MakeDir(path="/a/d", user="5:6"))
+    made = {
+        name: f"{oct(status.st_mode & 0o7777)} {status.st_gid}"
+        for name in ("b", "b/c", "d")
+        if (status := (rootfs.path / "a" / name).stat())
+    }
+    assert made == {"b": "0o2755 50", "b/c": "0o2755 50", "d": "0o2755 6"}
 
 
 @pytest.mark.parametrize("path", ["/", "/a", "/a/", "/l", "/l/../a/."])
