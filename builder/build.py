@@ -29,6 +29,7 @@ from builder.log import RunOutput
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.outputs import Outputs, deliver
 from builder.plan import BaseConfig, NamedContexts, Plan, lower, render
+from builder.provisions.from_options import provisions_of
 from builder.remotes import Remote, connect
 from builder.sandbox import choose
 from builder.state import State
@@ -109,11 +110,12 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
     outputs = Outputs.of(options)
     with (
         prepared(options, registry, common, env) as ready,
+        provisions_of(options, env, cache_mounts=State.at(common.state_dir, env).cache_mounts) as provisions,
         ThreadPoolExecutor(1, thread_name_prefix="discard") as discarding,
     ):
         epoch = _epoch(ready.build_args)
         plan = ready.checked_plan(options)
-        output = RunOutput(sys.stderr.buffer, common)
+        output = RunOutput(sys.stderr.buffer, common, secrets=provisions.secrets.values())
         workshop = Workshop(
             directory=ready.directory,
             store=ready.local,
@@ -126,6 +128,7 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
             output=output.write,
             tail=output.take_tail,
             discard=lambda rootfs: discarding.submit(rootfs.remove),
+            provisions=provisions,
         )
         image = execute(plan, workshop)
         deliver(image, outputs, local=ready.local, remote=ready.remote)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,8 +19,10 @@ from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.platform import Platform
-from builder.ops import Copy, Exec, FromContext, FromImage, FromNamedContext, FromStage, FromUrl, Op
-from builder.plan import ImageBase, Plan, PlannedStage, StageBase
+from builder.mounting import Sources, mounted
+from builder.ops import Copy, CopyFrom, Exec, FromContext, FromImage, FromNamedContext, FromStage, FromUrl, Op, sources
+from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
+from builder.provisions import Provisions
 from builder.rootfs import Changes, Rootfs, SourceTree
 from builder.rootfs.plain import PlainRootfs
 from builder.rootfs.wildcards import literal
@@ -44,7 +46,7 @@ class Workshop:
     `directory` is its own and removed afterwards, `store` keeps the blobs of base images, `context` is what COPY reads,
     `contexts` find what is elsewhere, `image_of` finds a base image, `now`
     is the clock (RFC 3339 text), `output` gets what RUN prints, `tail` gives the end of that, `discard` gets trees that nobody
-    needs. `newest` (seconds since the epoch) limits the modification times in new layers.
+    needs, `provisions` are what every RUN gets. `newest` (seconds since the epoch) limits the modification times in new layers.
     """
 
     directory: Path
@@ -57,6 +59,7 @@ class Workshop:
     output: Callable[[bytes], None]
     tail: Callable[[], str]
     discard: Callable[[Rootfs], object]
+    provisions: Provisions = field(default_factory=Provisions)
     newest: int | None = None
 
     @property
@@ -120,32 +123,37 @@ def _unpacked_images(plan: Plan, workshop: Workshop) -> Iterator[Image]:
             root = stages[root.base.index]
         if isinstance(root.base, ImageBase) and _needs_rootfs(plan, stage):
             yield workshop.image_of(root.base.reference, root.base.platform)
-        for copy in _copies(stage):
-            if isinstance(copy.source, FromImage):
-                with _located(copy, f"COPY --from={copy.source.reference}"):
-                    yield workshop.image_of(copy.source.reference, stage.platform)
+        for step, source in _sources(stage):
+            if isinstance(source, FromImage):
+                with _located(step):
+                    yield workshop.image_of(source.reference, stage.platform)
 
 
 @contextmanager
-def _located(op: Op, text: str) -> Iterator[None]:
+def _located(step: Step) -> Iterator[None]:
     """Errors say which instruction they come from."""
     try:
         yield
     except BuilderError as error:
-        error.locate(f"{op.location}: {text}")
-        if isinstance(op, Copy) and isinstance(op.source, FromImage):
-            error.hint = op.source.hint or error.hint
+        error.locate(f"{step.location}: {step.text}")
+        hints = [source.hint for source in (sources(step.op) if step.op else ()) if isinstance(source, FromImage)]
+        error.hint = next(filter(None, hints), error.hint)
         raise
 
 
-def _copies(stage: PlannedStage) -> Iterator[Copy]:
-    return (step.op for step in stage.steps if isinstance(step.op, Copy))
+def _sources(stage: PlannedStage) -> Iterator[tuple[Step, CopyFrom]]:
+    """What the stage reads from, and where."""
+    return ((step, source) for step in stage.steps if step.op for source in sources(step.op))
+
+
+def _reads(stage: PlannedStage, index: int) -> bool:
+    return any(source == FromStage(index=index) for _, source in _sources(stage))
 
 
 def _needs_rootfs(plan: Plan, stage: PlannedStage) -> bool:
     """Whether the stage must lie unpacked: it changes files itself (--link doesn't), or a later stage copies from it."""
     return any(step.op and not _is_linked(step.op) for step in stage.steps) or any(
-        copy.source == FromStage(index=stage.index) for later in plan.stages for copy in _copies(later)
+        _reads(later, stage.index) for later in plan.stages
     )
 
 
@@ -162,7 +170,7 @@ def _build_stage(maker: _Maker) -> _Finished:
         started = time.monotonic()
         log.info("[stage %d/%d, step %d/%d] %s", maker.position + 1, len(maker.plan.stages), number, len(stage.steps), step.text)
         if step.op is not None:
-            with _located(step.op, step.text):
+            with _located(step):
                 layers.append(_carry_out(step.op, rootfs, maker))
             log.info("  done in %.1f s, layer of %d bytes", time.monotonic() - started, layers[-1].blob.descriptor.size)
         if step.created_by:
@@ -220,7 +228,7 @@ def _downloaded(image: Image, maker: _Maker) -> Image:
 def _is_used_from(maker: _Maker, index: int, position: int, *, but_as_base_of: PlannedStage | None = None) -> bool:
     """Whether a stage at or after `position` copies from the stage `index` or starts from its tree."""
     for stage in maker.plan.stages[position:]:
-        if any(copy.source == FromStage(index=index) for copy in _copies(stage)):
+        if _reads(stage, index):
             return True
         if stage is not but_as_base_of and stage.base == StageBase(index=index) and _needs_rootfs(maker.plan, stage):
             return True
@@ -241,7 +249,7 @@ def _carry_out(op: Op, rootfs: Rootfs | None, maker: _Maker) -> Layer:
         return _linked(op, rootfs, maker)
     assert rootfs is not None
     if isinstance(op, Exec):
-        changes = _exec(op, rootfs, maker.workshop)
+        changes = _exec(op, rootfs, maker)
     elif isinstance(op, Copy):
         changes = _copy(op, rootfs, maker)
     else:
@@ -267,11 +275,26 @@ def _linked(op: Copy, rootfs: Rootfs | None, maker: _Maker) -> Layer:
     return layer
 
 
-def _exec(op: Exec, rootfs: Rootfs, workshop: Workshop) -> Changes:
-    sandbox = workshop.sandbox()
-    with rootfs.mountpoints(runner.provided(sandbox)) as places:
+def _exec(op: Exec, rootfs: Rootfs, maker: _Maker) -> Changes:
+    workshop, sandbox = maker.workshop, maker.workshop.sandbox()
+    opener = Sources(
+        tree=lambda source: _source(source, maker), identity=lambda source: _identity(source, maker), directory=workshop.directory
+    )
+    with (
+        mounted(op, rootfs, opener, sandbox=sandbox, provisions=workshop.provisions) as found,
+        rootfs.mountpoints({**runner.provided(sandbox), **found.points}) as places,
+    ):
         rootfs.snapshot()
-        code = runner.run(op, rootfs, sandbox=sandbox, places=places, directory=workshop.directory, output=workshop.output)
+        code = runner.run(
+            op,
+            rootfs,
+            found,
+            sandbox=sandbox,
+            provisions=workshop.provisions,
+            places=places,
+            directory=workshop.directory,
+            output=workshop.output,
+        )
         changes = rootfs.diff()
     tail = workshop.tail()
     if code:
@@ -282,7 +305,7 @@ def _exec(op: Exec, rootfs: Rootfs, workshop: Workshop) -> Changes:
 
 def _copy(op: Copy, rootfs: Rootfs, maker: _Maker) -> Changes:
     if not op.remotes:
-        return rootfs.copy(op, _source(op, maker))
+        return rootfs.copy(op, _source(op.source, maker))
     written: set[str] = set()
     for part, source in _parts(op, maker):
         written.update(rootfs.copy(part, source).written)
@@ -295,27 +318,39 @@ def _parts(op: Copy, maker: _Maker) -> Iterator[tuple[Copy, SourceTree]]:
     for path in op.paths:
         part, remote = replace(op, paths=(path,), files=(), remotes=()), remotes.get(path)
         if remote is None:
-            yield part, _source(op, maker)
+            yield part, _source(op.source, maker)
         elif isinstance(remote, FromUrl):
             yield replace(part, paths=(literal(remote.name),), unpack=remote.unpack), maker.workshop.contexts.remote(remote)
         else:
             yield replace(part, paths=("/",), unpack=False), maker.workshop.contexts.remote(remote)
     if op.files:
-        yield replace(op, paths=(), remotes=()), _source(op, maker)
+        yield replace(op, paths=(), remotes=()), _source(op.source, maker)
 
 
-def _source(op: Copy, maker: _Maker) -> SourceTree:
-    match op.source:
+def _source(source: CopyFrom, maker: _Maker) -> SourceTree:
+    match source:
         case FromContext():
             return maker.workshop.context
         case FromNamedContext():
-            return maker.workshop.contexts.named_context(op.source.name)
+            return maker.workshop.contexts.named_context(source.name)
         case FromImage():
-            return _image_tree(op.source, maker).as_source()
+            return _image_tree(source, maker).as_source()
         case FromStage():
-            rootfs = maker.finished[op.source.index].rootfs
+            rootfs = maker.finished[source.index].rootfs
             assert rootfs is not None
             return rootfs.as_source()
+
+
+def _identity(source: CopyFrom, maker: _Maker) -> str:
+    """Tells what a cache mount begins with from what it would have begun with at another time."""
+    match source:
+        case FromStage():
+            image = maker.finished[source.index].image
+        case FromImage():
+            image = maker.workshop.image_of(source.reference, maker.stage.platform)
+        case _:
+            return repr(source)
+    return " ".join(str(layer.diff_id) for layer in image.layers)
 
 
 def _image_tree(source: FromImage, maker: _Maker) -> Rootfs:

@@ -10,15 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields
 from typing import Any, NoReturn, TypeVar
 
+from builder import govalues
 from builder.errors import UsageError
 from builder.options import Flag
 
 Table = TypeVar("Table")
 
-# strconv.ParseBool of Go
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _NEGATION = "--@not-"  # argparse's own spelling of `--flag=false`, which no user can mean
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 class Parser(argparse.ArgumentParser):
@@ -76,11 +74,10 @@ def split_booleans(arguments: Sequence[str], tables: Sequence[type]) -> list[str
 
 def parse_bool(text: str, where: str) -> bool:
     """As Go's ParseBool; raises UsageError on anything else."""
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    raise UsageError(f"invalid boolean {text!r} for {where}", hint="write true or false")
+    try:
+        return govalues.parse_bool(text)
+    except ValueError as error:
+        raise UsageError(f"invalid boolean {text!r} for {where}", hint="write true or false") from error
 
 
 def flag_of(row: Field[Any]) -> Flag:

@@ -6,10 +6,12 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from builder.options import CommonOptions
+from builder.redact import Redactor
 
 _LEVELS = {
     "panic": logging.CRITICAL, "fatal": logging.CRITICAL, "error": logging.ERROR, "warn": logging.WARNING,
@@ -72,15 +74,21 @@ class _JsonFormatter(_Formatter):
 
 
 class RunOutput:
-    """Passes on what RUN commands print as it comes, and keeps the end of it for an error message."""
+    """Passes on what RUN commands print as it comes, without the secrets, and keeps the end of it for an error message."""
 
-    def __init__(self, sink: BinaryIO, options: CommonOptions) -> None:
+    def __init__(self, sink: BinaryIO, options: CommonOptions, *, secrets: Iterable[bytes] = ()) -> None:
         self._sink = sink
+        self._redactor = Redactor(secrets)
         self._quiet = options.progress == "quiet"
         self._json = options.log_format == "json"
         self._tail = b""
 
     def write(self, chunk: bytes) -> None:
+        self._show(self._redactor.feed(chunk))
+
+    def _show(self, chunk: bytes) -> None:
+        if not chunk:
+            return
         self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
         if self._quiet:
             return
@@ -92,6 +100,7 @@ class RunOutput:
         return (json.dumps({"level": "info", "output": text}, ensure_ascii=False) + "\n").encode()
 
     def take_tail(self) -> str:
-        """The last lines since the last call."""
+        """The last lines since the last call; a command has ended."""
+        self._show(self._redactor.flush())
         tail, self._tail = self._tail, b""
         return "\n".join(tail.decode("utf-8", "replace").splitlines()[-10:])

@@ -142,7 +142,7 @@ class TmpfsMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretMount:
-    """A secret of the build as a file at `target`, as the variable `env`, or both; left out if there is none and not `required`."""
+    """A secret as a file at `target`, as the variable `env`, or both; left out if nobody gave it and it isn't `required`."""
 
     id: str
     target: str | None

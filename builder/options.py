@@ -62,6 +62,25 @@ class BuildOptions:
         metavar="KEY=VALUE")
     build_context: tuple[str, ...] = _flag(_REPEAT, "a context that takes the place of a stage, an image or a --from: a directory, "
         "a git or http URL, docker-image://REF, oci-layout://DIR (repeatable)", metavar="NAME=SOURCE")
+    secret: tuple[str, ...] = _flag(_REPEAT, "a secret for RUN --mount=type=secret, from a file or an environment variable "
+        "(repeatable)", metavar="id=ID[,src=FILE|,env=VAR]")
+    ssh: tuple[str, ...] = _flag(_REPEAT, "an ssh agent for RUN --mount=type=ssh: default for $SSH_AUTH_SOCK, a socket, or keys "
+        "(repeatable)", metavar="ID[=SOCKET|=KEY[,KEY]]")
+    add_host: tuple[str, ...] = _flag(_REPEAT, "a line for the /etc/hosts of every RUN (repeatable)", metavar="NAME:ADDRESS")
+    network: str = _flag("default", "the network of a RUN that names none: default and host are this machine's, none is none",
+        metavar="NETWORK")
+    shm_size: str = _flag("64m", "size of /dev/shm", metavar="BYTES")
+    ulimit: tuple[str, ...] = _flag(_REPEAT, "a resource limit for every RUN (repeatable)", metavar="NAME=SOFT[:HARD]")
+    allow: tuple[str, ...] = _flag(_REPEAT, "allow what Dockerfiles may not do by themselves: security.insecure (repeatable)",
+        metavar="ENTITLEMENT")
+    label: tuple[str, ...] = _flag(_REPEAT, "set a label of the image (repeatable)", metavar="KEY=VALUE")
+    target: str = _flag("", "build this stage (name or number), not the last", metavar="STAGE")
+    custom_platform: str = _flag("", "platform to build for, os/architecture[/variant] (default: this machine's)",
+        aliases=("platform", "customPlatform"), metavar="PLATFORM")
+    no_cache: bool = _flag(False, "do not use cached layers (no layer is cached yet)")
+    no_cache_filter: tuple[str, ...] = _flag(_REPEAT, "do not use cached layers for this stage (no layer is cached yet; repeatable)",
+        metavar="STAGE")
+    dry_run: bool = _flag(False, "print the plan, build nothing", aliases=("dryrun",))
     check: bool = _flag(False, "run the build checks only: print their warnings, exit with 1 if there are any")
     check_format: str = _flag("text", "how the checks' warnings are printed", choices=("text", "json"))
     call: str = _flag("build", "build, or tell about the Dockerfile: check, outline or targets, which ,format=json may follow",

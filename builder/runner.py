@@ -6,7 +6,10 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from builder.errors import BuilderError
+from builder.mounting import Mounted
 from builder.ops import PIPES, Exec, Network
+from builder.provisions import Provisions
 from builder.rootfs import Rootfs
 from builder.sandbox import Bind, Process, Sandbox
 from builder.sandbox.contain import HOSTNAME
@@ -21,13 +24,23 @@ def provided(sandbox: Sandbox) -> Mapping[str, bool]:
 
 
 def run(
-    op: Exec, rootfs: Rootfs, *, sandbox: Sandbox, places: Mapping[str, str], directory: Path, output: Callable[[bytes], None]
+    op: Exec,
+    rootfs: Rootfs,
+    mounted: Mounted,
+    *,
+    sandbox: Sandbox,
+    provisions: Provisions,
+    places: Mapping[str, str],
+    directory: Path,
+    output: Callable[[bytes], None],
 ) -> int:
     """Run the command; returns its exit code. `places` says where the `provided` paths are; `directory` is for small files."""
+    if op.insecure and not provisions.insecure:
+        raise BuilderError("security.insecure is not allowed", hint="give --allow security.insecure to masu")
     user = rootfs.user(op.user)
     # The group is a supplementary one too, so that a set-group-id program can't drop it (CVE-2023-25173); so in BuildKit.
     groups = tuple(dict.fromkeys((user.gid, *user.groups)))
-    env = dict(op.env)
+    env = {**dict(op.env), **mounted.env}
     env.setdefault("HOME", user.home)
     process = Process(
         argv=op.argv,
@@ -36,29 +49,33 @@ def run(
         uid=user.uid,
         gid=user.gid,
         groups=groups,
-        isolate_network=op.network is Network.NONE,
+        isolate_network=Network.NONE is (provisions.network if op.network is Network.DEFAULT else op.network),
+        insecure=op.insecure,
+        shm_size=provisions.shm_size,
+        limits=tuple((limit.resource, limit.soft, limit.hard) for limit in provisions.limits),
     )
-    binds = (*_binds(places, directory), *_script(op, places, directory))
-    return sandbox.run(process, root=rootfs.path, places=places, binds=binds, output=output)
+    mounts = (*_network_files(provisions, directory), *_script(op, directory), *mounted.mounts)
+    return sandbox.run(process, root=rootfs.path, places=places, mounts=mounts, output=output)
 
 
-def _binds(places: Mapping[str, str], directory: Path) -> tuple[Bind, ...]:
+def _network_files(provisions: Provisions, directory: Path) -> tuple[Bind, ...]:
     """New copies each time: what one command writes there the next doesn't see, as with docker."""
     try:
         resolv_conf = Path(_RESOLV_CONF).read_bytes()
     except FileNotFoundError:
         resolv_conf = b""
-    texts = {_RESOLV_CONF: resolv_conf, _HOSTS: _HOSTS_TEXT.encode()}
+    hosts = _HOSTS_TEXT + "".join(f"{address}\t{name}\n" for name, address in provisions.hosts)
+    texts = {_RESOLV_CONF: resolv_conf, _HOSTS: hosts.encode()}
     binds = []
     for path, text in texts.items():
         source = directory / path.rpartition("/")[2]
         source.write_bytes(text)
         source.chmod(0o644)
-        binds.append(Bind(source=source, target=places[path]))
+        binds.append(Bind(source=source, target=path))
     return tuple(binds)
 
 
-def _script(op: Exec, places: Mapping[str, str], directory: Path) -> tuple[Bind, ...]:
+def _script(op: Exec, directory: Path) -> tuple[Bind, ...]:
     """The command's own script, alone in a directory that it can't change; the sandbox makes the target in its /dev."""
     if op.script is None:
         return ()
@@ -67,4 +84,4 @@ def _script(op: Exec, places: Mapping[str, str], directory: Path) -> tuple[Bind,
     file = source / op.script.name
     file.write_bytes(op.script.content.encode("utf-8", "surrogateescape"))
     file.chmod(0o755)
-    return (Bind(source=source, target=places["/dev"] + PIPES.removeprefix("/dev"), read_only=True),)
+    return (Bind(source=source, target=PIPES, read_only=True),)

@@ -37,6 +37,10 @@ class State:
     def store(self) -> Path:
         return self.root / "store"
 
+    @property
+    def cache_mounts(self) -> Path:
+        return self.root / "cache-mounts"
+
     @contextmanager
     def working_directory(self) -> Iterator[Path]:
         """A new directory for one build, removed at the end whatever happens."""

@@ -10,8 +10,10 @@ from builder.errors import UsageError
 from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.image.reference import Reference
+from builder.mounting import Mounted
 from builder.ops import Exec
 from builder.options import CommonOptions
+from builder.provisions import Provisions
 from builder.rootfs.plain import PlainRootfs
 from builder.sandbox import choose
 from builder.state import State
@@ -34,7 +36,16 @@ def run_image(name: str, arguments: Sequence[str], common: CommonOptions, env: M
             with layer.blob.open() as stream:
                 rootfs.unpack(stream)
         with rootfs.mountpoints(runner.provided(sandbox)) as places:
-            return runner.run(op, rootfs, sandbox=sandbox, places=places, directory=directory, output=_print)
+            return runner.run(
+                op,
+                rootfs,
+                Mounted(),
+                sandbox=sandbox,
+                provisions=Provisions(),
+                places=places,
+                directory=directory,
+                output=_print,
+            )
 
 
 def _exec(image: Image, arguments: tuple[str, ...]) -> Exec:

@@ -13,13 +13,14 @@ ROOT = Path(__file__).parents[1]
 
 # docs/architecture.md draws the same table. A package counts as one module; `builder` itself has only the version.
 ROWS: tuple[frozenset[str], ...] = (
-    frozenset({"builder", "builder.errors", "builder.options"}),
+    frozenset({"builder", "builder.errors", "builder.options", "builder.govalues", "builder.redact"}),
     frozenset({"builder.image", "builder.ops", "builder.credentials", "builder.process", "builder.log", "builder.state"})
     | {"builder.retry", "builder.web", "builder.giturl", "builder.matcher", "builder.modes"},
     frozenset(
         {"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}
+        | {"builder.provisions", "builder.cache"}
     ),
-    frozenset({"builder.plan", "builder.remotes", "builder.runner", "builder.contexts", "builder.checks"}),
+    frozenset({"builder.plan", "builder.remotes", "builder.mounting", "builder.runner", "builder.contexts", "builder.checks"}),
     frozenset({"builder.executor", "builder.bases", "builder.inputs", "builder.outputs"}),
     frozenset({"builder.build", "builder.trial", "builder.inventory", "builder.review"}),
     frozenset({"builder.cli", "builder.flags", "builder.completion", "builder.__main__"}),
@@ -34,6 +35,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (0, "builder.errors", "builder"),
     (5, "builder.review", "builder.build"),
     (1, "builder.ops", "builder.giturl"),
+    (3, "builder.runner", "builder.mounting"),
     (1, "builder.giturl", "builder.web"),
 }
 

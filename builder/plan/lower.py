@@ -11,9 +11,10 @@ from builder import ops
 from builder.dockerfile import words
 from builder.dockerfile.instructions.copy import Copy
 from builder.dockerfile.instructions.onbuild import OnBuild
+from builder.dockerfile.instructions.run import Run
 from builder.dockerfile.lines import Line
 from builder.dockerfile.parse import Dockerfile, Stage, parse_trigger
-from builder.dockerfile.problem import Problem, suggest
+from builder.dockerfile.problem import Problem, nearest, suggest
 from builder.dockerfile.scope import Instruction, Scope
 from builder.dockerfile.watch import Nobody, Watcher
 from builder.errors import BuilderError, DockerfileError, ImageError, UsageError
@@ -25,6 +26,7 @@ from builder.plan.named import NamedContexts
 from builder.plan.values import Base, ImageBase, Plan, PlannedStage, Scratch, StageBase, Step
 
 _SCRATCH = "scratch"
+_COMMON = ("scratch", "alpine", "busybox", "centos", "debian", "fedora", "golang", "ubuntu")
 _INDEX = re.compile(r"[-+]?[0-9]+")
 BaseConfig = Callable[[str, Platform], Config]
 """(reference as written, platform) → the config of that image."""
@@ -167,9 +169,9 @@ class _Lowering:
         else:
             expressions = self._start(base, stage.origin.line).on_build
         triggers = tuple(parse_trigger(expression, stage.origin.line) for expression in expressions)
-        copies = [item for item in (*triggers, *stage.instructions) if isinstance(item, Copy) and item.source]
+        names = [(item.line, name) for item in (*triggers, *stage.instructions) for name in _sources(item)]
         platform = self.platform if isinstance(base, StageBase) else self._platform(stage)
-        found = [(item.line, self._find_source(item.line, item.source, platform=platform)) for item in copies]
+        found = [(line, self._find_source(line, name, platform=platform)) for line, name in names]
         reads = tuple((line, source.index) for line, source in found if isinstance(source, ops.FromStage))
         return _Needed(stage=stage, base=base, triggers=triggers, reads=reads, context=context)
 
@@ -194,7 +196,7 @@ class _Lowering:
         line = stage.origin.line
         name = self._expand(line, stage.origin.base)
         if not name:
-            hint = "give its variable a value by --build-arg or by ARG above the first FROM"
+            hint = self._similar_arg(line, stage.origin.base) or "give its variable a value by --build-arg or ARG above all FROMs"
             raise line.error(f"base name {stage.origin.base!r} is blank", hint=hint)
         for other in reversed(self.dockerfile.stages[: stage.index]):
             if other.name and other.name == name:
@@ -214,7 +216,15 @@ class _Lowering:
         try:
             return Platform.parse(expanded)
         except ImageError as error:
-            raise line.error(f"invalid platform {expanded!r} from {text!r}", hint=error.hint) from error
+            hint = self._similar_arg(line, text) or error.hint
+            raise line.error(f"invalid platform {expanded!r} from {text!r}", hint=hint) from error
+
+    def _similar_arg(self, line: Line, word: str) -> str:
+        """A hint for the first variable of `word` that has no value, if one of a similar name has."""
+        uses = words.Uses()
+        words.expand(word, self.global_args, escape=line.escape, uses=uses)
+        found = (nearest(name, sorted(self.global_args)) for name in uses.unset)
+        return next((f"did you mean '${name}'?" for name in found if name), "")
 
     def _expand(self, line: Line, word: str) -> str:
         try:
@@ -245,6 +255,8 @@ class _Lowering:
                 config = self.base_config(base.reference, base.platform)
             except BuilderError as error:
                 error.locate(f"{line.location}: FROM {base.reference}")
+                similar = nearest(base.reference, [*(stage.name for stage in self.dockerfile.stages if stage.name), *_COMMON])
+                error.hint = f"did you mean {similar!r}?" if similar else error.hint
                 raise
             self.configs[base] = replace(config, created="", history=(), diff_ids=())
         return self.configs[base]
@@ -285,7 +297,8 @@ class _Lowering:
                 this, that = item.stage.title, needed[source].stage.title
                 if _reaches(needed, source, index):
                     raise line.error(f"circular dependency detected on stage {this!r}")
-                raise line.error(f"cannot copy from stage {that!r}, it needs to be defined before current stage {this!r}")
+                verb = "mount" if line.name == "RUN" else "copy"
+                raise line.error(f"cannot {verb} from stage {that!r}, it needs to be defined before current stage {this!r}")
 
     def _stage(self, item: _Needed, platforms: dict[int, Platform]) -> PlannedStage:
         stage, base = item.stage, item.base
@@ -334,6 +347,13 @@ def _load(context: str, stage: Stage, config: Config) -> Step:
     return Step(text=f"[context {context}]", location=location, op=op, created_by=created_by, config=config)
 
 
+def _sources(instruction: Instruction) -> tuple[str, ...]:
+    """What an instruction says after `from=`."""
+    if isinstance(instruction, Copy):
+        return (instruction.source,) if instruction.source else ()
+    return instruction.sources if isinstance(instruction, Run) else ()
+
+
 def _reaches(needed: Mapping[int, _Needed], start: int, goal: int) -> bool:
     seen: set[int] = set()
     waiting = [start]
@@ -372,6 +392,8 @@ def _texts(op: Op) -> Iterator[str]:
         case ops.Exec():
             yield from (*op.argv, op.cwd, *(text for pair in op.env for text in pair))
             yield op.script.name if op.script else ""
+            yield from (mount.target or "" for mount in op.mounts)
+            yield from (mount.path for mount in op.mounts if isinstance(mount, ops.BindMount | ops.CacheMount))
         case ops.Copy():
             yield from (*op.paths, *(file.name for file in op.files), op.destination)
         case ops.MakeDir():

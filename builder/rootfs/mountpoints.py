@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,10 @@ from builder.rootfs.paths import find, open_root
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mountpoints:
-    """`places` says for each path where it really is: absolute below the root, links resolved; `made` are those made for now."""
+    """`places` says for each path where it really is: absolute below the root, links resolved; `made` are those made for now.
+
+    A path that leads into a directory of another place isn't there: whoever mounts something on that will find the rest there.
+    """
 
     places: Mapping[str, str]
     made: tuple[str, ...]
@@ -23,18 +27,22 @@ class Mountpoints:
 
 @contextmanager
 def mountpoints(root: Path, wanted: Mapping[str, bool]) -> Iterator[Mountpoints]:
-    """While it is entered every path of `wanted` (absolute below `root` → whether it is a directory) exists.
+    """While it is entered every path of `wanted` (absolute below `root` → whether it is a directory) exists, outermost first.
 
     Raises RootfsError when something else is there.
     """
     root_fd = open_root(root)
     made: list[_Made] = []
     try:
-        places = {path: _place(root_fd, path, made, directory=directory) for path, directory in wanted.items()}
+        places: dict[str, str] = {}
+        for path, directory in wanted.items():
+            if not _is_covered(root_fd, path, places.values()):
+                places[path] = _place(root_fd, path, made, directory=directory)
         yield Mountpoints(places=places, made=tuple(item.path for item in made))
     finally:
         for item in reversed(made):
-            item.remove(root_fd)
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # a command has moved what it was in
+                item.remove(root_fd)
         os.close(root_fd)
 
 
@@ -64,6 +72,21 @@ class _Made:
                     return
                 raise
             os.utime(f"/proc/self/fd/{spot.dir_fd}", ns=self._times)
+
+
+def _is_covered(root_fd: int, path: str, places: Collection[str]) -> bool:
+    """Whether something on the way to `path`, links followed, is one of `places` or below it."""
+    parts = path.strip("/").split("/")
+    for count in range(1, len(parts) + 1):
+        try:
+            with find(root_fd, "/".join(parts[:count])) as spot:
+                here = f"/{spot.path}"
+        except OSError:  # it isn't there, so nothing is mounted below it
+            return False
+        is_last = count == len(parts)
+        if any(here.startswith(f"{place}/") or (here == place and not is_last) for place in places):
+            return True
+    return False
 
 
 def _place(root_fd: int, path: str, made: list[_Made], *, directory: bool) -> str:

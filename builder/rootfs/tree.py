@@ -93,9 +93,12 @@ def _entry(status: os.stat_result, name: str, dir_fd: int, owners: Owners) -> En
 
 def look(root_fd: int, path: str, owners: Owners) -> Entry | None:
     """One entry of what `scan` would find; `path` has no links in it. None if there is nothing."""
-    with paths.find(root_fd, path, follow=False) as spot:
-        status = spot.lstat()
-        return None if status is None else _entry(status, spot.name, spot.dir_fd, owners)
+    try:
+        with paths.find(root_fd, path, follow=False) as spot:
+            status = spot.lstat()
+            return None if status is None else _entry(status, spot.name, spot.dir_fd, owners)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def diff(old: Tree, new: Tree, *, ignoring_ctime: Collection[str] = ()) -> Changes:

@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Protocol
 
 from builder.errors import SandboxError, UsageError
+from builder.sandbox.mounts import Bind, File, Mount, Tmpfs, is_directory
+
+__all__ = ["Bind", "File", "Mount", "Mountpoint", "Process", "Sandbox", "Tmpfs", "choose", "is_directory"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """What to run: everything is resolved already. `argv[0]` is looked up in `env`'s PATH below the root."""
+    """What to run: everything is resolved already. `argv[0]` is looked up in `env`'s PATH below the root.
+
+    `insecure`: all capabilities are kept, nothing of /proc and /sys is hidden. `limits` are arguments of setrlimit(2): the
+    resource's number, soft and hard; -1 is no limit. `shm_size` is in bytes.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -24,6 +31,9 @@ class Process:
     gid: int = 0
     groups: tuple[int, ...] = ()
     isolate_network: bool = False
+    insecure: bool = False
+    shm_size: int = 64 << 20
+    limits: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +42,6 @@ class Mountpoint:
 
     path: str
     directory: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bind:
-    """`source`, a path of the host, appears at `target` (absolute, below the root, existing, no symbolic link in it)."""
-
-    source: Path
-    target: str
-    read_only: bool = False
 
 
 class Sandbox(Protocol):
@@ -53,13 +54,23 @@ class Sandbox(Protocol):
         """Why this machine doesn't allow it, found by trying; empty if it does."""
         ...
 
+    def overlays(self, directory: Path) -> bool:
+        """Whether a Bind may have its `upper` below `directory`, found by trying."""
+        ...
+
     def run(
-        self, process: Process, *, root: Path, places: Mapping[str, str], binds: tuple[Bind, ...], output: Callable[[bytes], None]
+        self,
+        process: Process,
+        *,
+        root: Path,
+        places: Mapping[str, str],
+        mounts: tuple[Mount, ...],
+        output: Callable[[bytes], None],
     ) -> int:
         """Run it to its end; returns its exit code (128 + signal number if a signal ended it).
 
-        `places` has for each of `mountpoints` where it really is below `root`; `output` gets what the process
-        prints, as it comes. Raises SandboxError when the process could not be started.
+        `places` has for each of `mountpoints` where it really is below `root`; `mounts` come after them, in order; `output`
+        gets what the process prints, as it comes. Raises SandboxError when the process could not be started.
         """
         ...
 

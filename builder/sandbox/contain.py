@@ -9,12 +9,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
 import socket
 import sys
 from typing import Any, NoReturn
 
 from builder.sandbox import linux
+from builder.sandbox.attach import attach, bind
 
 # BuildKit's name for it: package scripts write the host name into files, and the image should be the same.
 HOSTNAME = "buildkitsandbox"
@@ -97,16 +99,13 @@ def _mount_all(spec: dict[str, Any]) -> None:
     root, places = spec["root"], spec["places"]
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     linux.mount(root, root, None, linux.MS_BIND)
-    _mount_proc(root + places["/proc"])
-    _mount_sys(root + places["/sys"])
-    _mount_dev(root + places["/dev"])
-    for bind in spec["binds"]:
-        if bind["target"].startswith(places["/dev"] + "/"):
-            os.makedirs(root + bind["target"], mode=0o755, exist_ok=True)
-        _bind(bind["source"], root + bind["target"], read_only=bind["read_only"])
+    _mount_proc(root + places["/proc"], insecure=spec["insecure"])
+    _mount_sys(root + places["/sys"], insecure=spec["insecure"])
+    _mount_dev(root + places["/dev"], shm_size=spec["shm_size"])
+    attach(root, spec["mounts"], spec["staging"])
 
 
-def _mount_proc(target: str) -> None:
+def _mount_proc(target: str, *, insecure: bool) -> None:
     safe = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
     try:
         linux.mount("proc", target, "proc", safe)
@@ -114,21 +113,24 @@ def _mount_proc(target: str) -> None:
         # Inside a container whose own /proc is masked, the kernel refuses a new one (mount_too_revealing in fs/namespace.c).
         linux.mount("/proc", target, None, linux.MS_BIND | linux.MS_REC)
         return
+    if insecure:
+        return
     base = target.removesuffix("/proc")
     for path in _READ_ONLY:
         if os.path.exists(base + path):
-            _bind(base + path, base + path, read_only=True)
+            bind(base + path, base + path, flags=linux.MS_RDONLY, recursive=True)
     for path in _MASKED:
         _mask(base + path)
 
 
-def _mount_sys(target: str) -> None:
+def _mount_sys(target: str, *, insecure: bool) -> None:
+    flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC | (0 if insecure else linux.MS_RDONLY)
     try:
-        linux.mount("sysfs", target, "sysfs", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC | linux.MS_RDONLY)
+        linux.mount("sysfs", target, "sysfs", flags)
     except PermissionError:
         # A user namespace that doesn't own the network namespace may only bind what is there.
         linux.mount("/sys", target, None, linux.MS_BIND | linux.MS_REC)
-    for path in _MASKED_SYS:
+    for path in () if insecure else _MASKED_SYS:
         _mask(target.removesuffix("/sys") + path)
 
 
@@ -139,7 +141,7 @@ def _mask(path: str) -> None:
         linux.mount("/dev/null", path, None, linux.MS_BIND)
 
 
-def _mount_dev(target: str) -> None:
+def _mount_dev(target: str, *, shm_size: int) -> None:
     linux.mount("tmpfs", target, "tmpfs", linux.MS_NOSUID | linux.MS_STRICTATIME, "mode=755,size=65536k")
     for name in _DEVICES:
         with open(f"{target}/{name}", "wb"):
@@ -148,7 +150,7 @@ def _mount_dev(target: str) -> None:
         os.symlink(link, f"{target}/{name}")
     safe = linux.MS_NOSUID | linux.MS_NOEXEC
     for name, kind, flags, data in (
-        ("shm", "tmpfs", safe | linux.MS_NODEV, "mode=1777,size=65536k"),
+        ("shm", "tmpfs", safe | linux.MS_NODEV, f"mode=1777,size={shm_size}"),
         ("mqueue", "mqueue", safe | linux.MS_NODEV, None),
     ):
         os.mkdir(f"{target}/{name}")
@@ -159,14 +161,6 @@ def _mount_dev(target: str) -> None:
         linux.mount("devpts", f"{target}/pts", "devpts", safe, f"{options},gid=5")
     except OSError:  # the group tty has no mapping in a user namespace with one id
         linux.mount("devpts", f"{target}/pts", "devpts", safe, options)
-
-
-def _bind(source: str, target: str, *, read_only: bool) -> None:
-    linux.mount(source, target, None, linux.MS_BIND | linux.MS_REC)
-    if read_only:
-        # A remount must repeat the flags that the mount has, or a user namespace gets EPERM (mount_namespaces(7)).
-        kept = os.statvfs(target).f_flag & (linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
-        linux.mount("none", target, None, linux.MS_BIND | linux.MS_REMOUNT | linux.MS_RDONLY | kept)
 
 
 def _enter(root: str) -> None:
@@ -181,11 +175,21 @@ def _exec(spec: dict[str, Any], report: int) -> NoReturn:
     os.umask(0o022)
     os.makedirs(spec["cwd"], exist_ok=True)
     os.chdir(spec["cwd"])
-    linux.drop_bounding_capabilities(_CAPABILITIES)
+    _limit(spec["limits"])
+    if not spec["insecure"]:
+        linux.drop_bounding_capabilities(_CAPABILITIES)
     _become(spec["uid"], spec["gid"], spec["groups"])
     for number in (signal.SIGPIPE, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     _exec_along_path(spec["argv"], spec["env"], report)
+
+
+def _limit(limits: list[list[int]]) -> None:
+    for number, soft, hard in limits:
+        try:
+            resource.setrlimit(number, (soft, hard))
+        except (OSError, ValueError) as error:
+            raise OSError(errno.EPERM, f"can't set resource limit {number} to {soft}:{hard}: {error}") from None
 
 
 def _become(uid: int, gid: int, groups: list[int]) -> None:

@@ -6,6 +6,7 @@ Needs CAP_SYS_ADMIN, as root or inside a user namespace (see userns.py, which an
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -15,7 +16,10 @@ from pathlib import Path
 
 from builder import process as door
 from builder.errors import SandboxError
-from builder.sandbox import Bind, Mountpoint, Process
+from builder.sandbox import Bind, Mount, Mountpoint, Process
+from builder.sandbox.mounts import to_json
+
+log = logging.getLogger(__name__)
 
 _PACKAGE_ROOT = str(Path(__file__).parents[2])
 _START = "import sys; sys.path.insert(0, sys.argv[3]); from builder.sandbox.contain import main; main()"
@@ -30,6 +34,9 @@ class Namespaces:
         Mountpoint(path="/dev", directory=True),
     )
 
+    def __init__(self) -> None:
+        self._overlays: dict[Path, bool] = {}
+
     def unavailable(self) -> str:
         """Runs nothing (`/.`: not executable, exit code 126) in an empty root: whatever the kernel forbids shows up here."""
         with tempfile.TemporaryDirectory(prefix="masu-probe-") as directory:
@@ -38,20 +45,49 @@ class Namespaces:
             places = {mountpoint.path: mountpoint.path for mountpoint in self.mountpoints}
             probe = Process(argv=("/.",), env={}, cwd="/")
             try:
-                self.run(probe, root=Path(directory), places=places, binds=(), output=lambda _: None)
+                self.run(probe, root=Path(directory), places=places, mounts=(), output=lambda _: None)
             except SandboxError as error:
                 return error.message
         return ""
 
+    def overlays(self, directory: Path) -> bool:
+        if directory not in self._overlays:
+            self._overlays[directory] = self._try_overlay(directory)
+        return self._overlays[directory]
+
+    def _try_overlay(self, directory: Path) -> bool:
+        """In a root with nothing but the mount points, as `unavailable` does."""
+        with tempfile.TemporaryDirectory(prefix="masu-probe-", dir=directory) as name:
+            probe = Path(name)
+            for path in ("root", "root/proc", "root/sys", "root/dev", "root/x", "lower", "upper"):
+                (probe / path).mkdir()
+            bind = Bind(source=probe / "lower", target="/x", upper=probe / "upper")
+            places = {mountpoint.path: mountpoint.path for mountpoint in self.mountpoints}
+            process = Process(argv=("/.",), env={}, cwd="/")
+            try:
+                self.run(process, root=probe / "root", places=places, mounts=(bind,), output=lambda _: None)
+            except SandboxError as error:
+                log.debug("no overlayfs in %s: %s", directory, error.message)
+                return False
+        return True
+
     def run(
-        self, process: Process, *, root: Path, places: Mapping[str, str], binds: tuple[Bind, ...], output: Callable[[bytes], None]
+        self,
+        process: Process,
+        *,
+        root: Path,
+        places: Mapping[str, str],
+        mounts: tuple[Mount, ...],
+        output: Callable[[bytes], None],
     ) -> int:
-        spec = asdict(process) | {
-            "root": str(root),
-            "places": dict(places),
-            "binds": [{"source": str(bind.source), "target": bind.target, "read_only": bind.read_only} for bind in binds],
-        }
-        return _contain(json.dumps(spec).encode("utf-8", "surrogateescape"), output)
+        with tempfile.TemporaryDirectory(prefix="masu-staging-") as staging:
+            spec = asdict(process) | {
+                "root": str(root),
+                "places": dict(places),
+                "mounts": [to_json(mount) for mount in mounts],
+                "staging": staging,
+            }
+            return _contain(json.dumps(spec).encode("utf-8", "surrogateescape"), output)
 
 
 def _contain(spec: bytes, output: Callable[[bytes], None]) -> int:
@@ -86,6 +122,7 @@ def _contain(spec: bytes, output: Callable[[bytes], None]) -> int:
 
 def _memory_file(data: bytes) -> int:
     descriptor = os.memfd_create("masu-spec", os.MFD_CLOEXEC)
-    os.write(descriptor, data)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(data)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor

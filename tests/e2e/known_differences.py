@@ -48,6 +48,8 @@ KNOWN: Mapping[str, tuple[Known, ...]] = {
     "config/the-last-HEALTHCHECK-replaces-the-whole-inherited-one": _healthcheck(2),
     "run/mount-points-in-an-image-from-scratch": _NO_MOUNT_POINTS,
     "stages/scratch-that-gets-a-shell-from-another-stage": _NO_MOUNT_POINTS,
+    "mounts/from-an-image": _NO_MOUNT_POINTS,
+    "mounts/a-tool-from-a-stage-that-the-image-lacks": _NO_MOUNT_POINTS,
     "run/hard-links-to-new-files": (
         Known(heading=_HARD_LINKS, path="/*", field="links"),
         Known(heading=_HARD_LINKS, path="/*", field="layer [345]"),

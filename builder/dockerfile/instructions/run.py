@@ -11,16 +11,17 @@ from builder.dockerfile.flags import Kind, parse_flags
 from builder.dockerfile.forms import Arguments
 from builder.dockerfile.heredoc import Heredoc, file_name, heredoc_word
 from builder.dockerfile.lines import Line
-from builder.dockerfile.problem import Problem, not_built
+from builder.dockerfile.mounts import SCRATCH, MountFlag
+from builder.dockerfile.problem import Problem
 from builder.dockerfile.scope import Applied, Scope
-from builder.ops import PIPES, Exec, InlineFile, Network
+from builder.ops import PIPES, Exec, InlineFile, Mount, Network, SecretMount, SshMount
 
 _FLAGS = {"mount": Kind.LIST, "network": Kind.ONCE, "security": Kind.ONCE, "device": Kind.LIST}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """`command` is an argv (`shell` false) or the one text for the shell; mounts and devices are as written."""
+    """`command` is an argv (`shell` false) or the one text for the shell."""
 
     form: ClassVar[forms.Form] = staticmethod(forms.json_or_string)
     line: Line
@@ -28,7 +29,7 @@ class Run:
     shell: bool
     heredocs: tuple[Heredoc, ...] = ()
     network: Network = Network.DEFAULT
-    mounts: tuple[str, ...] = ()
+    mounts: tuple[MountFlag, ...] = ()
     security: str = "sandbox"
     devices: tuple[str, ...] = ()
 
@@ -41,13 +42,14 @@ class Run:
             shell=not arguments.json,
             heredocs=line.heredocs,
             network=_network(flags.text("network")),
-            mounts=flags.texts("mount"),
+            mounts=tuple(MountFlag.parse(text) for text in flags.texts("mount")),
             security=_security(flags.text("security")),
             devices=flags.texts("device"),
         )
 
     def apply(self, scope: Scope) -> Applied:
-        self._refuse_unbuilt()
+        if self.devices:
+            raise Problem("RUN --device is for a daemon with CDI devices, and masu has none", hint="leave the flag out")
         command, script = self._inlined()
         argv = (*scope.shell, *command) if self.shell else command
         if not argv:
@@ -61,6 +63,8 @@ class Run:
             user=scope.config.user,
             network=self.network,
             script=script,
+            mounts=self._mounts(scope),
+            insecure=self.security == "insecure",
             location=self.line.location,
         )
         created_by = " ".join(["RUN", *scope.args_text, *argv, "# buildkit"])
@@ -82,13 +86,22 @@ class Run:
         script = InlineFile(name=file_name(first), content=first.body)
         return (normpath(f"{PIPES}/{first.name}"),), script
 
-    def _refuse_unbuilt(self) -> None:
-        if self.mounts:
-            raise not_built("RUN --mount")
-        if self.devices:
-            raise not_built("RUN --device")
-        if self.security != "sandbox":
-            raise not_built(f"RUN --security={self.security}")
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What the mounts say after `from=`."""
+        return tuple(mount.source for mount in self.mounts if mount.source not in ("", SCRATCH))
+
+    def _mounts(self, scope: Scope) -> tuple[Mount, ...]:
+        """In BuildKit's order: by target (llb/exec.go), and after all others secrets, then sockets."""
+        mounts: list[Mount] = []
+        for flag in self.mounts:
+            sockets = sum(isinstance(mount, SshMount) for mount in mounts)
+            mounts.append(flag.apply(self.line, scope, number=sockets))
+        files = sorted(
+            (mount for mount in mounts if not isinstance(mount, SecretMount | SshMount)), key=lambda mount: mount.target
+        )
+        secrets = (mount for mount in mounts if isinstance(mount, SecretMount))
+        return (*files, *secrets, *(mount for mount in mounts if isinstance(mount, SshMount)))
 
 
 def _network(value: str) -> Network:

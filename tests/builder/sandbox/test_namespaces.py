@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import SandboxError, UsageError
-from builder.sandbox import Bind, Process, choose
+from builder.sandbox import Bind, Mount, Process, choose
 from builder.sandbox.namespaces import Namespaces
 from tests.support.busybox import make_root
 
@@ -28,13 +28,13 @@ def root(tmp_path: Path) -> Path:
     return make_root(tmp_path / "root")
 
 
-def run(root: Path, script: str, *, uid: int = 0, groups: tuple[int, ...] = (), binds: tuple[Bind, ...] = (),
+def run(root: Path, script: str, *, uid: int = 0, groups: tuple[int, ...] = (), mounts: tuple[Mount, ...] = (),
         isolate_network: bool = False, cwd: str = "/") -> tuple[int, str]:  # fmt: skip
     process = Process(
         argv=("sh", "-c", script), env={"PATH": "/bin"}, cwd=cwd, uid=uid, gid=uid, groups=groups, isolate_network=isolate_network
     )
     output: list[bytes] = []
-    code = Namespaces().run(process, root=root, places=PLACES, binds=binds, output=output.append)
+    code = Namespaces().run(process, root=root, places=PLACES, mounts=mounts, output=output.append)
     return code, b"".join(output).decode()
 
 
@@ -49,7 +49,7 @@ def test_the_exit_code_is_the_commands_own(root: Path, script: str, code: int) -
 def test_what_cannot_be_executed_says_so(root: Path, argv: tuple[str, ...], code: int) -> None:
     output: list[bytes] = []
     process = Process(argv=argv, env={"PATH": "/bin"}, cwd="/")
-    assert Namespaces().run(process, root=root, places=PLACES, binds=(), output=output.append) == code
+    assert Namespaces().run(process, root=root, places=PLACES, mounts=(), output=output.append) == code
     assert argv[0].encode() in b"".join(output)
 
 
@@ -90,7 +90,7 @@ def test_a_bind_shows_a_host_file_and_can_be_read_only(root: Path, tmp_path: Pat
     (tmp_path / "host").write_text("from outside\n")
     (root / "etc/hosts").touch()
     bind = Bind(source=tmp_path / "host", target="/etc/hosts", read_only=True)
-    code, text = run(root, "cat /etc/hosts; echo no > /etc/hosts", binds=(bind,))
+    code, text = run(root, "cat /etc/hosts; echo no > /etc/hosts", mounts=(bind,))
     assert "from outside" in text
     assert code != 0
     assert (root / "etc/hosts").read_text() == ""
@@ -121,7 +121,7 @@ def test_an_interrupt_kills_everything_inside(root: Path) -> None:
     script = (
         "import os, pathlib; from builder.sandbox import Process; from builder.sandbox.namespaces import Namespaces\n"
         "process = Process(argv=('sh', '-c', 'exec 9>/tmp/alive; echo ready >&9; sleep 4711'), env={'PATH': '/bin'}, cwd='/')\n"
-        f"Namespaces().run(process, root=pathlib.Path({str(root)!r}), places={PLACES!r}, binds=(), output=print)"
+        f"Namespaces().run(process, root=pathlib.Path({str(root)!r}), places={PLACES!r}, mounts=(), output=print)"
     )
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with (root / "tmp/alive").open("rb") as alive:

@@ -1,0 +1,86 @@
+"""The directories of RUN --mount=type=cache, shared among all builds with the same state directory.
+
+Each id has a folder with numbered directories and a lock file for each: who holds the lock works in the directory. What happens
+when others hold it is BuildKit's rule (solver/llbsolver/mounts/mount.go): shared and private take another directory, or a new
+one; locked waits.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import itertools
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from builder.ops import Sharing
+from builder.state import remove_tree
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def cache_directory(root: Path, identity: tuple[str, ...], sharing: Sharing, make: Callable[[Path], None]) -> Iterator[Path]:
+    """A directory for `identity` (its first part is for people to read), held until the context ends.
+
+    One that doesn't exist yet is made by `make`, which gets a path where nothing is.
+    """
+    folder = root / hashlib.sha256(json.dumps(["cache mount 1", *identity]).encode()).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    root.chmod(0o700)
+    lock, number = _locked(folder, sharing, identity[0])
+    try:
+        directory = folder / str(number)
+        _make_once(folder, directory, make)
+        yield directory
+    finally:
+        os.close(lock)
+
+
+def _locked(folder: Path, sharing: Sharing, name: str) -> tuple[int, int]:
+    """The descriptor of a lock that is ours, and its number."""
+    kind = fcntl.LOCK_SH if sharing is Sharing.SHARED else fcntl.LOCK_EX
+    for number in itertools.count():
+        lock = _open(folder / f"{number}.lock")
+        try:
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        except BaseException:
+            os.close(lock)
+            raise
+        else:
+            return lock, number
+        if sharing is Sharing.LOCKED and not (folder / str(number + 1)).exists():
+            break
+    log.info("  waiting for the cache mount %r, which another build has locked", name)
+    lock = _open(folder / "0.lock")
+    try:
+        fcntl.flock(lock, kind)
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock, 0
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _make_once(folder: Path, directory: Path, make: Callable[[Path], None]) -> None:
+    """Others may share the directory's lock, so making it has one of its own; it appears when it is complete."""
+    lock = _open(folder / "make.lock")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if directory.exists():
+            return
+        new = folder / "new"
+        remove_tree(new)  # a build that was killed left it
+        make(new)
+        new.rename(directory)
+    finally:
+        os.close(lock)

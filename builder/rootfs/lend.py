@@ -1,0 +1,101 @@
+"""Part of a tree for a command to look at: where it really is, or a copy of it where the tree itself would show too much."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from builder.errors import ContextError
+from builder.ops import Copy, FromContext
+from builder.rootfs import SourceTree, paths
+from builder.rootfs.plain import PlainRootfs
+from builder.rootfs.wildcards import literal
+
+_NAME = "lent"
+
+
+def lend(source: SourceTree, path: str, *, directory: Path, writable: bool = False) -> Path:
+    """A file or directory of the host that shows `path` (absolute) of `source`, to be used as it is.
+
+    It is below `directory` if it had to be copied, which happens once for a path; with `writable` always and anew. Raises
+    ContextError when there is nothing at `path`.
+    """
+    with paths.opened_root(source.path) as root_fd:
+        found, status = _locate(root_fd, source, path)
+        if not writable and _is_as_it_shall_be(root_fd, source, found, status):
+            return source.path / found
+    number = sum(1 for _ in directory.iterdir()) if writable else 0
+    place = directory / (f"new-{number}" if writable else f"of-{_digest(source, found)}")
+    if not place.exists():
+        _copy(source, found, status, place)
+    return place / _NAME
+
+
+def _digest(source: SourceTree, found: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(os.fsencode(f"{source.path}\0{found}")).hexdigest()
+
+
+def _locate(root_fd: int, source: SourceTree, path: str) -> tuple[str, os.stat_result]:
+    """Without links, and not ignored."""
+    try:
+        with paths.find(root_fd, path) as spot:
+            found, status = spot.path, spot.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        status = None
+    except OSError as error:
+        raise ContextError(f'"{path}": {error.strerror}') from error
+    if status is None:
+        raise ContextError(f'"{path}": not found')
+    if not _is_visible(root_fd, source, found, status):
+        raise ContextError(f'"{path}": not found', hint=f"it is there, but {source.ignore_file} excludes it")
+    return found, status
+
+
+def _is_visible(root_fd: int, source: SourceTree, found: str, status: os.stat_result) -> bool:
+    if not found or not source.ignored(found):
+        return True
+    if not stat.S_ISDIR(status.st_mode) or source.prunes(found):
+        return False
+    return any(not source.ignored(path) for path, _ in _entries(root_fd, found))
+
+
+def _is_as_it_shall_be(root_fd: int, source: SourceTree, found: str, status: os.stat_result) -> bool:
+    """A rootfs is; of a build context nothing may be ignored, belong to anyone but root, or be on another file system."""
+    if source.owners is not None:
+        return True
+
+    def is_good(path: str, item: os.stat_result) -> bool:
+        return (item.st_uid, item.st_gid, item.st_dev) == (0, 0, status.st_dev) and not (path and source.ignored(path))
+
+    return is_good(found, status) and all(is_good(path, item) for path, item in _entries(root_fd, found, status))
+
+
+def _entries(root_fd: int, top: str, status: os.stat_result | None = None) -> Iterator[tuple[str, os.stat_result]]:
+    """What is below a directory; nothing is below anything else."""
+    if status is not None and not stat.S_ISDIR(status.st_mode):
+        return
+    pending = [top]
+    while pending:
+        parent = pending.pop()
+        with paths.opened(paths.open_known(root_fd, parent)) as fd, os.scandir(fd) as entries:
+            for entry in entries:
+                path, item = paths.join(parent, entry.name), entry.stat(follow_symlinks=False)
+                yield path, item
+                if stat.S_ISDIR(item.st_mode):
+                    pending.append(path)
+
+
+def _copy(source: SourceTree, found: str, status: os.stat_result, place: Path) -> None:
+    """As COPY does it; only that a directory gets the mode of the one that it shows, unless that is the root of a context."""
+    place.mkdir(parents=True)
+    op = Copy(source=FromContext(), paths=(literal(f"/{found}"),), destination=f"/{_NAME}")
+    rootfs = PlainRootfs(place)
+    rootfs.copy(op, source)
+    if stat.S_ISDIR(status.st_mode) and (found or source.owners):
+        (place / _NAME).chmod(stat.S_IMODE(status.st_mode))
+        if source.owners:
+            os.chown(place / _NAME, status.st_uid, status.st_gid)
