@@ -166,7 +166,7 @@ Mount = BindMount | CacheMount | TmpfsMount | SecretMount | SshMount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromUrl:
-    """ADD's source is a file fetched by HTTP, called `name`; `checksum` is its digest, or empty. `unpack`: if it is an archive."""
+    """ADD's source is a file fetched by HTTP, called `name`; `checksum` is its digest or empty. `unpack`: if it is an archive."""
 
     url: str
     name: str

@@ -51,7 +51,8 @@ class BuildOptions:
 
     dockerfile: str = _flag("", "path of the Dockerfile, tried as it is, then in the context; - reads standard input "
         "(default Dockerfile in the context)", short="f", aliases=("file",), metavar="PATH")
-    context: str = _flag("", "what COPY and ADD read: a directory, a git URL, an archive by http(s):// or tar://, or - for one on "
+    context: str = _flag("", "what COPY and ADD read: a directory, a git URL, an archive by http(s):// or tar://, or - for "
+        "one on "
         "standard input; also given as an argument (default: the current directory)",
         short="c", metavar="DIR")
     destination: tuple[str, ...] = _flag(_REPEAT, "push the image under this reference (repeatable)", short="d", metavar="REF")
@@ -60,7 +61,8 @@ class BuildOptions:
     no_push: bool = _flag(False, "push nothing", env="KANIKO_NO_PUSH")
     build_arg: tuple[str, ...] = _flag(_REPEAT, "set an ARG; KEY alone takes its value from the environment (repeatable)",
         metavar="KEY=VALUE")
-    build_context: tuple[str, ...] = _flag(_REPEAT, "a context that takes the place of a stage, an image or a --from: a directory, "
+    build_context: tuple[str, ...] = _flag(_REPEAT, "a context that takes the place of a stage, an image or a --from: a "
+        "directory, "
         "a git or http URL, docker-image://REF, oci-layout://DIR (repeatable)", metavar="NAME=SOURCE")
     secret: tuple[str, ...] = _flag(_REPEAT, "a secret for RUN --mount=type=secret, from a file or an environment variable "
         "(repeatable)", metavar="id=ID[,src=FILE|,env=VAR]")
@@ -78,7 +80,7 @@ class BuildOptions:
     custom_platform: str = _flag("", "platform to build for, os/architecture[/variant] (default: this machine's)",
         aliases=("platform", "customPlatform"), metavar="PLATFORM")
     no_cache: bool = _flag(False, "do not use cached layers (no layer is cached yet)")
-    no_cache_filter: tuple[str, ...] = _flag(_REPEAT, "do not use cached layers for this stage (no layer is cached yet; repeatable)",
+    no_cache_filter: tuple[str, ...] = _flag(_REPEAT, "as --no-cache, for this stage alone (repeatable)",
         metavar="STAGE")
     dry_run: bool = _flag(False, "print the plan, build nothing", aliases=("dryrun",))
     check: bool = _flag(False, "run the build checks only: print their warnings, exit with 1 if there are any")

@@ -25,7 +25,10 @@ def run(
     pass_fds: Sequence[int] = (),
     umask: int = -1,
 ) -> Finished:
-    """Run a helper program to its end; `timeout` in seconds, `umask` -1 for our own. Raises BuilderError when it can't run or takes longer."""
+    """Run a helper program to its end; `timeout` in seconds, `umask` -1 for our own.
+
+    Raises BuilderError when it can't run or takes longer.
+    """
     try:
         done = subprocess.run(
             list(argv),
