@@ -30,6 +30,7 @@ from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.outputs import Outputs, deliver
 from builder.plan import BaseConfig, NamedContexts, Plan, lower, render
 from builder.provisions.from_options import provisions_of
+from builder.provisions.secrets import read_secrets
 from builder.remotes import Remote, connect
 from builder.sandbox import choose
 from builder.state import State
@@ -54,6 +55,7 @@ class Prepared:
     image_of: ImageOf
     build_args: Mapping[str, str]
     named: NamedContexts
+    secrets: Mapping[str, bytes]
     contexts: Contexts
     inputs: Inputs
 
@@ -91,7 +93,8 @@ def prepared(options: BuildOptions, registry: RegistryFlags, common: CommonOptio
     local = LayoutStore(state.store)
     build_args, named = _build_args(options, env), NamedContexts.parse(options.build_context)
     with state.working_directory() as directory:
-        contexts = _contexts(directory, named, env)
+        secrets = read_secrets(options.secret, env)
+        contexts = _contexts(directory, named, env, secrets)
         yield Prepared(
             directory=directory,
             local=local,
@@ -99,6 +102,7 @@ def prepared(options: BuildOptions, registry: RegistryFlags, common: CommonOptio
             image_of=cache(Bases(local=local, remote=remote).find),
             build_args=build_args,
             named=named,
+            secrets=secrets,
             contexts=contexts,
             inputs=_inputs(options, contexts, build_args),
         )
@@ -110,7 +114,9 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
     outputs = Outputs.of(options)
     with (
         prepared(options, registry, common, env) as ready,
-        provisions_of(options, env, cache_mounts=State.at(common.state_dir, env).cache_mounts) as provisions,
+        provisions_of(
+            options, env, secrets=ready.secrets, cache_mounts=State.at(common.state_dir, env).cache_mounts
+        ) as provisions,
         ThreadPoolExecutor(1, thread_name_prefix="discard") as discarding,
     ):
         epoch = _epoch(ready.build_args)
@@ -142,14 +148,14 @@ def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOpti
         return render(ready.checked_plan(options))
 
 
-def _contexts(directory: Path, named: NamedContexts, env: Mapping[str, str]) -> Contexts:
+def _contexts(directory: Path, named: NamedContexts, env: Mapping[str, str], secrets: Mapping[str, bytes]) -> Contexts:
     @cache
     def web() -> Web:
         from builder.context.http import Web
 
-        return Web(env, user_agent=f"masu/{__version__}")
+        return Web(env, user_agent=f"masu/{__version__}", secret=secrets.get)
 
-    contexts = Contexts(directory=directory / "contexts", web=web, git=Git(env), named=named.values)
+    contexts = Contexts(directory=directory / "contexts", web=web, git=Git(env, secret=secrets.get), named=named.values)
     contexts.check_named()
     return contexts
 

@@ -12,13 +12,13 @@ from builder.provisions.agents import agents
 from builder.provisions.hosts import parse_hosts
 from builder.provisions.limits import parse_limits, parse_shm_size
 from builder.provisions.rights import allows_insecure, parse_network
-from builder.provisions.secrets import read_secrets
 
 
 @contextmanager
-def provisions_of(options: BuildOptions, env: Mapping[str, str], *, cache_mounts: Path) -> Iterator[Provisions]:
+def provisions_of(
+    options: BuildOptions, env: Mapping[str, str], *, secrets: Mapping[str, bytes], cache_mounts: Path
+) -> Iterator[Provisions]:
     """Agents for ssh keys run as long as it is entered. Raises UsageError."""
-    secrets = read_secrets(options.secret, env)
     with agents(options.ssh, env) as sockets:
         yield Provisions(
             secrets=secrets,
