@@ -12,7 +12,7 @@ _GLANCE = 32
 
 
 class Redactor:
-    """Puts stars for each secret, as it is and without the white space around it, and for the long lines of one with several.
+    """Puts stars for each secret, but not for the white space around it, and for the long lines of one with several.
 
     What may be the beginning of a secret is held back until it is clear.
     """
@@ -48,10 +48,10 @@ class Redactor:
 
 
 def _words(secret: bytes) -> Iterator[bytes]:
-    for word in (secret, secret.strip()):
-        if len(word) >= _LEAST:
-            yield word
-    lines = secret.strip().splitlines()
+    word = secret.strip()
+    if len(word) >= _LEAST:
+        yield word
+    lines = word.splitlines()
     if len(lines) > 1:
         yield from (line.strip() for line in lines if len(line.strip()) >= _LEAST_LINE)
 

@@ -42,7 +42,8 @@ def _op_text(op: Op) -> str:
         case ops.Exec():
             network = "" if op.network is ops.Network.DEFAULT else f" network={op.network.value}"
             script = " with its script" if op.script else ""
-            return f"exec {quote_list(op.argv)} in {op.cwd}{_by(op.user)}{network}{script}"
+            mounts = f" mounts={quote_list([mount.target or '' for mount in op.mounts])}" if op.mounts else ""
+            return f"exec {quote_list(op.argv)} in {op.cwd}{_by(op.user)}{network}{script}{mounts}"
         case ops.MakeDir():
             return f"mkdir {op.path}{_by(op.user)}"
         case ops.Copy():
