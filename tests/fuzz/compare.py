@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz.known import heading
+from tests.fuzz.known import failure_heading, heading
 from tests.support.bases import Bases
 from tests.support.build_case import Built, build_case
 from tests.support.cases import Case
@@ -66,6 +66,8 @@ def _judge(case: Case, docker: Outcome, masu: Built) -> Verdict:
         return Verdict(kind="traceback", text=masu.log[-3000:])
     if docker.image is None and masu.image is None:
         return _judge_failures(docker.log, masu)
+    if docker.image is None and failure_heading(case, docker.log):
+        return Verdict()
     if docker.image is None:
         return Verdict(kind="only docker fails", text=_errors(docker.log))
     if masu.image is None:

@@ -144,8 +144,11 @@ def run(draft: Draft) -> str:
 
 
 def heredoc(draft: Draft) -> str:
-    """COPY or ADD of files that stand in the Dockerfile."""
+    """COPY or ADD of files that stand in the Dockerfile, or a script for RUN."""
     word = draft.pick(("<<{}", "<<-{}", "<<'{}'", '<<"{}"', "<<-'{}'"))
+    if draft.runs and draft.chance(0.4):
+        begin = ["#!/bin/sh"] if draft.chance(0.3) else []
+        return "\n".join([f"RUN {word.format('EOF')}", *begin, *commands.script(draft).split("; "), "EOF"])
     names = draft.some(("EOF", "one.txt", "two", "_3"), 2)
     destination = (
         draft.pick((*draft.stage.directories, "/here")) + "/" if len(names) > 1 or draft.chance(0.5) else draft.new_path()

@@ -26,5 +26,13 @@ def heading(case: Case, difference: Difference) -> str:
     return ""
 
 
+def failure_heading(case: Case, log: str) -> str:
+    """As `heading`, where only docker fails, saying `log`."""
+    missing = re.search(r"failed to solve: lstat (/.*): no such file or directory", log)
+    if missing and re.search(re.escape(missing[1].lstrip("/")) + r"/[^ ]*[*?\[]", case.sections["Dockerfile"]):
+        return "Sources that Docker's client can't ask for"
+    return ""
+
+
 def _is_healthcheck(difference: Difference) -> bool:
     return difference.docker.startswith('"HEALTHCHECK &{') and difference.masu.startswith('"HEALTHCHECK {')

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.generate import case_text, generate
-from tests.fuzz.known import heading
+from tests.fuzz.known import failure_heading, heading
 from tests.fuzz.shrink import shrink
 from tests.support.cases import Case, read_cases
 from tests.support.images import Difference
@@ -84,3 +84,11 @@ def test_what_is_explained_is_told_from_what_is_not(found: Difference, expected:
 def test_hard_links_are_compared_strictly_where_nothing_runs() -> None:
     case = replace(case_of("FROM a\nCOPY hard1 hard2 /\n"))
     assert not heading(case, difference("/hard1", "links"))
+
+
+def test_only_a_wildcard_below_what_is_not_found_explains_that_docker_fails() -> None:
+    log = "ERROR: failed to build: failed to solve: lstat /conf: no such file or directory"
+    expected = failure_heading(case_of("FROM a\nCOPY conf/[a-z]* /b\n"), log)
+    assert f"\n## {expected}\n" in (REPOSITORY / "docs/differences.md").read_text()
+    assert not failure_heading(case_of("FROM a\nCOPY conf/a /b*\n"), log)
+    assert not failure_heading(case_of("FROM a\nCOPY conf/[a-z]* /b\n"), "failed to solve: something else")
