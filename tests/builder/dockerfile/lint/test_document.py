@@ -38,9 +38,9 @@ need the base image are left out for its stages; the others run.
 Options are put together with `;`: `# check=skip=JSONArgsRecommended;error=true`. `--build-arg BUILDKIT_DOCKERFILE_CHECK=skip=…`
 takes the place of the directive in the first lines.
 
-What is found is compared with docker's own checks, Dockerfile by Dockerfile (`tests/e2e/checks`); where docker finds another thing,
-`tests/e2e/known_check_differences.py` says why. One difference is meant: a comment above an instruction counts for every rule,
-in BuildKit not for those that look at the whole file.
+What is found is compared with docker's own checks, Dockerfile by Dockerfile (`tests/e2e/checks`); where docker finds something
+else, `tests/e2e/known_check_differences.py` says why. One difference is meant: a comment above an instruction counts for every
+rule, in BuildKit not for those that look at the whole file.
 
 """
 
