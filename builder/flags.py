@@ -59,13 +59,15 @@ def read(table: type[Table], namespace: argparse.Namespace, env: Mapping[str, st
 def split_booleans(arguments: Sequence[str], tables: Sequence[type]) -> list[str]:
     """`--flag=true` and `--flag=false` as argparse takes them; what follows `--` is left alone."""
     rows = [row for table in tables for row in fields(table) if is_bool(row)]
-    names = {name for row in rows for name in (option_of(row)[2:], *flag_of(row).aliases)}
+    names = {name: flag_of(row).else_to for row in rows for name in (option_of(row)[2:], *flag_of(row).aliases)}
     result: list[str] = []
     for position, argument in enumerate(arguments):
         if argument == "--":
             return [*result, *arguments[position:]]
         name, equals, value = argument.removeprefix("--").partition("=")
-        if argument.startswith("--") and equals and name in names:
+        if argument.startswith("--") and equals and names.get(name) and not govalues.is_bool(value):
+            result += [f"--{names[name]}={part}" for part in value.split(",")]
+        elif argument.startswith("--") and equals and name in names:
             result.append(f"--{name}" if parse_bool(value, f"--{name}") else _NEGATION + name)
         else:
             result.append(argument)

@@ -23,6 +23,11 @@ def parse_bool(text: str) -> bool:
     raise ValueError(f"{text!r} is neither true nor false")
 
 
+def is_bool(text: str) -> bool:
+    """Whether `parse_bool` takes it."""
+    return text in _TRUE or text in _FALSE
+
+
 def parse_size(text: str) -> int:
     """Bytes of `64m`, `1.5 GiB` or `1000`; units are powers of 1024. Raises ValueError."""
     match = _SIZE.fullmatch(text) if text.isascii() and len(text) <= _MOST_DIGITS else None

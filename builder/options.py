@@ -12,7 +12,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """`aliases`: other spellings that stay valid; `env`: a variable with the default; `metavar`: the value's name in the help."""
+    """`aliases`: other spellings that stay valid; `env`: a variable with the default; `metavar`: the value's name in the help.
+
+    `else_to`: the option that gets the value of a boolean one that is neither true nor false.
+    """
 
     help: str
     short: str = ""
@@ -20,6 +23,7 @@ class Flag:
     env: str = ""
     metavar: str = ""
     choices: tuple[str, ...] = ()
+    else_to: str = ""
 
 
 def _flag(default: object, help: str, **details: Any) -> Any:
@@ -79,7 +83,8 @@ class BuildOptions:
     target: str = _flag("", "build this stage (name or number), not the last", metavar="STAGE")
     custom_platform: str = _flag("", "platform to build for, os/architecture[/variant] (default: this machine's)",
         aliases=("platform", "customPlatform"), metavar="PLATFORM")
-    no_cache: bool = _flag(False, "do not use cached layers (no layer is cached yet)")
+    no_cache: bool = _flag(False, "do not use cached layers (no layer is cached yet); =STAGE is --no-cache-filter",
+        else_to="no-cache-filter")
     no_cache_filter: tuple[str, ...] = _flag(_REPEAT, "as --no-cache, for this stage alone (repeatable)",
         metavar="STAGE")
     dry_run: bool = _flag(False, "print the plan, build nothing", aliases=("dryrun",))

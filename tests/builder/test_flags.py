@@ -41,6 +41,8 @@ def parse(*arguments: str, env: dict[str, str] | None = None) -> BuildOptions:
         (("--tarPath=x.tar",), "tar_path", "x.tar"),
         (("--dryrun",), "dry_run", True),
         (("--dryrun=False",), "dry_run", False),
+        (("--no-cache=false",), "no_cache", False),
+        (("--no-cache=one,two", "--no-cache-filter=three"), "no_cache_filter", ("one", "two", "three")),
     ],
 )
 def test_flags_are_read_as_pflag_reads_them(arguments: tuple[str, ...], field: str, value: object) -> None:
