@@ -96,17 +96,19 @@ class Scope:
     def with_config(self, **changes: Any) -> Scope:
         return replace(self, config=replace(self.config, **changes))
 
-    def with_env(self, key: str, value: str) -> Scope:
+    def with_env(self, pairs: Iterable[tuple[str, str]]) -> Scope:
         """ENV: a known key keeps its place in the config."""
-        entry = f"{key}={value}"
-        name, value = _split(entry)
-        env = list(self.config.env)
-        known = [index for index, old in enumerate(env) if _split(old)[0] == name] if name in self.env else []
-        if known:
-            env[known[0]] = entry
-        else:
-            env.append(entry)
-        return replace(self.with_config(env=tuple(env)), env={**self.env, name: value})
+        entries, env = list(self.config.env), dict(self.env)
+        for key, value in pairs:
+            entry = f"{key}={value}"
+            name, value = _split(entry)
+            known = [index for index, old in enumerate(entries) if _split(old)[0] == name] if name in env else []
+            if known:
+                entries[known[0]] = entry
+            else:
+                entries.append(entry)
+            env[name] = value
+        return replace(self.with_config(env=tuple(entries)), env=env)
 
     def with_arg(self, key: str, value: str | None) -> Scope:
         """ARG: None declares it without a value, so that it is unset unless ENV set it."""

@@ -28,8 +28,7 @@ class Env:
 
     def apply(self, scope: Scope) -> Applied:
         pairs = [(scope.expand(self.line, key), scope.expand(self.line, value)) for key, value in self.pairs]
-        for key, value in pairs:
+        for key, _ in pairs:
             if not key:
                 raise blank_name(self.line.name)
-            scope = scope.with_env(key, value)
-        return Applied(scope=scope, created_by=" ".join(["ENV", *(f"{key}={value}" for key, value in pairs)]))
+        return Applied(scope=scope.with_env(pairs), created_by=" ".join(["ENV", *(f"{key}={value}" for key, value in pairs)]))

@@ -36,7 +36,8 @@ class Expose:
     def apply(self, scope: Scope) -> Applied:
         specs = [spec for word in self.ports for spec in scope.expand_words(self.line, word)]
         ports = [port for spec in specs for port in parse_port(spec)]
-        exposed = tuple(sorted({*scope.config.exposed_ports, *ports}))
+        known = scope.config.exposed_ports
+        exposed = tuple(sorted([*known, *(port for port in dict.fromkeys(ports) if port not in known)]))
         return Applied(scope=scope.with_config(exposed_ports=exposed), created_by=f"EXPOSE {gotext.plain_list(ports)}")
 
 
