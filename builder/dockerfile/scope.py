@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, Self
 from builder.dockerfile import words
 from builder.dockerfile.forms import Arguments
 from builder.dockerfile.heredoc import Heredoc
+from builder.dockerfile.layered import Layered
 from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import Problem
 from builder.image.config import DEFAULT_PATH, Config
@@ -36,8 +37,8 @@ class Scope:
     """
 
     config: Config
-    env: Mapping[str, str]
-    args: Mapping[str, str] = field(default_factory=dict)
+    env: Layered
+    args: Layered = field(default_factory=lambda: Layered({}))
     global_args: Mapping[str, str] = field(default_factory=dict)
     build_args: Mapping[str, str] = field(default_factory=dict)
     escape: str = words.DEFAULT_ESCAPE
@@ -58,9 +59,8 @@ class Scope:
             config = replace(config, env=(*config.env, f"PATH={DEFAULT_PATH}"))
         if config.working_dir:
             config = replace(config, working_dir=posixpath.join("/", config.working_dir))
-        env = dict(parent.env) if parent else {}
-        env |= dict(_split(entry) for entry in config.env)
-        return cls(config=replace(config, on_build=()), env=env, args=parent.args if parent else {}, **fields)
+        env = (parent.env if parent else Layered({})).put(dict(_split(entry) for entry in config.env))
+        return cls(config=replace(config, on_build=()), env=env, args=parent.args if parent else Layered({}), **fields)
 
     def expand(self, line: Line, word: str) -> str:
         """`word` of `line` as one word; raises DockerfileError."""
@@ -98,22 +98,26 @@ class Scope:
 
     def with_env(self, pairs: Iterable[tuple[str, str]]) -> Scope:
         """ENV: a known key keeps its place in the config."""
-        entries, env = list(self.config.env), dict(self.env)
+        entries, changed = list(self.config.env), dict[str, str]()
         for key, value in pairs:
             entry = f"{key}={value}"
             name, value = _split(entry)
-            known = [index for index, old in enumerate(entries) if _split(old)[0] == name] if name in env else []
+            known = (
+                [index for index, old in enumerate(entries) if _split(old)[0] == name]
+                if name in self.env or name in changed
+                else []
+            )
             if known:
                 entries[known[0]] = entry
             else:
                 entries.append(entry)
-            env[name] = value
-        return replace(self.with_config(env=tuple(entries)), env=env)
+            changed[name] = value
+        return replace(self.with_config(env=tuple(entries)), env=self.env.put(changed))
 
     def with_arg(self, key: str, value: str | None) -> Scope:
         """ARG: None declares it without a value, so that it is unset unless ENV set it."""
-        env = self.env if value is None else {**self.env, key: value}
-        return replace(self, env=env, args={**self.args, key: value or ""})
+        env = self.env if value is None else self.env.put({key: value})
+        return replace(self, env=env, args=self.args.put({key: value or ""}))
 
     @property
     def shell(self) -> tuple[str, ...]:
