@@ -23,6 +23,8 @@ def heading(case: Case, difference: Difference) -> str:
         return "Hard links to files of a lower layer"
     if runs and any(part.startswith("moved") for part in parts) and _MOVED_FIELDS.fullmatch(field):
         return "Directories of a lower layer that a RUN moves"
+    if field == "mtime" and re.search(r"\bmv ", case.sections["Dockerfile"]):
+        return "Directories of a lower layer that a RUN moves"
     return ""
 
 
@@ -30,6 +32,8 @@ def failure_heading(case: Case, log: str) -> str:
     """As `heading`, where only docker fails, saying `log`."""
     missing = re.search(r"failed to solve: lstat (/.*): no such file or directory", log)
     if missing and re.search(re.escape(missing[1].lstrip("/")) + r"/[^ ]*[*?\[]", case.sections["Dockerfile"]):
+        return "Sources that Docker's client can't ask for"
+    if re.search(r'"/[^"]*[*?\[][^"]*": not found', log):  # a link of such a name: it is sent, what it points to isn't
         return "Sources that Docker's client can't ask for"
     return ""
 

@@ -5,6 +5,7 @@ The engine is the one that `../shared/tools/modern-docker` sets up; without it, 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +30,7 @@ from tests.support.shared import REPOSITORY, shared
 _TOOLS = ("docker", "docker-registry", "skopeo", "debootstrap")
 _SOURCES = ("tests/support/cases.py", "tests/support/images.py", "tests/support/oracle.py")
 _TIMEOUT = 300
+_STOPPING = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,16 +107,35 @@ def start_docker() -> Docker:
     """Start the engine if need be; skips where there can be none."""
     if os.geteuid() != 0:
         pytest.skip("the Docker oracle needs root")
-    for tool in _TOOLS:
-        if not shutil.which(tool):
-            pytest.skip(f"the Docker oracle needs {tool}")
+    for name in _TOOLS:
+        if not shutil.which(name):
+            pytest.skip(f"the Docker oracle needs {name}")
     if not busybox_is_static():
         pytest.skip("the Docker oracle makes its base image from the package busybox-static")
-    other = [os.environ["MODERN_DOCKER_DIR"]] if "MODERN_DOCKER_DIR" in os.environ else []
-    done = subprocess.run([shared("tools/modern-docker"), "start", *other], capture_output=True, text=True)
+    tool = shared("tools/modern-docker")
+    directory = Path(os.environ.get("MODERN_DOCKER_DIR", Path.home() / ".cache/modern-docker"))
+    _give_git(tool, directory)
+    done = subprocess.run([tool, "start", directory], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"modern-docker doesn't start: {done.stderr[-500:]}")
     return Docker(environment=dict(re.findall(r"(DOCKER_\w+)=(\S+)", done.stdout)))
+
+
+def _give_git(tool: Path, directory: Path) -> None:
+    """BuildKit clones with the engine's own git, and looks for it when it starts; without it the git cases are skipped."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (directory / "root/usr/bin/git").exists():
+            return
+        install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends git"
+        subprocess.run([tool, "exec", directory, "sh", "-c", install], capture_output=True, check=False)
+        pid_file = directory / "root/run/modern-docker.pid"
+        running = pid_file.read_text() if pid_file.exists() else ""
+        subprocess.run([tool, "stop", directory], check=False)
+        deadline = time.monotonic() + _STOPPING
+        while running and Path(f"/proc/{running.strip()}").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 @contextmanager
