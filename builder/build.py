@@ -22,6 +22,7 @@ from builder.contexts import Contexts
 from builder.dockerfile.watch import Watcher
 from builder.errors import UsageError
 from builder.executor import ImageOf, Workshop, execute
+from builder.govalues import is_bool, parse_bool
 from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.inputs import Inputs, open_inputs
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TRUE = ("1", "t", "T", "TRUE", "true", "True")  # strconv.ParseBool of Go
 _MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
 
 
@@ -161,7 +161,8 @@ def _contexts(directory: Path, named: NamedContexts, env: Mapping[str, str], sec
 
 
 def _inputs(options: BuildOptions, contexts: Contexts, build_args: Mapping[str, str]) -> Inputs:
-    keep = build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in _TRUE
+    text = build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "")
+    keep = is_bool(text) and parse_bool(text)
     return open_inputs(options, contexts, keep_git_dir=keep, stdin=sys.stdin.buffer)
 
 

@@ -61,8 +61,3 @@ def needs_destination(name: str) -> Problem:
 
 def blank_name(name: str) -> Problem:
     return Problem(f"{name} has a blank name")
-
-
-def not_built(feature: str) -> Problem:
-    """For syntax that is understood but can't be carried out yet."""
-    return Problem(f"{feature} is not supported yet")

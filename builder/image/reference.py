@@ -6,7 +6,7 @@ Grammar: distribution/reference (github.com/distribution/reference, reference.go
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from builder.errors import ImageError
 from builder.image.digest import Digest
@@ -63,9 +63,6 @@ class Reference:
     def name(self) -> str:
         """What a store resolves: the digest if there is one (it wins over the tag), else the tag."""
         return str(self.digest) if self.digest else self.tag or DEFAULT_TAG
-
-    def with_digest(self, digest: Digest) -> Reference:
-        return replace(self, digest=digest)
 
     def __str__(self) -> str:
         return f"{self.repository}{self._suffix}"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from builder.dockerfile.lint.rule import Rule
 from builder.dockerfile.problem import Problem
+from builder.govalues import is_bool, parse_bool
 
 _DIRECTIVE = re.compile(r"check\s*=\s*(.+?)\s*", re.ASCII | re.IGNORECASE)
 _ALL = "all"
-_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,8 @@ class Choice:
                 skip = _names(value)
             elif key == "experimental" and equals:
                 experimental = _names(value)
-            elif key == "error" and value in (*_TRUE, *_FALSE):
-                error = value in _TRUE
+            elif key == "error" and is_bool(value):
+                error = parse_bool(value)
             else:
                 hint = "write skip=RULE,RULE or skip=all, experimental=RULE, error=true, with ';' between them"
                 raise Problem(f"invalid check option {part!r}", hint=hint)
