@@ -285,7 +285,7 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker) -> Changes:
         rootfs.mountpoints({**runner.provided(sandbox), **found.points}) as places,
     ):
         rootfs.snapshot()
-        code = runner.run(
+        outcome = runner.run(
             op,
             rootfs,
             found,
@@ -295,11 +295,11 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker) -> Changes:
             directory=workshop.directory,
             output=workshop.output,
         )
-        changes = rootfs.diff()
+        changes = rootfs.diff(ignoring_ctime=outcome.untouched)
     tail = workshop.tail()
-    if code:
+    if outcome.code:
         said = f"; it printed last:\n{tail}" if tail else ""
-        raise RunError(f"the command failed with exit code {code}{said}", exit_code=code)
+        raise RunError(f"the command failed with exit code {outcome.code}{said}", exit_code=outcome.code)
     return changes
 
 

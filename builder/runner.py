@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from builder.errors import BuilderError
@@ -11,7 +11,7 @@ from builder.mounting import Mounted
 from builder.ops import PIPES, Exec, Network
 from builder.provisions import Provisions
 from builder.rootfs import Rootfs
-from builder.sandbox import Bind, Process, Sandbox
+from builder.sandbox import Bind, Outcome, Output, Process, Sandbox, View
 from builder.sandbox.contain import HOSTNAME
 
 _RESOLV_CONF, _HOSTS = "/etc/resolv.conf", "/etc/hosts"
@@ -32,9 +32,9 @@ def run(
     provisions: Provisions,
     places: Mapping[str, str],
     directory: Path,
-    output: Callable[[bytes], None],
-) -> int:
-    """Run the command; returns its exit code. `places` says where the `provided` paths are; `directory` is for small files."""
+    output: Output,
+) -> Outcome:
+    """Run the command. `places` says where the `provided` paths are; `directory` is for small files."""
     if op.insecure and not provisions.insecure:
         raise BuilderError("security.insecure is not allowed", hint="give --allow security.insecure to masu")
     user = rootfs.user(op.user)
@@ -55,7 +55,8 @@ def run(
         limits=tuple((limit.resource, limit.soft, limit.hard) for limit in provisions.limits),
     )
     mounts = (*_network_files(provisions, directory), *_script(op, directory), *mounted.mounts)
-    return sandbox.run(process, root=rootfs.path, places=places, mounts=mounts, output=output)
+    view = View(root=rootfs.path, places=places, mounts=mounts, beliefs=rootfs.owners)
+    return sandbox.run(process, view, output=output)
 
 
 def _network_files(provisions: Provisions, directory: Path) -> tuple[Bind, ...]:

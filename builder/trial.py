@@ -45,7 +45,7 @@ def run_image(name: str, arguments: Sequence[str], common: CommonOptions, env: M
                 places=places,
                 directory=directory,
                 output=_print,
-            )
+            ).code
 
 
 def _exec(image: Image, arguments: tuple[str, ...]) -> Exec:

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from builder.errors import SandboxError, UsageError
-from builder.sandbox.mounts import Bind, File, Mount, Tmpfs, is_directory
+from builder.sandbox.child import Output
+from builder.sandbox.mounts import Bind, File, Mount, Tmpfs, is_directory, to_json
 
-__all__ = ["Bind", "File", "Mount", "Mountpoint", "Process", "Sandbox", "Tmpfs", "choose", "is_directory"]
+__all__ = [
+    "Beliefs",
+    "Bind",
+    "File",
+    "Mount",
+    "Mountpoint",
+    "Outcome",
+    "Output",
+    "Process",
+    "Sandbox",
+    "Tmpfs",
+    "View",
+    "choose",
+    "is_directory",
+]
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +60,43 @@ class Mountpoint:
     directory: bool
 
 
+class Beliefs(Protocol):
+    """What programs are to believe of the files below a root where the kernel can't store it (rootfs/owner.py has them)."""
+
+    def truth(self, status: os.stat_result, name: int | str, *, dir_fd: int | None = None) -> tuple[int, int, int, int]:
+        """Mode, uid, gid and device number of the file that `status`, from lstat, is about."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What the process sees: the tree at `root`, and `mounts` laid over it in order.
+
+    `places` has for each of the sandbox's mountpoints where it really is below `root`. `beliefs` are for a sandbox that can't
+    change owners; None where the kernel can.
+    """
+
+    root: Path
+    places: Mapping[str, str]
+    mounts: tuple[Mount, ...] = ()
+    beliefs: Beliefs | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """For a sandbox child."""
+        return {"root": str(self.root), "places": dict(self.places), "mounts": [to_json(mount) for mount in self.mounts]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a process ended: `code` is its exit code, 128 + signal number if a signal ended it.
+
+    `untouched` are paths relative to the root whose ctime the sandbox itself has changed, and the process has not.
+    """
+
+    code: int
+    untouched: frozenset[str] = frozenset()
+
+
 class Sandbox(Protocol):
     """One way to run a process inside a directory tree."""
 
@@ -58,20 +111,8 @@ class Sandbox(Protocol):
         """Whether a Bind may have its `upper` below `directory`, found by trying."""
         ...
 
-    def run(
-        self,
-        process: Process,
-        *,
-        root: Path,
-        places: Mapping[str, str],
-        mounts: tuple[Mount, ...],
-        output: Callable[[bytes], None],
-    ) -> int:
-        """Run it to its end; returns its exit code (128 + signal number if a signal ended it).
-
-        `places` has for each of `mountpoints` where it really is below `root`; `mounts` come after them, in order; `output`
-        gets what the process prints, as it comes. Raises SandboxError when the process could not be started.
-        """
+    def run(self, process: Process, view: View, *, output: Output) -> Outcome:
+        """Run it to its end; nothing that it started is left. Raises SandboxError when it could not be started."""
         ...
 
 

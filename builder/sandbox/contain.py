@@ -1,15 +1,11 @@
 """The sandbox child of `namespaces`: reads a specification, makes the namespaces and mounts, runs one process as their init.
 
 It runs as a program of its own (the builder has threads, so it must not fork itself) and imports the stdlib only.
-What goes wrong before the process runs is written to the report descriptor; nothing there means that it ran.
 """
 
 from __future__ import annotations
 
-import errno
-import json
 import os
-import resource
 import signal
 import socket
 import sys
@@ -17,13 +13,10 @@ from typing import Any, NoReturn
 
 from builder.sandbox import linux
 from builder.sandbox.attach import attach, bind
+from builder.sandbox.begin import CAPABILITIES, begin, die_with_parent, exit_code, fail, read_spec
 
 # BuildKit's name for it: package scripts write the host name into files, and the image should be the same.
 HOSTNAME = "buildkitsandbox"
-
-# The capabilities that docker gives a container (moby, oci/caps/defaults.go), by number: CHOWN DAC_OVERRIDE FOWNER FSETID KILL
-# SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP.
-_CAPABILITIES = frozenset({0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31})
 
 # runtime-spec defaults of containerd, oci/spec.go: hidden, and readable only.
 _MASKED = (
@@ -40,25 +33,22 @@ _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tr
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 
 
 def main() -> NoReturn:
-    """Read the specification from descriptor argv[1], report errors to argv[2]; exits with the process's exit code."""
-    with open(int(sys.argv[1]), encoding="utf-8", errors="surrogateescape") as file:
-        spec = json.load(file)
-    report = int(sys.argv[2])
-    os.set_inheritable(report, False)
+    """Read the specification from descriptor argv[1], answer in argv[2]; exits with the process's exit code."""
+    spec, answer = read_spec(int(sys.argv[1])), int(sys.argv[2])
+    os.set_inheritable(answer, False)
     try:
-        _die_with_parent()
+        die_with_parent()
         linux.unshare(_namespaces(spec))
         child = os.fork()
         if child == 0:
-            _be_init(spec, report)
+            _be_init(spec, answer)
     except Exception as error:  # noqa: BLE001 - this program's last boundary: the builder shows what it was
-        _fail(report, error)
-    os.close(report)
-    os._exit(_exit_code(os.waitpid(child, 0)[1]))
+        fail(answer, error)
+    os.close(answer)
+    os._exit(exit_code(os.waitpid(child, 0)[1]))
 
 
 def _namespaces(spec: dict[str, Any]) -> int:
@@ -66,14 +56,7 @@ def _namespaces(spec: dict[str, Any]) -> int:
     return linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | network
 
 
-def _die_with_parent() -> None:
-    parent = os.getppid()
-    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the call
-        os._exit(128 + signal.SIGKILL)
-
-
-def _be_init(spec: dict[str, Any], report: int) -> NoReturn:
+def _be_init(spec: dict[str, Any], answer: int) -> NoReturn:
     """As process 1 of the namespace: set it up, start the process, reap whatever ends, and take all the rest along at the end."""
     try:
         # os.getppid() is 0 from inside, so the race is closed by the parent's own death signal.
@@ -85,14 +68,14 @@ def _be_init(spec: dict[str, Any], report: int) -> NoReturn:
         _enter(spec["root"])
         child = os.fork()
         if child == 0:
-            _exec(spec, report)
+            begin(spec, answer, capabilities=CAPABILITIES)
     except Exception as error:  # noqa: BLE001 - nor may the forked child return into its parent's code
-        _fail(report, error)
-    os.close(report)
+        fail(answer, error)
+    os.close(answer)
     while True:
         pid, status = os.wait()
         if pid == child:
-            os._exit(_exit_code(status))
+            os._exit(exit_code(status))
 
 
 def _mount_all(spec: dict[str, Any]) -> None:
@@ -168,78 +151,3 @@ def _enter(root: str) -> None:
     linux.pivot_root(".", ".")
     linux.umount(".", linux.MNT_DETACH)
     os.chdir("/")
-
-
-def _exec(spec: dict[str, Any], report: int) -> NoReturn:
-    """Become the process: directory, identity, capabilities, environment, then execve(2) along PATH."""
-    os.umask(0o022)
-    os.makedirs(spec["cwd"], exist_ok=True)
-    os.chdir(spec["cwd"])
-    _limit(spec["limits"])
-    if not spec["insecure"]:
-        linux.drop_bounding_capabilities(_CAPABILITIES)
-    _become(spec["uid"], spec["gid"], spec["groups"])
-    for number in (signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    _exec_along_path(spec["argv"], spec["env"], report)
-
-
-def _limit(limits: list[list[int]]) -> None:
-    for number, soft, hard in limits:
-        try:
-            resource.setrlimit(number, (soft, hard))
-        except (OSError, ValueError) as error:
-            raise OSError(errno.EPERM, f"can't set resource limit {number} to {soft}:{hard}: {error}") from None
-
-
-def _become(uid: int, gid: int, groups: list[int]) -> None:
-    try:
-        if groups or os.getgroups():
-            os.setgroups(groups)
-    except PermissionError:
-        # Denied for good in a user namespace that maps one id (user_namespaces(7)), where nobody has other groups.
-        if set(groups) - {gid}:
-            raise OSError(
-                errno.EPERM, f"can't take on the groups {groups} of uid {uid}: this user namespace has one id only"
-            ) from None
-    try:
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
-    except OSError as error:
-        message = f"can't become uid {uid}, gid {gid}: {error.strerror}; does this user namespace map them?"
-        raise OSError(error.errno, message) from None
-
-
-def _exec_along_path(argv: list[str], env: dict[str, str], report: int) -> NoReturn:
-    program = argv[0]
-    path = env.get("PATH", "")
-    candidates = [program] if "/" in program else [os.path.join(folder, program) for folder in path.split(":") if folder]
-    code, problem = _NOT_FOUND, f"no such program in PATH {path!r}" if "/" not in program else "no such file"
-    for candidate in candidates:
-        try:
-            os.execve(candidate, argv, env)
-        except (FileNotFoundError, NotADirectoryError):
-            if os.path.exists(candidate):
-                problem = "its interpreter is missing"
-        except OSError as error:
-            code, problem = _NOT_EXECUTABLE, os.strerror(error.errno or 0)
-    os.write(2, f"exec {program!r}: {problem}\n".encode("utf-8", "surrogateescape"))
-    os.close(report)
-    os._exit(code)
-
-
-def _fail(report: int, error: Exception) -> NoReturn:
-    message = f"{type(error).__name__}: {error}"
-    if isinstance(error, OSError) and error.strerror:
-        message = f"{error.strerror}: {error.filename!r}" if error.filename else error.strerror
-    os.write(report, message.encode("utf-8", "surrogateescape"))
-    os._exit(1)
-
-
-def _exit_code(status: int) -> int:
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
-
-
-if __name__ == "__main__":
-    main()

@@ -5,25 +5,17 @@ Needs CAP_SYS_ADMIN, as root or inside a user namespace (see userns.py, which an
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import sys
 import tempfile
-from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from builder import process as door
 from builder.errors import SandboxError
-from builder.sandbox import Bind, Mount, Mountpoint, Process
-from builder.sandbox.mounts import to_json
+from builder.sandbox import Bind, Mount, Mountpoint, Outcome, Output, Process, View
+from builder.sandbox.child import run_child
 
 log = logging.getLogger(__name__)
-
-_PACKAGE_ROOT = str(Path(__file__).parents[2])
-_START = "import sys; sys.path.insert(0, sys.argv[3]); from builder.sandbox.contain import main; main()"
-_CHUNK = 1 << 16
 
 
 class Namespaces:
@@ -42,10 +34,8 @@ class Namespaces:
         with tempfile.TemporaryDirectory(prefix="masu-probe-") as directory:
             for mountpoint in self.mountpoints:
                 os.mkdir(directory + mountpoint.path)
-            places = {mountpoint.path: mountpoint.path for mountpoint in self.mountpoints}
-            probe = Process(argv=("/.",), env={}, cwd="/")
             try:
-                self.run(probe, root=Path(directory), places=places, mounts=(), output=lambda _: None)
+                self._run_nothing(Path(directory))
             except SandboxError as error:
                 return error.message
         return ""
@@ -62,67 +52,18 @@ class Namespaces:
             for path in ("root", "root/proc", "root/sys", "root/dev", "root/x", "lower", "upper"):
                 (probe / path).mkdir()
             bind = Bind(source=probe / "lower", target="/x", upper=probe / "upper")
-            places = {mountpoint.path: mountpoint.path for mountpoint in self.mountpoints}
-            process = Process(argv=("/.",), env={}, cwd="/")
             try:
-                self.run(process, root=probe / "root", places=places, mounts=(bind,), output=lambda _: None)
+                self._run_nothing(probe / "root", bind)
             except SandboxError as error:
                 log.debug("no overlayfs in %s: %s", directory, error.message)
                 return False
         return True
 
-    def run(
-        self,
-        process: Process,
-        *,
-        root: Path,
-        places: Mapping[str, str],
-        mounts: tuple[Mount, ...],
-        output: Callable[[bytes], None],
-    ) -> int:
+    def _run_nothing(self, root: Path, *mounts: Mount) -> None:
+        places = {mountpoint.path: mountpoint.path for mountpoint in self.mountpoints}
+        self.run(Process(argv=("/.",), env={}, cwd="/"), View(root=root, places=places, mounts=mounts), output=lambda _: None)
+
+    def run(self, process: Process, view: View, *, output: Output) -> Outcome:
         with tempfile.TemporaryDirectory(prefix="masu-staging-") as staging:
-            spec = asdict(process) | {
-                "root": str(root),
-                "places": dict(places),
-                "mounts": [to_json(mount) for mount in mounts],
-                "staging": staging,
-            }
-            return _contain(json.dumps(spec).encode("utf-8", "surrogateescape"), output)
-
-
-def _contain(spec: bytes, output: Callable[[bytes], None]) -> int:
-    """Start contain.py with `spec`, pass its output on and wait for its end; it never outlives this call."""
-    spec_read = _memory_file(spec)
-    report_read, report_write = os.pipe()
-    try:
-        argv = [sys.executable, "-I", "-S", "-c", _START, str(spec_read), str(report_write), _PACKAGE_ROOT]
-        child = door.start(argv, env={"LC_ALL": "C.UTF-8"}, pass_fds=(spec_read, report_write))
-    except BaseException:
-        os.close(report_read)
-        raise
-    finally:
-        os.close(spec_read)
-        os.close(report_write)
-    try:
-        assert child.stdout is not None
-        while chunk := os.read(child.stdout.fileno(), _CHUNK):
-            output(chunk)
-        code = child.wait()
-        problem = os.read(report_read, _CHUNK).decode("utf-8", "replace")
-    finally:
-        child.kill()
-        child.wait()
-        if child.stdout:
-            child.stdout.close()
-        os.close(report_read)
-    if problem:
-        raise SandboxError(problem)
-    return code
-
-
-def _memory_file(data: bytes) -> int:
-    descriptor = os.memfd_create("masu-spec", os.MFD_CLOEXEC)
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(data)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
+            code, _ = run_child("contain", asdict(process) | view.to_json() | {"staging": staging}, output=output)
+        return Outcome(code=code)

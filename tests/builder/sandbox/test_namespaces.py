@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import SandboxError, UsageError
-from builder.sandbox import Bind, Mount, Process, choose
+from builder.sandbox import Bind, Mount, Process, View, choose
 from builder.sandbox.namespaces import Namespaces
 from tests.support.busybox import make_root
 
@@ -34,7 +34,7 @@ def run(root: Path, script: str, *, uid: int = 0, groups: tuple[int, ...] = (), 
         argv=("sh", "-c", script), env={"PATH": "/bin"}, cwd=cwd, uid=uid, gid=uid, groups=groups, isolate_network=isolate_network
     )
     output: list[bytes] = []
-    code = Namespaces().run(process, root=root, places=PLACES, mounts=mounts, output=output.append)
+    code = Namespaces().run(process, View(root=root, places=PLACES, mounts=mounts), output=output.append).code
     return code, b"".join(output).decode()
 
 
@@ -49,7 +49,7 @@ def test_the_exit_code_is_the_commands_own(root: Path, script: str, code: int) -
 def test_what_cannot_be_executed_says_so(root: Path, argv: tuple[str, ...], code: int) -> None:
     output: list[bytes] = []
     process = Process(argv=argv, env={"PATH": "/bin"}, cwd="/")
-    assert Namespaces().run(process, root=root, places=PLACES, mounts=(), output=output.append) == code
+    assert Namespaces().run(process, View(root=root, places=PLACES), output=output.append).code == code
     assert argv[0].encode() in b"".join(output)
 
 
@@ -119,9 +119,9 @@ def test_an_interrupt_kills_everything_inside(root: Path) -> None:
     """The fifo is held open for writing inside: reading it ends only when every process there is gone."""
     os.mkfifo(root / "tmp/alive")
     script = (
-        "import os, pathlib; from builder.sandbox import Process; from builder.sandbox.namespaces import Namespaces\n"
+        "import os, pathlib; from builder.sandbox import Process, View; from builder.sandbox.namespaces import Namespaces\n"
         "process = Process(argv=('sh', '-c', 'exec 9>/tmp/alive; echo ready >&9; sleep 4711'), env={'PATH': '/bin'}, cwd='/')\n"
-        f"Namespaces().run(process, root=pathlib.Path({str(root)!r}), places={PLACES!r}, mounts=(), output=print)"
+        f"Namespaces().run(process, View(root=pathlib.Path({str(root)!r}), places={PLACES!r}), output=print)"
     )
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with (root / "tmp/alive").open("rb") as alive:

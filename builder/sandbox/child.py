@@ -1,0 +1,63 @@
+"""Starts a sandbox child: a Python program of its own, since the builder has threads and must not fork itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from builder import process as door
+from builder.errors import SandboxError
+
+_PACKAGE_ROOT = str(Path(__file__).parents[2])
+_START = "import sys; sys.path.insert(0, sys.argv[3]); from builder.sandbox.{module} import main; main()"
+_CHUNK = 1 << 16
+
+Output = Callable[[bytes], None]
+"""Gets what a process prints, as it comes."""
+
+
+def run_child(module: str, spec: Mapping[str, object], *, output: Output) -> tuple[int, dict[str, Any]]:
+    """Run `main` of this module of the package with `spec`; it never outlives this call.
+
+    Returns its exit code and what it answered. Raises SandboxError with what kept it from running the process.
+    """
+    spec_file = _memory_file(json.dumps(spec).encode("utf-8", "surrogateescape"))
+    try:
+        answer_file = _memory_file(b"")
+        try:
+            argv = [sys.executable, "-I", "-S", "-c", _START.format(module=module)]
+            code = _run([*argv, str(spec_file), str(answer_file), _PACKAGE_ROOT], (spec_file, answer_file), output)
+            answer: dict[str, Any] = json.loads(os.pread(answer_file, os.fstat(answer_file).st_size, 0) or b"{}")
+        finally:
+            os.close(answer_file)
+    finally:
+        os.close(spec_file)
+    if "problem" in answer:
+        raise SandboxError(answer["problem"])
+    return code, answer
+
+
+def _run(argv: list[str], pass_fds: tuple[int, ...], output: Output) -> int:
+    child = door.start(argv, env={"LC_ALL": "C.UTF-8"}, pass_fds=pass_fds)
+    try:
+        assert child.stdout is not None
+        while chunk := os.read(child.stdout.fileno(), _CHUNK):
+            output(chunk)
+        return child.wait()
+    finally:
+        child.terminate()  # for a child that has something to put in order; the others die of it
+        child.wait()
+        if child.stdout:
+            child.stdout.close()
+
+
+def _memory_file(data: bytes) -> int:
+    descriptor = os.memfd_create("masu-sandbox", os.MFD_CLOEXEC)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
