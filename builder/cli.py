@@ -192,6 +192,9 @@ def _pull(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
 
 def _become_root(common: CommonOptions, env: Mapping[str, str]) -> Mapping[str, str]:
     """An ordinary user works in a user namespace of his own, entered before the first thread starts."""
+    from builder import sandbox
+
+    sandbox.mend()
     if os.geteuid() == 0:
         return env
     from builder.sandbox import userns

@@ -91,11 +91,12 @@ class _Job:
 
     def _bind(self, mount: BindMount) -> Bind:
         tree = self.sources.tree(mount.source)
+        if self.sandbox.moves:
+            return Bind(source=lend(tree, mount.path, directory=self._scratch(), writable=True), target=mount.target)
         lent = lend(tree, mount.path, directory=self._directory("lent"))
         if mount.read_only:
             return Bind(source=lent, target=mount.target, read_only=True)
-        scratch = Path(tempfile.mkdtemp(prefix="forgotten-", dir=self.sources.directory))
-        self.stack.callback(remove_tree, scratch)
+        scratch = self._scratch()
         if lent.is_dir() and self.sandbox.overlays(self.sources.directory):
             return Bind(source=lent, target=mount.target, upper=scratch)
         return Bind(source=lend(tree, mount.path, directory=scratch, writable=True), target=mount.target)
@@ -173,6 +174,11 @@ class _Job:
         socket = directory / "agent"
         self.stack.enter_context(relay(agent, socket, mount.access))
         return Bind(source=socket, target=mount.target)
+
+    def _scratch(self) -> Path:
+        scratch = Path(tempfile.mkdtemp(prefix="forgotten-", dir=self.sources.directory))
+        self.stack.callback(remove_tree, scratch)
+        return scratch
 
     def _directory(self, name: str) -> Path:
         directory = self.sources.directory / name

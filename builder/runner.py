@@ -55,7 +55,7 @@ def run(
         limits=tuple((limit.resource, limit.soft, limit.hard) for limit in provisions.limits),
     )
     mounts = (*_network_files(provisions, directory), *_script(op, directory), *mounted.mounts)
-    view = View(root=rootfs.path, places=places, mounts=mounts, beliefs=rootfs.owners)
+    view = View(root=rootfs.path, places=places, mounts=mounts, concealed=provisions.concealed, beliefs=rootfs.owners)
     return sandbox.run(process, view, output=output)
 
 

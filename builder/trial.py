@@ -29,7 +29,7 @@ def run_image(name: str, arguments: Sequence[str], common: CommonOptions, env: M
     state = State.at(common.state_dir, env)
     image = load(LayoutStore(state.store), str(Reference.parse(name)), Platform.host())
     op = _exec(image, tuple(arguments))
-    sandbox = choose(common.sandbox)
+    sandbox = choose(common.sandbox, state.root)
     with state.working_directory() as directory:
         rootfs = PlainRootfs(directory / "root")
         for layer in image.layers:

@@ -40,7 +40,7 @@ class DockerConfig:
         self._variable = (
             _parse(env["DOCKER_AUTH_CONFIG"].encode(), "DOCKER_AUTH_CONFIG") if env.get("DOCKER_AUTH_CONFIG") else None
         )
-        self._files = [_File(path) for path in _paths(env)]
+        self._files = [_File(path) for path in config_files(env)]
         for file in self._files:
             file.refresh()
 
@@ -85,7 +85,8 @@ class _File:
         self._seen = seen
 
 
-def _paths(env: Mapping[str, str]) -> Iterator[Path]:
+def config_files(env: Mapping[str, str]) -> Iterator[Path]:
+    """Where they may be; the first that has an answer counts."""
     directories = [Path(env["DOCKER_CONFIG"])] if env.get("DOCKER_CONFIG") else []
     if env.get("HOME"):
         directories.append(Path(env["HOME"], ".docker"))

@@ -23,7 +23,7 @@ class Provisions:
     """`secrets` and `sockets` (of ssh agents) by id; `hosts` are pairs of name and address; `shm_size` is in bytes.
 
     `network` is for a RUN that names none; `insecure` allows `RUN --security=insecure`; `cache_mounts` holds the directories of
-    cache mounts, None: there can be none.
+    cache mounts, None: there can be none. `concealed` are files of the machine that no command may read.
     """
 
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
@@ -34,3 +34,4 @@ class Provisions:
     limits: tuple[Limit, ...] = ()
     insecure: bool = False
     cache_mounts: Path | None = None
+    concealed: tuple[Path, ...] = ()

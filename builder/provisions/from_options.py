@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from builder.credentials.files import credential_files
 from builder.options import BuildOptions
 from builder.provisions import Provisions
 from builder.provisions.agents import agents
 from builder.provisions.hosts import parse_hosts
 from builder.provisions.limits import parse_limits, parse_shm_size
 from builder.provisions.rights import allows_insecure, parse_network
+from builder.provisions.secrets import secret_files
 
 
 @contextmanager
@@ -29,4 +31,5 @@ def provisions_of(
             limits=parse_limits(options.ulimit),
             insecure=allows_insecure(options.allow),
             cache_mounts=cache_mounts,
+            concealed=(*credential_files(env), *secret_files(options.secret, env)),
         )

@@ -28,6 +28,12 @@ def read_secrets(texts: Iterable[str], env: Mapping[str, str]) -> dict[str, byte
     return {secret.id: _read(secret, env) for secret in secrets}
 
 
+def secret_files(texts: Iterable[str], env: Mapping[str, str]) -> tuple[Path, ...]:
+    """The files that they come from, absolute."""
+    secrets = (_parse(text, env) for text in texts)
+    return tuple(Path(secret.file).absolute() for secret in secrets if not secret.variable)
+
+
 def _parse(text: str, env: Mapping[str, str]) -> _Secret:
     keys = {"id": "", "src": "", "env": "", "type": ""}
     for key, value in _pairs(text):

@@ -72,13 +72,14 @@ class Beliefs(Protocol):
 class View:
     """What the process sees: the tree at `root`, and `mounts` laid over it in order.
 
-    `places` has for each of the sandbox's mountpoints where it really is below `root`. `beliefs` are for a sandbox that can't
-    change owners; None where the kernel can.
+    `places` has for each of the sandbox's mountpoints where it really is below `root`. The files `concealed` lie elsewhere
+    and are none of its business. `beliefs` are for a sandbox that can't change owners; None where the kernel can.
     """
 
     root: Path
     places: Mapping[str, str]
     mounts: tuple[Mount, ...] = ()
+    concealed: tuple[Path, ...] = ()
     beliefs: Beliefs | None = None
 
     def to_json(self) -> dict[str, object]:
@@ -98,13 +99,17 @@ class Outcome:
 
 
 class Sandbox(Protocol):
-    """One way to run a process inside a directory tree."""
+    """One way to run a process inside a directory tree.
+
+    One that `moves` doesn't mount: a Bind's source is renamed to its place for the time being, so it must be the mount's own.
+    """
 
     name: str
     mountpoints: tuple[Mountpoint, ...]
+    moves: bool
 
-    def unavailable(self) -> str:
-        """Why this machine doesn't allow it, found by trying; empty if it does."""
+    def unavailable(self, *, pinned: bool = False) -> str:
+        """Why this machine doesn't allow it, found by trying; empty if it does. `pinned`: the user asks for this one."""
         ...
 
     def overlays(self, directory: Path) -> bool:
@@ -116,30 +121,47 @@ class Sandbox(Protocol):
         ...
 
 
-def _namespaces() -> Sandbox:
+def _namespaces(state: Path) -> Sandbox:
     from builder.sandbox.namespaces import Namespaces
 
     return Namespaces()
 
 
-SANDBOXES: Mapping[str, Callable[[], Sandbox]] = {
+def _takeover(state: Path) -> Sandbox:
+    from builder.sandbox.takeover import Takeover
+
+    return Takeover(state)
+
+
+SANDBOXES: Mapping[str, Callable[[Path], Sandbox]] = {
     "namespaces": _namespaces,
+    "takeover": _takeover,
 }
 
 
-def choose(name: str) -> Sandbox:
-    """The sandbox called `name`, or for `auto` the first that this machine allows. Raises SandboxError with all the reasons."""
+def choose(name: str, state: Path) -> Sandbox:
+    """The sandbox called `name`, or for `auto` the first that this machine allows; `state` is masu's own directory.
+
+    Raises SandboxError with all the reasons.
+    """
     if name != "auto" and name not in SANDBOXES:
         raise UsageError(f"unknown sandbox {name!r}", hint=f"known are auto, {', '.join(SANDBOXES)}")
     reasons: list[str] = []
     for candidate in SANDBOXES if name == "auto" else (name,):
-        sandbox = SANDBOXES[candidate]()
-        reason = sandbox.unavailable()
+        sandbox = SANDBOXES[candidate](state)
+        reason = sandbox.unavailable(pinned=name != "auto")
         if not reason:
             log.info("sandbox %s: chosen%s", candidate, f", since {'; '.join(reasons)}" if reasons else "")
             return sandbox
         reasons.append(f"{candidate}: {reason}")
     raise SandboxError(
         f"no sandbox can run commands here: {'; '.join(reasons)}",
-        hint="run masu as root with CAP_SYS_ADMIN, or as a user who may create user namespaces (sysctl user.max_user_namespaces)",
+        hint="masu doctor tells more; docs/sandboxes.md tells what each of them needs",
     )
+
+
+def mend() -> None:
+    """Put in order what a killed build has left outside its state directory."""
+    from builder.sandbox.takeover import mend
+
+    mend()

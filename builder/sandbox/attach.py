@@ -26,7 +26,7 @@ def attach(root: str, mounts: list[dict[str, Any]], staging: str) -> None:
         kind = mount["kind"]
         directory = kind == "tmpfs" or (kind == "bind" and os.path.isdir(mount["source"]))
         try:
-            place, made = _place(root, mount["target"], directory=directory)
+            place, made = find_place(root, mount["target"], directory=directory)
         except OSError as error:
             raise OSError(error.errno, f"can't make {mount['target']!r} to mount on: {os.strerror(error.errno or 0)}") from error
         try:
@@ -34,7 +34,7 @@ def attach(root: str, mounts: list[dict[str, Any]], staging: str) -> None:
             if kind == "bind":
                 _bind(mount, target)
             elif kind == "tmpfs":
-                _tmpfs(mount, target, made=made)
+                _tmpfs(mount, target, made=bool(made))
             else:
                 if not staged:
                     linux.mount("tmpfs", staging, "tmpfs", _SECRET, "mode=700")
@@ -105,8 +105,8 @@ def _file(mount: dict[str, Any], target: str, staged: str) -> None:
     bind(staged, target, flags=_SECRET | linux.MS_RDONLY)
 
 
-def _place(root: str, path: str, *, directory: bool) -> tuple[int, bool]:
-    """A descriptor of `path` below `root`, made with its parents if missing, and whether it was."""
+def find_place(root: str, path: str, *, directory: bool) -> tuple[int, list[str]]:
+    """A descriptor (O_PATH) of `path` below `root`, made with its parents if missing, and the paths of what was made."""
     fds = [os.open(root, _WALK)]
     try:
         made = _walk(fds, path, directory=directory)
@@ -116,10 +116,11 @@ def _place(root: str, path: str, *, directory: bool) -> tuple[int, bool]:
             os.close(fd)
 
 
-def _walk(fds: list[int], path: str, *, directory: bool) -> bool:
+def _walk(fds: list[int], path: str, *, directory: bool) -> list[str]:
     """Go from `fds`, the way from the root to here, along `path`."""
     pending = _parts(path)
-    links, made = 0, False
+    links = 0
+    made = []
     while pending:
         part = pending.pop()
         if part == "..":
@@ -129,9 +130,9 @@ def _walk(fds: list[int], path: str, *, directory: bool) -> bool:
         try:
             fd = os.open(part, _WALK, dir_fd=fds[-1])
         except FileNotFoundError:
-            made = not pending
             _make(part, fds[-1], directory=directory or bool(pending))
             fd = os.open(part, _WALK, dir_fd=fds[-1])
+            made.append(os.readlink(f"/proc/self/fd/{fd}"))
         if not stat.S_ISLNK(os.fstat(fd).st_mode):
             fds.append(fd)
             continue

@@ -37,13 +37,16 @@ def die_with_parent(number: int = signal.SIGKILL) -> None:
         os._exit(SIGKILLED)
 
 
-def begin(spec: dict[str, Any], answer: int, *, capabilities: frozenset[int]) -> NoReturn:
-    """Become the process: directory, identity, at most these capabilities, environment, then execve(2) along PATH."""
+def begin(spec: dict[str, Any], answer: int, *, capabilities: frozenset[int] | None) -> NoReturn:
+    """Become the process: directory, identity, at most these capabilities, environment, then execve(2) along PATH.
+
+    `capabilities` None: those that there are.
+    """
     os.umask(0o022)
     os.makedirs(spec["cwd"], exist_ok=True)
     os.chdir(spec["cwd"])
     _limit(spec["limits"])
-    if not spec["insecure"]:
+    if capabilities is not None and not spec["insecure"]:
         linux.drop_bounding_capabilities(capabilities)
     _become(spec["uid"], spec["gid"], spec["groups"])
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):

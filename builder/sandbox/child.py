@@ -20,8 +20,10 @@ Output = Callable[[bytes], None]
 """Gets what a process prints, as it comes."""
 
 
-def run_child(module: str, spec: Mapping[str, object], *, output: Output) -> tuple[int, dict[str, Any]]:
-    """Run `main` of this module of the package with `spec`; it never outlives this call.
+def run_child(
+    module: str, spec: Mapping[str, object], *, output: Output, pass_fds: tuple[int, ...] = ()
+) -> tuple[int, dict[str, Any]]:
+    """Run `main` of this module of the package with `spec` and these descriptors; it never outlives this call.
 
     Returns its exit code and what it answered. Raises SandboxError with what kept it from running the process.
     """
@@ -30,7 +32,7 @@ def run_child(module: str, spec: Mapping[str, object], *, output: Output) -> tup
         answer_file = _memory_file(b"")
         try:
             argv = [sys.executable, "-I", "-S", "-c", _START.format(module=module)]
-            code = _run([*argv, str(spec_file), str(answer_file), _PACKAGE_ROOT], (spec_file, answer_file), output)
+            code = _run([*argv, str(spec_file), str(answer_file), _PACKAGE_ROOT], (spec_file, answer_file, *pass_fds), output)
             answer: dict[str, Any] = json.loads(os.pread(answer_file, os.fstat(answer_file).st_size, 0) or b"{}")
         finally:
             os.close(answer_file)

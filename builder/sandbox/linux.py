@@ -26,10 +26,14 @@ MS_PRIVATE = 1 << 18
 MS_STRICTATIME = 1 << 24
 MNT_DETACH = 2
 
+CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 0, 1, 3, 4, 6, 7, 8
+CAP_SYS_CHROOT, CAP_MKNOD = 18, 27
+
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
 _CAP_LIMIT = 64  # the kernel's capability sets are 64 bits wide; reading one it doesn't have fails
 
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "s390x": 217, "ppc64le": 203}
@@ -72,6 +76,13 @@ def prctl(option: int, argument: int = 0) -> int:
     """prctl(2) with one argument."""
     zero = ctypes.c_ulong(0)
     return _check(_libc.prctl(option, ctypes.c_ulong(argument), zero, zero, zero), f"prctl {option}")
+
+
+def effective_capabilities() -> frozenset[int]:
+    """Of this process, by number (proc(5), CapEff)."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        bits = next(int(line.split()[1], 16) for line in file if line.startswith("CapEff:"))
+    return frozenset(number for number in range(_CAP_LIMIT) if bits >> number & 1)
 
 
 def drop_bounding_capabilities(keep: frozenset[int]) -> None:

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 class Namespaces:
     name = "namespaces"
+    moves = False
     mountpoints: tuple[Mountpoint, ...] = (
         Mountpoint(path="/proc", directory=True),
         Mountpoint(path="/sys", directory=True),
@@ -29,7 +30,7 @@ class Namespaces:
     def __init__(self) -> None:
         self._overlays: dict[Path, bool] = {}
 
-    def unavailable(self) -> str:
+    def unavailable(self, *, pinned: bool = False) -> str:
         """Runs nothing (`/.`: not executable, exit code 126) in an empty root: whatever the kernel forbids shows up here."""
         with tempfile.TemporaryDirectory(prefix="masu-probe-") as directory:
             for mountpoint in self.mountpoints:

@@ -146,13 +146,13 @@ def test_a_broken_root_is_a_sandbox_error(tmp_path: Path) -> None:
         run(tmp_path, "true")
 
 
-def test_auto_chooses_what_the_machine_allows() -> None:
-    assert choose("auto").name == "namespaces"
+def test_auto_chooses_what_the_machine_allows(tmp_path: Path) -> None:
+    assert choose("auto", tmp_path).name == "namespaces"
 
 
-def test_an_unknown_sandbox_is_a_usage_error() -> None:
+def test_an_unknown_sandbox_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="jail"):
-        choose("jail")
+        choose("jail", tmp_path)
 
 
 def _all_command_lines() -> bytes:

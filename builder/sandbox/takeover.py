@@ -1,0 +1,178 @@
+"""The `takeover` sandbox: for the time of a RUN the stage's top-level entries take the place of `/`, by renaming.
+
+It needs no namespace, mount or chroot: root with the default capabilities of Docker, containerd, podman or CRI-O will do, in
+masu's own image, where interpreter, loader and libraries lie apart from whatever `/` holds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from builder.errors import SandboxError
+from builder.sandbox import Bind, Mount, Mountpoint, Outcome, Output, Process, View, linux
+from builder.sandbox.child import run_child
+from builder.sandbox.concealed import exposed
+from builder.sandbox.kept import Kept, mount_points
+from builder.sandbox.mounts import to_json
+from builder.sandbox.occupation import Occupation, read_journal
+from builder.sandbox.own import own_directory
+
+log = logging.getLogger(__name__)
+
+_NEEDED = {
+    "CHOWN": linux.CAP_CHOWN,
+    "DAC_OVERRIDE": linux.CAP_DAC_OVERRIDE,
+    "FOWNER": linux.CAP_FOWNER,
+    "SETGID": linux.CAP_SETGID,
+    "SETUID": linux.CAP_SETUID,
+}
+_ALSO_KEPT = ("/busybox",)  # the shell of the debug image: whoever started us may need it
+_HOSTS = "/etc/hosts"
+_HIDEABLE = (
+    "/proc",
+    "/sys",
+    "/dev",
+    "/etc/resolv.conf",
+    _HOSTS,
+    "/etc/hostname",
+)  # a container's own, whatever an image has there
+_HOME = "takeover"
+
+
+class Takeover:
+    name = "takeover"
+    mountpoints: tuple[Mountpoint, ...] = ()
+    moves = True
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._warned: set[str] = set()
+
+    def unavailable(self, *, pinned: bool = False) -> str:
+        own = own_directory()
+        if own is None:
+            return "only in masu's own image, where nothing of masu lies in /usr"
+        if os.geteuid() != 0:
+            return "not root"
+        missing = [name for name, number in _NEEDED.items() if number not in linux.effective_capabilities()]
+        if missing:
+            return f"root lacks the capabilities {', '.join(missing)}"
+        if not pinned and os.path.exists("/usr"):
+            return "this container has a system of its own in /usr (--sandbox takeover moves it aside for each RUN)"
+        return _try(self._state) or _try(own)
+
+    def overlays(self, directory: Path) -> bool:
+        return False
+
+    def run(self, process: Process, view: View, *, output: Output) -> Outcome:
+        _refuse(process)
+        self._warn(view.concealed)
+        home, points = _home(), frozenset(mount_points().values())
+        kept = {*points, str(_own()), str(self._state), *(path for path in _ALSO_KEPT if os.path.exists(path))}
+        with _alone(home) as lock, tempfile.TemporaryDirectory(prefix="staging-", dir=view.root.parent) as staging:
+            spec = asdict(process) | {
+                "root": str(view.root),
+                "mounts": [to_json(mount) for mount in view.mounts if mount.target not in points],
+                "hosts": _hosts_to_add(view.mounts) if _HOSTS in points else [],
+                "staging": staging,
+                "home": str(home),
+                "kept": sorted(kept),
+                "hideable": [*_HIDEABLE, *view.places.values()],
+                "concealed": [str(path) for path in view.concealed],
+                "lock": lock,
+            }
+            code, answer = run_child("occupy", spec, output=output, pass_fds=(lock,))
+        if "conflict" in answer:
+            raise SandboxError(
+                f"the image has {answer['conflict']!r}, where this container has a mount point: a command would see that instead",
+                hint="start the container with that volume elsewhere, or give --sandbox traced",
+            )
+        return Outcome(code=code, untouched=frozenset(answer.get("untouched", ())))
+
+    def _warn(self, paths: tuple[Path, ...]) -> None:
+        for path in exposed(str(path) for path in paths):
+            if path not in self._warned:
+                self._warned.add(path)
+                log.warning(
+                    "commands can read %r: it lies on a volume of this container, where it can't be hidden from them", path
+                )
+
+
+def _hosts_to_add(mounts: tuple[Mount, ...]) -> list[str]:
+    """The lines of --add-host: the container has a file of its own with its own name in it, which has to stay."""
+    sources = [mount.source for mount in mounts if isinstance(mount, Bind) and mount.target == _HOSTS]
+    lines = [line for source in sources for line in source.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if "localhost" not in line.split()]
+
+
+def mend() -> None:
+    """Put back what a killed build has left in `/`. Does nothing while another is at work, which is a healthy one."""
+    own = own_directory()
+    home = own / _HOME if own else None
+    if home is None or os.geteuid() != 0 or read_journal(str(home)) is None:
+        return
+    with open(home / "lock", "rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        journal = read_journal(str(home))
+        if journal is not None:
+            log.warning("a build was killed in this container: putting its files back")
+            Occupation(root=journal["root"], home=str(home), kept=Kept.of(journal["kept"])).leave()
+
+
+def _own() -> Path:
+    own = own_directory()
+    assert own is not None  # `unavailable` has seen to that
+    return own
+
+
+def _home() -> Path:
+    home = _own() / _HOME
+    home.mkdir(mode=0o700, exist_ok=True)
+    return home
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[int]:
+    """A descriptor that holds the lock of `/`, for the child to hold as well: it may outlive us."""
+    lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("waiting for another build in this container to finish its RUN")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _try(directory: Path) -> str:
+    """Whether a directory made here can be renamed into `/`; empty if so."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".masu-probe-", dir=directory) as name:
+            source = Path(name) / "entry"
+            source.mkdir()
+            target = f"/.masu-probe-{os.getpid()}"
+            os.rename(source, target)
+            os.rename(target, source)
+    except OSError as error:
+        return f"nothing can be renamed from {str(directory)!r} into /: {error.strerror}"
+    return ""
+
+
+def _refuse(process: Process) -> None:
+    if process.isolate_network:
+        raise SandboxError("RUN --network=none needs the namespaces sandbox: this container may not make a network namespace")
+    if process.insecure:
+        raise SandboxError("RUN --security=insecure needs the namespaces sandbox: a container can't give more than it has")
