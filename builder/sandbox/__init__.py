@@ -102,11 +102,13 @@ class Sandbox(Protocol):
     """One way to run a process inside a directory tree.
 
     One that `moves` doesn't mount: a Bind's source is renamed to its place for the time being, so it must be the mount's own.
+    `caveat` is what its users should know; mostly nothing.
     """
 
     name: str
     mountpoints: tuple[Mountpoint, ...]
     moves: bool
+    caveat: str
 
     def unavailable(self, *, pinned: bool = False) -> str:
         """Why this machine doesn't allow it, found by trying; empty if it does. `pinned`: the user asks for this one."""
@@ -133,9 +135,16 @@ def _takeover(state: Path) -> Sandbox:
     return Takeover(state)
 
 
+def _chroot(state: Path) -> Sandbox:
+    from builder.sandbox.chroot import Chroot
+
+    return Chroot(state)
+
+
 SANDBOXES: Mapping[str, Callable[[Path], Sandbox]] = {
     "namespaces": _namespaces,
     "takeover": _takeover,
+    "chroot": _chroot,
 }
 
 
@@ -152,12 +161,22 @@ def choose(name: str, state: Path) -> Sandbox:
         reason = sandbox.unavailable(pinned=name != "auto")
         if not reason:
             log.info("sandbox %s: chosen%s", candidate, f", since {'; '.join(reasons)}" if reasons else "")
+            if sandbox.caveat:
+                log.warning("sandbox %s: %s", candidate, sandbox.caveat)
             return sandbox
         reasons.append(f"{candidate}: {reason}")
     raise SandboxError(
         f"no sandbox can run commands here: {'; '.join(reasons)}",
         hint="masu doctor tells more; docs/sandboxes.md tells what each of them needs",
     )
+
+
+def refuse_rights(name: str, process: Process) -> None:
+    """For a sandbox that can't give a process a network of its own, nor more rights than we have. Raises SandboxError."""
+    if process.isolate_network:
+        raise SandboxError(f"RUN --network=none can't be had in the {name} sandbox: it may not make a network namespace")
+    if process.insecure:
+        raise SandboxError(f"RUN --security=insecure can't be had in the {name} sandbox: it can't give more rights than it has")
 
 
 def mend() -> None:

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from builder.errors import SandboxError
-from builder.sandbox import Bind, Mount, Mountpoint, Outcome, Output, Process, View, linux
+from builder.sandbox import Bind, Mount, Mountpoint, Outcome, Output, Process, View, linux, refuse_rights
 from builder.sandbox.child import run_child
 from builder.sandbox.concealed import exposed
 from builder.sandbox.kept import Kept, mount_points
@@ -50,6 +50,7 @@ class Takeover:
     name = "takeover"
     mountpoints: tuple[Mountpoint, ...] = ()
     moves = True
+    caveat = ""
 
     def __init__(self, state: Path) -> None:
         self._state = state
@@ -72,7 +73,7 @@ class Takeover:
         return False
 
     def run(self, process: Process, view: View, *, output: Output) -> Outcome:
-        _refuse(process)
+        refuse_rights(self.name, process)
         self._warn(view.concealed)
         home, points = _home(), frozenset(mount_points().values())
         kept = {*points, str(_own()), str(self._state), *(path for path in _ALSO_KEPT if os.path.exists(path))}
@@ -169,10 +170,3 @@ def _try(directory: Path) -> str:
     except OSError as error:
         return f"nothing can be renamed from {str(directory)!r} into /: {error.strerror}"
     return ""
-
-
-def _refuse(process: Process) -> None:
-    if process.isolate_network:
-        raise SandboxError("RUN --network=none needs the namespaces sandbox: this container may not make a network namespace")
-    if process.insecure:
-        raise SandboxError("RUN --security=insecure needs the namespaces sandbox: a container can't give more than it has")
