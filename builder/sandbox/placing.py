@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -60,31 +61,15 @@ class Placing:
         times = _times(parent)
         aside = f"{self.staging}/hidden-{len(self._undo)}"
         os.rename(place, aside)
-        self._undo.append(lambda: self._restore(aside, place))
-        self._move(thing, place)
+        try:
+            back = _move(thing, place)
+        except BaseException:
+            os.rename(aside, place)
+            raise
         os.utime(parent, ns=times)
+        self._undo.append(partial(_restore, place, aside, back))
         self.touched.add(parent)
         self.hidden.add(place)
-
-    def _move(self, thing: str, place: str) -> None:
-        try:
-            os.rename(thing, place)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            _copy(thing, place)
-            self._undo.append(lambda: _delete(place))
-        else:
-            self._undo.append(lambda: _rename_back(place, thing))
-
-    def _restore(self, aside: str, place: str) -> None:
-        parent = os.path.dirname(place)
-        try:
-            times = _times(parent)
-            os.rename(aside, place)
-        except (FileNotFoundError, NotADirectoryError):  # the command has removed the directory that it lay in
-            return
-        os.utime(parent, ns=times)
 
     def _thing(self, mount: dict[str, Any], place: str) -> str:
         """The path of what is to be shown at `place`."""
@@ -114,12 +99,29 @@ def _times(path: str) -> tuple[int, int]:
     return status.st_atime_ns, status.st_mtime_ns
 
 
-def _rename_back(place: str, thing: str) -> None:
-    """A cache that another build has begun anew meanwhile is empty still: commands run one after the other."""
+def _move(thing: str, place: str) -> str | None:
+    """Rename it there; returns where it goes back to, None for a copy, which a place on another file system (/dev, say) gets."""
     try:
-        os.rename(place, thing)
-    except (FileNotFoundError, NotADirectoryError):  # the command has removed it
-        return
+        os.rename(thing, place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(thing, place)
+        return None
+    return thing
+
+
+def _restore(place: str, aside: str, back: str | None) -> None:
+    """Nothing of it, or a part only, if the command has removed what it saw or the directory that this lay in."""
+    parent = os.path.dirname(place)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        times = _times(parent)
+        if back is None:
+            _delete(place)
+        elif os.path.lexists(place):
+            os.rename(place, back)
+        os.rename(aside, place)
+        os.utime(parent, ns=times)
 
 
 def _remove_made(path: str) -> None:
@@ -138,7 +140,6 @@ def _remove_made(path: str) -> None:
 
 
 def _copy(source: str, target: str) -> None:
-    """For a target on another file system: a kept /dev, say."""
     if os.path.isdir(source):
         shutil.copytree(source, target, symlinks=True)
     else:
