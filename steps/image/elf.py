@@ -1,0 +1,81 @@
+"""Makes programs and shared libraries independent of the distribution they come from.
+
+The kernel starts a program with the loader that the program names, and that loader looks for libraries where the program and
+the libraries say. Both are changed to a directory of our own, and looking anywhere else is turned off (`DF_1_NODEFLIB`): while a
+build runs, `/lib` may belong to another distribution.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder import process
+from builder.errors import BuilderError
+
+_MAGIC = b"\x7fELF"
+_ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+_NEEDED = re.compile(r"=> (/\S+) \(0x")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Libraries:
+    """`directory` is where the loader and the libraries are put; `final` the same directory as programs will see it."""
+
+    directory: Path
+    final: Path
+    loader: Path
+
+    @classmethod
+    def like(cls, program: Path, *, directory: Path, final: Path) -> Libraries:
+        """With the loader of this program. Raises BuilderError when it has none."""
+        return cls(directory=directory, final=final, loader=Path(_patchelf("--print-interpreter", program)))
+
+    def carry(self, files: Iterable[Path]) -> None:
+        """Copy the loader and all the libraries that these programs and libraries need."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for library in sorted({self.loader, *(found for file in files for found in self._needed(file))}):
+            shutil.copyfile(library, self.directory / library.name)
+            (self.directory / library.name).chmod(0o755)
+
+    def _needed(self, file: Path) -> Iterator[Path]:
+        yield from (Path(path) for path in _NEEDED.findall(_run(str(self.loader), "--list", str(file))))
+
+    def bind(self, files: Iterable[Path]) -> None:
+        """Let these programs and libraries use the carried loader and libraries and no others."""
+        loader = f"{self.final}/{self.loader.name}"
+        for file in files:
+            if file.name == self.loader.name:
+                continue
+            arguments = ["--set-interpreter", loader] if has_loader(file) else []
+            _patchelf(*arguments, "--force-rpath", "--set-rpath", str(self.final), "--no-default-lib", file)
+
+
+def elf_files(directory: Path) -> list[Path]:
+    """All programs and libraries below a directory, links not followed."""
+    return sorted(path for path in directory.rglob("*") if path.is_file() and not path.is_symlink() and _is_elf(path))
+
+
+def has_loader(file: Path) -> bool:
+    """Whether it is a program that a loader starts, not a library or a static program."""
+    done = process.run(["patchelf", "--print-interpreter", str(file)], env=_ENV)
+    return done.returncode == 0 and bool(done.stdout.strip())
+
+
+def _is_elf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def _patchelf(*arguments: str | Path) -> str:
+    return _run("patchelf", *(str(argument) for argument in arguments)).strip()
+
+
+def _run(*argv: str) -> str:
+    done = process.run(argv, env=_ENV)
+    if done.returncode:
+        raise BuilderError(f"{' '.join(argv)}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode()

@@ -1,0 +1,80 @@
+"""The step image, built by masu itself from the sources as they are; kept in `.cache/step-image` until they change.
+
+Its first part, the interpreter and the programs, takes a minute and is kept by itself, for it changes seldom.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.support.bases import CACHE
+from tests.support.shared import REPOSITORY
+_DIRECTORY = CACHE / "step-image"
+_DOCKERFILE = ("--file", "steps/image/Dockerfile")
+_RUNTIME_SOURCES = ("steps/image", "builder/__init__.py", "builder/errors.py", "builder/process.py")
+
+
+def step_image(*, debug: bool) -> Path:
+    """The image, with a shell or without, as a docker archive; its name is `masu:test` or `masu:test-debug`.
+
+    Other processes that want it wait. Skips where RUN can't be run or Debian's packages can't be had.
+    """
+    target, name = ("debug", "masu:test-debug") if debug else ("default", "masu:test")
+    _DIRECTORY.mkdir(parents=True, exist_ok=True)
+    with (_DIRECTORY / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        archive = _DIRECTORY / f"{target}-{_key(('builder', 'steps'))}.tar"
+        if not archive.exists():
+            for old in _DIRECTORY.glob(f"{target}-*.tar"):
+                old.unlink()
+            _build("--target", target, "--build-context", f"runtime=docker-image://{_runtime()}", "--destination", name,
+                "--no-push", "--tar-path", f"{archive}.new")  # fmt: skip
+            Path(f"{archive}.new").rename(archive)
+    return archive
+
+
+def _runtime() -> str:
+    """The name of the image's first part in the store of `.cache`."""
+    name = f"step-runtime:{_key(_RUNTIME_SOURCES)}"
+    if name not in _run([sys.executable, "-m", "builder", "ls"]):
+        _run(["scripts/debian-base"])
+        _build("--target", "runtime", "--tag", name)
+    return name
+
+
+def _build(*arguments: str) -> None:
+    certificates = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
+    secret = ["--secret", f"id=ca,src={certificates}"] if certificates else []
+    _run([sys.executable, "-m", "builder", "build", "--progress", "quiet", *_DOCKERFILE, *secret, *arguments, "."])
+
+
+def _run(command: list[str]) -> str:
+    kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TMPDIR")}
+    env = kept | {"MASU_STATE_DIR": str(_DIRECTORY / "state"), "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False, timeout=1200)
+    if done.returncode:
+        pytest.skip(f"the step image can't be built here: {(done.stderr or done.stdout)[-1000:]}")
+    return done.stdout
+
+
+def _key(sources: Iterable[str]) -> str:
+    """Changes when one of these files, or a file of these directories, does."""
+    hasher = hashlib.sha256()
+    for path in sorted(path for source in sources for path in _files(REPOSITORY / source)):
+        data = path.read_bytes()
+        hasher.update(f"{path.relative_to(REPOSITORY)} {path.stat().st_mode:o} {len(data)}\n".encode() + data)
+    return hasher.hexdigest()[:16]
+
+
+def _files(path: Path) -> Iterable[Path]:
+    if path.is_file():
+        return [path]
+    return (file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
