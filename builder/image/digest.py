@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,3 +40,11 @@ class Digest:
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"
+
+
+def chain_ids(diff_ids: Iterable[Digest]) -> Iterator[Digest]:
+    """For each layer, from the lowest on, what names it with all below it (OCI image spec, config.md, "Layer ChainID")."""
+    chain = None
+    for diff_id in diff_ids:
+        chain = diff_id if chain is None else Digest.of(f"{chain} {diff_id}".encode())
+        yield chain

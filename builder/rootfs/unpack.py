@@ -30,8 +30,10 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 Chown = tuple[int, int]
 
 
-def apply_layer(root_fd: int, stream: BinaryIO, owners: Owners, *, diff_id: Digest | None = None) -> None:
+def apply_layer(root_fd: int, stream: BinaryIO, owners: Owners, *, diff_id: Digest | None = None) -> set[str]:
     """Unpack a layer, compressed or not, onto the root; `stream` is read to its end. With `diff_id` the tar's digest is checked.
+
+    Returns the paths between which it made hard links.
 
     Raises RootfsError for a malformed or hostile archive and for a full disk, and whatever reading `stream` raises.
     """
@@ -43,6 +45,7 @@ def apply_layer(root_fd: int, stream: BinaryIO, owners: Owners, *, diff_id: Dige
         applier.finish()
     if diff_id and hasher and hasher.hexdigest() != diff_id.hex:
         raise RootfsError(f"layer has the diff_id {diff_id.algorithm}:{hasher.hexdigest()}, expected {diff_id}")
+    return applier.linked
 
 
 def extract_archive(root_fd: int, directory: str, stream: BinaryIO, owners: Owners, *, chown: Chown | None = None) -> list[str]:
@@ -89,6 +92,7 @@ class _Applier:
         self._stale: list[int] = []  # descriptors to close once the current member is done
         self._mine: set[str] = set()  # paths without links that this archive has made or gone through
         self._times: dict[str, int] = {}  # directory → mtime in nanoseconds, set at the end
+        self.linked: set[str] = set()  # paths that were made hard links, or linked to
 
     @property
     def written(self) -> list[str]:
@@ -203,6 +207,7 @@ class _Applier:
             if status is None or stat.S_ISDIR(status.st_mode):
                 raise RootfsError(f"invalid tar entry {member.name!r}: can't make a hard link to {member.link!r}")
             link = (spot.name, base)
+            self.linked.update((path, spot.path))
             self._replacing(
                 dir_fd, base, lambda: os.link(*link, src_dir_fd=spot.dir_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
             )

@@ -1,0 +1,145 @@
+"""Unpacked layers for overlays: each once, as overlayfs wants it, shared by all stages and builds with one state directory.
+
+A tree belongs to its layer and all below it (by their chain id): what a whiteout or a hard link of a layer does depends on those.
+It is made under another name and then renamed; a lock file for each is held shared by whoever uses the tree, exclusively by who
+makes or removes it, so that what a killed build was making is made anew. Trees outlive no reboot: nobody has waited until they
+were on the disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.image.digest import Digest
+from builder.state import remove_tree
+
+log = logging.getLogger(__name__)
+
+UNUSED_DAYS = 7
+"""Trees that no build has used for so long are removed."""
+
+_FORMAT = "1"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_PAUSE = 0.05  # seconds between two looks at a lock that another build holds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerTree:
+    """`path` is to be a lower directory; `links` are the groups of names of files with several, of all layers so far."""
+
+    path: Path
+    links: tuple[tuple[str, ...], ...]
+
+
+class LayerTrees:
+    """Those of this boot, below `directory`; they are held until `close`. `checkpoint` is called while waiting, and may raise."""
+
+    def __init__(self, directory: Path, *, checkpoint: Callable[[], None] = lambda: None) -> None:
+        boot = _BOOT.read_text(encoding="ascii").strip()
+        self._directory = directory / boot
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._checkpoint = checkpoint
+        self._locks: list[int] = []
+        self._known: dict[str, LayerTree] = {}
+        self._mutex = threading.Lock()
+        for other in directory.iterdir():
+            _prune(other, UNUSED_DAYS * 86400.0 if other.name == boot else 0.0)
+
+    def get(self, chain: Digest, make: Callable[[Path], Iterable[Iterable[str]]]) -> LayerTree:
+        """The tree of that name. Raises what `make` raises.
+
+        One that isn't there is made by `make`: it gets an empty directory, leaves `tree` in it, and returns the links.
+        """
+        name = f"{chain.hex}-{_FORMAT}"
+        with self._mutex:
+            if name in self._known:
+                return self._known[name]
+        directory = self._directory / name
+        lock = self._acquire(name, fcntl.LOCK_SH)
+        try:
+            if not directory.exists():
+                os.close(lock)
+                lock = self._acquire(name, fcntl.LOCK_EX)
+                if not directory.exists():
+                    _make(directory, make)
+            os.utime(lock)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            tree = _read(directory)
+        except BaseException:
+            os.close(lock)
+            raise
+        with self._mutex:
+            self._locks.append(lock)
+            self._known[name] = tree
+        return tree
+
+    def has(self, chain: Digest) -> bool:
+        """Whether it is there now. It may be gone a moment later."""
+        return (self._directory / f"{chain.hex}-{_FORMAT}").exists()
+
+    def close(self) -> None:
+        """Let go of all trees."""
+        while self._locks:
+            os.close(self._locks.pop())
+
+    def _acquire(self, name: str, kind: int) -> int:
+        """A descriptor of the lock file that has this lock, and that nobody has removed meanwhile."""
+        path = self._directory / f"{name}.lock"
+        while True:
+            self._checkpoint()
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
+                if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
+                    return lock
+            except BlockingIOError:
+                time.sleep(_PAUSE)
+            os.close(lock)
+
+
+def _make(directory: Path, make: Callable[[Path], Iterable[Iterable[str]]]) -> None:
+    new = directory.with_suffix(".new")
+    remove_tree(new)  # a build that was killed left it
+    new.mkdir()
+    try:
+        links = [sorted(group) for group in make(new)]
+        (new / "links").write_bytes(json.dumps(links).encode())
+        new.rename(directory)
+    except BaseException:
+        remove_tree(new)
+        raise
+
+
+def _read(directory: Path) -> LayerTree:
+    links = json.loads((directory / "links").read_bytes())
+    return LayerTree(path=directory / "tree", links=tuple(tuple(group) for group in links))
+
+
+def _prune(directory: Path, age: float) -> None:
+    """Remove what nobody holds and nobody has used for `age` seconds, and what killed builds were making."""
+    for path in directory.glob("*.lock"):
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_tree(path.with_suffix(".new"))
+            if os.fstat(lock).st_mtime <= time.time() - age:
+                log.debug("removing an unpacked layer that nobody uses: %s", path.stem)
+                remove_tree(path.with_suffix(""))
+                path.unlink(missing_ok=True)
+        except BlockingIOError:  # it is in use
+            continue
+        finally:
+            os.close(lock)
+    if age == 0 and not any(directory.iterdir()):
+        directory.rmdir()
