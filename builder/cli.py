@@ -94,7 +94,7 @@ def _parser(name: str) -> flags.Parser:
 
 
 def _usage(label: str, nargs: str | None) -> str:
-    return {"?": f"[{label}]", "...": f"[{label}...]"}.get(nargs or "", label)
+    return {"?": f"[{label}]", "*": f"[{label}...]", "...": f"[{label}...]"}.get(nargs or "", label)
 
 
 def _common(arguments: argparse.Namespace, env: Mapping[str, str]) -> CommonOptions:
@@ -113,7 +113,7 @@ def _build(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     call, form = _call(options)
     if call != "build":
         return _review(call, form, options, arguments, env)
-    env = _become_root(common, env)
+    _prepare(env)
     if options.dry_run:
         print(show_plan(options, registry, common, env), end="")  # noqa: T201 - what was asked for
         return 0
@@ -171,7 +171,7 @@ def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     from builder.trial import run_image
 
     common = _common(arguments, env)
-    env = _become_root(common, env)
+    _prepare(env)
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     return run_image(arguments.image, command, common, env)
 
@@ -190,25 +190,29 @@ def _pull(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     return 0
 
 
-def _become_root(common: CommonOptions, env: Mapping[str, str]) -> Mapping[str, str]:
-    """An ordinary user works in a user namespace of his own, entered before the first thread starts."""
+def _prepare(env: Mapping[str, str]) -> None:
+    """What must be done before the first thread starts and anything is read."""
     from builder import sandbox
 
     sandbox.mend()
-    if os.geteuid() == 0:
-        return env
+    if os.geteuid() != 0:
+        _become_root(env)
+    sandbox.guard()
+
+
+def _become_root(env: Mapping[str, str]) -> None:
+    """An ordinary user works in a user namespace of his own."""
     from builder.sandbox import userns
 
     try:
         count = userns.enter(env)
     except BuilderError as error:
         _logger.warning("working without root's rights: %s; RUN and changes of owner may fail", error.message)
-        return env
+        return
     _logger.debug("working in a user namespace with %d ids", count)
     if count == 1:
         _logger.warning("this user has one id only: owners are recorded in the image, but a RUN can't change any")
         _logger.warning("  (install newuidmap and give the user a range in /etc/subuid and /etc/subgid)")
-    return env
 
 
 def _version(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
@@ -226,6 +230,16 @@ def _help(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     lines += [f"  {name:<12}{command.help}" for name, command in COMMANDS.items()]
     print("\n".join([*lines, "", "masu help COMMAND tells the options of one."]))  # noqa: T201
     return 0
+
+
+def _doctor(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    from builder.doctor import examine
+
+    common = _common(arguments, env)
+    _prepare(env)
+    text, usable = examine(arguments.registry, flags.read(RegistryFlags, arguments, env), common, env)
+    print(text, end="")  # noqa: T201 - what was asked for
+    return 0 if usable else 1
 
 
 def _completion(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
@@ -266,6 +280,12 @@ COMMANDS: Mapping[str, Command] = {
         tables=(RegistryFlags, CommonOptions),
         run=_pull,
         arguments=(("IMAGE", None, "its reference"),),
+    ),
+    "doctor": Command(
+        help="tell what this machine allows, and which sandbox a build would use",
+        tables=(RegistryFlags, CommonOptions),
+        run=_doctor,
+        arguments=(("REGISTRY", "*", "hosts to reach; Docker Hub if none is given"),),
     ),
     "completion": Command(
         help="print a completion script for bash, zsh or fish",

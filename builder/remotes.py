@@ -22,28 +22,12 @@ Remote = Callable[[Repository], Store]
 
 def connect(flags: RegistryFlags, env: Mapping[str, str]) -> Remote:
     """A function that gives the store of a repository; all share one transport, so connections and tokens are used again."""
-    certificates = dict(_certificate(text) for text in flags.registry_certificate)
+    _certificates(flags)
     lock = threading.Lock()
 
     @cache
     def transport() -> Transport:
-        from builder.credentials.docker_config import DockerConfig
-        from builder.registry.options import RegistryOptions
-        from builder.registry.transport import Transport
-        from builder.web import proxies_of
-
-        options = RegistryOptions(
-            insecure=flags.insecure,
-            insecure_pull=flags.insecure_pull,
-            insecure_registries=frozenset(flags.insecure_registry),
-            skip_tls_verify=flags.skip_tls_verify,
-            skip_tls_verify_pull=flags.skip_tls_verify_pull,
-            skip_tls_verify_registries=frozenset(flags.skip_tls_verify_registry),
-            certificates=certificates,
-            proxies=proxies_of(env),
-            user_agent=f"masu/{__version__}",
-        )
-        return Transport(options, credentials=(DockerConfig(env),))
+        return transport_of(flags, env)
 
     def remote(repository: Repository) -> Store:
         from builder.registry.repository import RemoteRepository
@@ -52,6 +36,31 @@ def connect(flags: RegistryFlags, env: Mapping[str, str]) -> Remote:
             return RemoteRepository(repository, transport=transport())
 
     return remote
+
+
+def transport_of(flags: RegistryFlags, env: Mapping[str, str]) -> Transport:
+    """The way to registries that the command line and the environment describe. Raises UsageError."""
+    from builder.credentials.docker_config import DockerConfig
+    from builder.registry.options import RegistryOptions
+    from builder.registry.transport import Transport
+    from builder.web import proxies_of
+
+    options = RegistryOptions(
+        insecure=flags.insecure,
+        insecure_pull=flags.insecure_pull,
+        insecure_registries=frozenset(flags.insecure_registry),
+        skip_tls_verify=flags.skip_tls_verify,
+        skip_tls_verify_pull=flags.skip_tls_verify_pull,
+        skip_tls_verify_registries=frozenset(flags.skip_tls_verify_registry),
+        certificates=_certificates(flags),
+        proxies=proxies_of(env),
+        user_agent=f"masu/{__version__}",
+    )
+    return Transport(options, credentials=(DockerConfig(env),))
+
+
+def _certificates(flags: RegistryFlags) -> dict[str, Path]:
+    return dict(_certificate(text) for text in flags.registry_certificate)
 
 
 def _certificate(text: str) -> tuple[str, Path]:

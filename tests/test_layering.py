@@ -22,7 +22,7 @@ ROWS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"builder.plan", "builder.remotes", "builder.mounting", "builder.runner", "builder.contexts", "builder.checks"}),
     frozenset({"builder.executor", "builder.bases", "builder.inputs", "builder.outputs"}),
-    frozenset({"builder.build", "builder.trial", "builder.inventory", "builder.review"}),
+    frozenset({"builder.build", "builder.trial", "builder.inventory", "builder.review", "builder.doctor"}),
     frozenset({"builder.cli", "builder.flags", "builder.completion", "builder.__main__"}),
     frozenset({"steps"}),
 )

@@ -143,6 +143,13 @@ class Transport:
             return self._attempt(request)
         return self.retry.run(lambda: self._attempt(request))
 
+    def reach(self, host: str) -> str:
+        """Where this registry answers, `https://…` or `http://…`, asked once. Raises RegistryError when it doesn't."""
+        try:
+            return self._registry(host, push=False).base
+        except Transient as failed:
+            raise failed.error from failed
+
     def read(self, request: Request, *, limit: int) -> tuple[Answer, bytes]:
         """The expected answer, closed, and its body, of which at most `limit` + 1 bytes are read."""
         return self.retry.run(lambda: self._read(request, limit))

@@ -179,6 +179,13 @@ def refuse_rights(name: str, process: Process) -> None:
         raise SandboxError(f"RUN --security=insecure can't be had in the {name} sandbox: it can't give more rights than it has")
 
 
+def guard() -> None:
+    """Let no command look into this process, where it shares a pid namespace with us: see PR_SET_DUMPABLE in prctl(2)."""
+    from builder.sandbox import linux
+
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+
+
 def mend() -> None:
     """Put in order what a killed build has left outside its state directory."""
     from builder.sandbox.takeover import mend

@@ -67,7 +67,7 @@ class Takeover:
             return f"root lacks the capabilities {', '.join(missing)}"
         if not pinned and os.path.exists("/usr"):
             return "this container has a system of its own in /usr (--sandbox takeover moves it aside for each RUN)"
-        return _try(self._state) or _try(own)
+        return try_renaming(self._state) or try_renaming(own)
 
     def overlays(self, directory: Path) -> bool:
         return False
@@ -157,8 +157,8 @@ def _alone(home: Path) -> Iterator[int]:
         os.close(lock)
 
 
-def _try(directory: Path) -> str:
-    """Whether a directory made here can be renamed into `/`; empty if so."""
+def try_renaming(directory: Path) -> str:
+    """Why a directory made here can't be renamed into `/`; empty if it can."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".masu-probe-", dir=directory) as name:
