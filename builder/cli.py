@@ -39,12 +39,12 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     try:
         return _dispatch(list(argv), env)
     except BuilderError as error:
-        _report(error)
+        report(error)
         return error.exit_code
     except BrokenPipeError:  # whoever read our output has gone
         return 1
     except OSError as error:
-        _report(_from_the_machine(error))
+        report(_from_the_machine(error))
         return 1
     except KeyboardInterrupt:
         return _interrupted("interrupted", _INTERRUPTED)
@@ -107,7 +107,7 @@ def _build(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     options, registry = flags.read(BuildOptions, arguments, env), flags.read(RegistryFlags, arguments, env)
     common = _common(arguments, env)
     if arguments.path:
-        if options.context:
+        if arguments.context:
             raise UsageError("the context is given twice, as an argument and with --context")
         options = replace(options, context=arguments.path)
     call, form = _call(options)
@@ -154,7 +154,7 @@ def _targets(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
 
 def _told(call: str, arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     given = flags.read(ReviewOptions, arguments, env)
-    if arguments.path and given.context:
+    if arguments.path and arguments.context:
         raise UsageError("the context is given twice, as an argument and with --context")
     options = BuildOptions(
         dockerfile=given.dockerfile,
@@ -319,7 +319,8 @@ def _from_the_machine(error: OSError) -> BuilderError:
     return BuilderError(f"{'disk full, ' if full else ''}{what}{where}", hint=hint)
 
 
-def _report(error: BuilderError) -> None:
+def report(error: BuilderError) -> None:
+    """Print it and what to do about it, as everything that can go wrong is shown."""
     sys.stdout.flush()
     sys.stderr.write(f"error: {error.message}\n")
     if error.hint:

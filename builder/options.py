@@ -58,7 +58,7 @@ class BuildOptions:
     context: str = _flag("", "what COPY and ADD read: a directory, a git URL, an archive by http(s):// or tar://, or - for "
         "one on "
         "standard input; also given as an argument (default: the current directory)",
-        short="c", metavar="DIR")
+        short="c", env="MASU_CONTEXT", metavar="DIR")
     destination: tuple[str, ...] = _flag(_REPEAT, "push the image under this reference (repeatable)", short="d", metavar="REF")
     tag: tuple[str, ...] = _flag(_REPEAT, "name the image in the local store (repeatable)", short="t", metavar="REF")
     push: bool = _flag(False, "push the names given with --tag as well")

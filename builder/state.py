@@ -45,7 +45,11 @@ class State:
     def working_directory(self) -> Iterator[Path]:
         """A new directory for one build, removed at the end whatever happens."""
         work = self.root / "work"
-        work.mkdir(parents=True, exist_ok=True)
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            hint = "give --state-dir, or MASU_STATE_DIR, a directory that can be written: on a volume if all else is read-only"
+            raise BuilderError(f"can't keep state in {str(self.root)!r}: {error.strerror}", hint=hint) from error
         _remove_abandoned(work)
         with _locked_directory(work) as directory:
             yield directory

@@ -12,10 +12,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
+from steps import HOME
 from steps.image.elf import Libraries, elf_files
-
-HOME = Path("/kaniko")
-"""Where the directory is in the image: Kaniko's own, which CI files name."""
 
 _PYTHON = Path("/usr/bin/python3.11")
 _GIT = Path("/usr/lib/git-core")

@@ -1,6 +1,6 @@
 """The step image, built by masu itself from the sources as they are; kept in `.cache/step-image` until they change.
 
-Its first part, the interpreter and the programs, takes a minute and is kept by itself, for it changes seldom.
+The parts that take a minute, the interpreter with its programs and the shell, are kept by themselves, for they change seldom.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import pytest
 
 from tests.support.bases import CACHE
 from tests.support.shared import REPOSITORY
+
 _DIRECTORY = CACHE / "step-image"
 _DOCKERFILE = ("--file", "steps/image/Dockerfile")
-_RUNTIME_SOURCES = ("steps/image", "builder/__init__.py", "builder/errors.py", "builder/process.py")
+_PART_SOURCES = ("steps/image", "builder/__init__.py", "builder/errors.py", "builder/process.py")
 
 
 def step_image(*, debug: bool) -> Path:
@@ -35,18 +36,19 @@ def step_image(*, debug: bool) -> Path:
         if not archive.exists():
             for old in _DIRECTORY.glob(f"{target}-*.tar"):
                 old.unlink()
-            _build("--target", target, "--build-context", f"runtime=docker-image://{_runtime()}", "--destination", name,
-                "--no-push", "--tar-path", f"{archive}.new")  # fmt: skip
+            parts = [f"{part}=docker-image://{_part(part)}" for part in (("runtime", "shell") if debug else ("runtime",))]
+            made = [word for part in parts for word in ("--build-context", part)]
+            _build("--target", target, *made, "--destination", name, "--no-push", "--tar-path", f"{archive}.new")
             Path(f"{archive}.new").rename(archive)
     return archive
 
 
-def _runtime() -> str:
-    """The name of the image's first part in the store of `.cache`."""
-    name = f"step-runtime:{_key(_RUNTIME_SOURCES)}"
+def _part(stage: str) -> str:
+    """The name of this stage's image in a store of `.cache`."""
+    name = f"step-{stage}:{_key(_PART_SOURCES)}"
     if name not in _run([sys.executable, "-m", "builder", "ls"]):
         _run(["scripts/debian-base"])
-        _build("--target", "runtime", "--tag", name)
+        _build("--target", stage, "--tag", name)
     return name
 
 
