@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.bases import serve_bases
-from tests.support.masu import ROOT, Masu, shell, write_context
+from tests.support.here import DEBIAN, make_base
+from tests.support.masu import ROOT, Masu
 from tests.support.registry import free_port, serve_registry
-
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +28,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Masu, str]]
     directory = tmp_path_factory.mktemp("application")
     masu = Masu(state=directory / "state")
     with serve_bases(debian=True) as bases:
-        host = directory / "context/host"
-        for name in ("sources.list", "sources.list.d", "apt.conf.d"):
-            source = Path("/etc/apt") / name
-            if source.exists():
-                shell(["cp", "--parents", "-rL", source, _made(host)])
-        if CERTIFICATES.exists():
-            shell(["cp", "-L", CERTIFICATES, host / "certificates.crt"])
-        dockerfile = f"FROM {bases.references()['debian']}\nCOPY host /\nENV PIP_CERT=/certificates.crt\n"
-        done = masu("build", "-t", "debian-here", write_context(directory / "context", dockerfile))
-        assert done.returncode == 0, done.stderr
+        dockerfile = DEBIAN.format(debian=bases.references()["debian"])
+        make_base(masu, directory / "context", dockerfile, "--tag=debian-here")
         yield masu, "debian-here"
 
 

@@ -172,7 +172,7 @@ _parsed: dict[str, tuple[tuple[str, Entry], ...]] = {}
 def _layer(diff_id: str, load: Callable[[], bytes]) -> tuple[tuple[str, Entry], ...]:
     """Its entries in order, named as in the tar without `./`; parsed once a process, bases come again and again."""
     if diff_id not in _parsed:
-        data = _decompress(load())
+        data = decompress(load())
         if f"sha256:{hashlib.sha256(data).hexdigest()}" != diff_id:
             raise BadImage(f"the layer with the diff_id {diff_id} has other bytes")
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
@@ -180,7 +180,7 @@ def _layer(diff_id: str, load: Callable[[], bytes]) -> tuple[tuple[str, Entry], 
     return _parsed[diff_id]
 
 
-def _decompress(data: bytes) -> bytes:
+def decompress(data: bytes) -> bytes:
     if data.startswith(b"\x1f\x8b"):
         return gzip.decompress(data)
     if data.startswith(b"\x28\xb5\x2f\xfd"):
