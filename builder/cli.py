@@ -113,7 +113,7 @@ def _build(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     call, form = _call(options)
     if call != "build":
         return _review(call, form, options, arguments, env)
-    _prepare(env)
+    _prepare(env, takes_turns=True)
     if options.dry_run:
         print(show_plan(options, registry, common, env), end="")  # noqa: T201 - what was asked for
         return 0
@@ -171,7 +171,7 @@ def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     from builder.trial import run_image
 
     common = _common(arguments, env)
-    _prepare(env)
+    _prepare(env, takes_turns=True)
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     return run_image(arguments.image, command, common, env)
 
@@ -190,11 +190,12 @@ def _pull(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     return 0
 
 
-def _prepare(env: Mapping[str, str]) -> None:
+def _prepare(env: Mapping[str, str], *, takes_turns: bool) -> None:
     """What must be done before the first thread starts and anything is read."""
     from builder import sandbox
 
-    sandbox.mend()
+    if takes_turns:
+        sandbox.take_turn()
     if os.geteuid() != 0:
         _become_root(env)
     sandbox.guard()
@@ -236,7 +237,7 @@ def _doctor(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     from builder.doctor import examine
 
     common = _common(arguments, env)
-    _prepare(env)
+    _prepare(env, takes_turns=False)
     text, usable = examine(arguments.registry, flags.read(RegistryFlags, arguments, env), common, env)
     print(text, end="")  # noqa: T201 - what was asked for
     return 0 if usable else 1

@@ -102,12 +102,13 @@ class Sandbox(Protocol):
     """One way to run a process inside a directory tree.
 
     One that `moves` doesn't mount: a Bind's source is renamed to its place for the time being, so it must be the mount's own.
-    `caveat` is what its users should know; mostly nothing.
+    A `concurrent` one can run several processes at the same time. `caveat` is what its users should know; mostly nothing.
     """
 
     name: str
     mountpoints: tuple[Mountpoint, ...]
     moves: bool
+    concurrent: bool
     caveat: str
 
     def unavailable(self, *, pinned: bool = False) -> str:
@@ -186,8 +187,11 @@ def guard() -> None:
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
 
 
-def mend() -> None:
-    """Put in order what a killed build has left outside its state directory."""
-    from builder.sandbox.takeover import mend
+def take_turn() -> None:
+    """Wait for other builds where only one can run at a time, and put in order what a killed one has left behind."""
+    from builder.sandbox.own import own_directory
 
-    mend()
+    if own_directory() is not None and os.geteuid() == 0:
+        from builder.sandbox import takeover
+
+        takeover.take_turn()

@@ -50,6 +50,7 @@ class Takeover:
     name = "takeover"
     mountpoints: tuple[Mountpoint, ...] = ()
     moves = True
+    concurrent = False
     caveat = ""
 
     def __init__(self, state: Path) -> None:
@@ -113,20 +114,23 @@ def _hosts_to_add(mounts: tuple[Mount, ...]) -> list[str]:
     return [line for line in lines if "localhost" not in line.split()]
 
 
-def mend() -> None:
-    """Put back what a killed build has left in `/`. Does nothing while another is at work, which is a healthy one."""
-    own = own_directory()
-    home = own / _HOME if own else None
-    if home is None or os.geteuid() != 0 or read_journal(str(home)) is None:
+def take_turn() -> None:
+    """Wait until no other build is at work in this container, and put back what a killed one has left in `/`.
+
+    For root in masu's own image: while one runs a command the other's context may be parked, so whole builds take turns, where
+    they can't run in namespaces. The lock is held until this process ends.
+    """
+    try:
+        home = _home()
+    except OSError as error:  # a read-only root file system, where nothing was ever taken over
+        log.debug("no takeover here: %s", error)
         return
-    with open(home / "lock", "rb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
+    if linux.CAP_SYS_ADMIN not in linux.effective_capabilities():
+        _wait(os.open(home / "build", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "build")
+    with _alone(home):
         journal = read_journal(str(home))
         if journal is not None:
-            log.warning("a build was killed in this container: putting its files back")
+            log.warning("a build was killed in this container: putting the container's own files back")
             Occupation(root=journal["root"], home=str(home), kept=Kept.of(journal["kept"])).leave()
 
 
@@ -147,14 +151,18 @@ def _alone(home: Path) -> Iterator[int]:
     """A descriptor that holds the lock of `/`, for the child to hold as well: it may outlive us."""
     lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("waiting for another build in this container to finish its RUN")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        _wait(lock, "RUN")
         yield lock
     finally:
         os.close(lock)
+
+
+def _wait(lock: int, what: str) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.info("waiting for the %s of another masu in this container", what)
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def try_renaming(directory: Path) -> str:
