@@ -22,6 +22,9 @@ from builder.sandbox.occupation import Conflict, Occupation
 from builder.sandbox.placing import Placing
 
 
+_HOSTNAME = "/etc/hostname"
+
+
 def main() -> NoReturn:
     """Read the specification from descriptor argv[1], answer in argv[2]; exits with the process's exit code."""
     spec, answer = read_spec(int(sys.argv[1])), int(sys.argv[2])
@@ -54,6 +57,8 @@ def _run(spec: dict[str, Any], answer: int) -> tuple[int | None, set[str]]:
         for mount in spec["mounts"]:
             placing.put(mount)
         stack.enter_context(_more_hosts(spec["hosts"]))
+        if _HOSTNAME in kept.paths:
+            stack.enter_context(_hostname_of(spec["root"]))
         watch = Watch("/", {*occupation.moved, *(path.lstrip("/") for path in placing.touched)}, spec["staging"])
         status = run_command(spec, answer)
         _check_mounts(before)
@@ -75,6 +80,36 @@ def _more_hosts(lines: list[str]) -> Iterator[None]:
             file.seek(0)
             file.write(before)
             file.truncate()
+
+
+@contextmanager
+def _hostname_of(root: str) -> Iterator[None]:
+    """Unlike the other files that a container has mounted, this one belongs to an image: lend it the stage's content meanwhile."""
+    own, staged = _read(_HOSTNAME), _read(root + _HOSTNAME)
+    lent = own if staged is None else staged
+    if lent != own:
+        _write(_HOSTNAME, lent)
+    try:
+        yield
+    finally:
+        now = _read(_HOSTNAME)
+        if now != lent:
+            _write(root + _HOSTNAME, now)
+        if now != own:
+            _write(_HOSTNAME, own)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: str, data: bytes | None) -> None:
+    with open(path, "wb") as file:
+        file.write(data or b"")
 
 
 def _check_mounts(before: dict[str, str]) -> None:

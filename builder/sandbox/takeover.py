@@ -33,6 +33,7 @@ _NEEDED = {
     "SETGID": linux.CAP_SETGID,
     "SETUID": linux.CAP_SETUID,
 }
+_SIGNS_OF_A_SYSTEM = ("/etc/os-release", "/usr/lib/os-release", "/usr/bin/env")  # a /usr may be there for a volume only
 _ALSO_KEPT = ("/busybox",)  # the shell of the debug image: whoever started us may need it
 _HOSTS = "/etc/hosts"
 _HIDEABLE = (
@@ -66,8 +67,8 @@ class Takeover:
         missing = [name for name, number in _NEEDED.items() if number not in linux.effective_capabilities()]
         if missing:
             return f"root lacks the capabilities {', '.join(missing)}"
-        if not pinned and os.path.exists("/usr"):
-            return "this container has a system of its own in /usr (--sandbox takeover moves it aside for each RUN)"
+        if not pinned and any(map(os.path.exists, _SIGNS_OF_A_SYSTEM)):
+            return "this container has a system of its own (--sandbox takeover moves it aside for each RUN)"
         return try_renaming(self._state) or try_renaming(own)
 
     def overlays(self, directory: Path) -> bool:
