@@ -21,7 +21,6 @@ from builder.sandbox.kept import Kept, mount_points
 from builder.sandbox.occupation import Conflict, Occupation
 from builder.sandbox.placing import Placing
 
-
 _HOSTNAME = "/etc/hostname"
 
 
@@ -84,7 +83,7 @@ def _more_hosts(lines: list[str]) -> Iterator[None]:
 
 @contextmanager
 def _hostname_of(root: str) -> Iterator[None]:
-    """Unlike the other files that a container has mounted, this one belongs to an image: lend it the stage's content meanwhile."""
+    """Unlike other files that a container has mounted, this one belongs to an image: lend it the stage's content meanwhile."""
     own, staged = _read(_HOSTNAME), _read(root + _HOSTNAME)
     lent = own if staged is None else staged
     if lent != own:
