@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING
 
 from builder import __version__
 from builder.bases import Bases
+from builder.cancel import Cancel
 from builder.checks import linter_of, report, verdict
 from builder.context.git import Git
 from builder.contexts import Contexts
 from builder.dockerfile.watch import Watcher
 from builder.errors import UsageError
-from builder.executor import ImageOf, Workshop, execute
+from builder.executor import execute
 from builder.govalues import is_bool, parse_bool
 from builder.image.image import Image
 from builder.image.platform import Platform
@@ -30,18 +32,23 @@ from builder.log import RunOutput
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.outputs import Outputs, deliver
 from builder.plan import BaseConfig, NamedContexts, Plan, lower, render
+from builder.plan.needs import runs
+from builder.provisions import Provisions
 from builder.provisions.from_options import provisions_of
 from builder.provisions.secrets import read_secrets
 from builder.remotes import Remote, connect
 from builder.sandbox import choose
 from builder.state import State
 from builder.store.layout import LayoutStore
+from builder.trees import opened_trees
+from builder.workshop import ImageOf, Workshop
 
 if TYPE_CHECKING:
     from builder.context.http import Web
 
 log = logging.getLogger(__name__)
 
+_MOST_JOBS = 256
 _MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
 
 
@@ -111,35 +118,48 @@ def prepared(options: BuildOptions, registry: RegistryFlags, common: CommonOptio
 def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Image:
     """Build the image and deliver it to every output. Raises BuilderError."""
     started = time.monotonic()
-    outputs = Outputs.of(options)
+    outputs, state, jobs = Outputs.of(options), State.at(common.state_dir, env), _jobs(options.jobs)
     with (
         prepared(options, registry, common, env) as ready,
-        provisions_of(
-            options, env, secrets=ready.secrets, cache_mounts=State.at(common.state_dir, env).cache_mounts
-        ) as provisions,
+        provisions_of(options, env, secrets=ready.secrets, cache_mounts=state.cache_mounts) as provisions,
+    ):
+        plan = ready.checked_plan(options)
+        with _workshop(plan, ready, provisions, common, state, jobs) as workshop:
+            image = execute(plan, workshop)
+            deliver(image, outputs, local=ready.local, remote=ready.remote)
+    _summarize(image, time.monotonic() - started)
+    return image
+
+
+@contextmanager
+def _workshop(
+    plan: Plan, ready: Prepared, provisions: Provisions, common: CommonOptions, state: State, jobs: int
+) -> Iterator[Workshop]:
+    epoch, cancel = _epoch(ready.build_args), Cancel()
+    sandbox = cache(partial(choose, common.sandbox, state.root))
+    wanted = common.sandbox in ("auto", "namespaces")
+    with (
+        opened_trees(
+            ready.directory, state.layers, wanted=wanted, suits=lambda: not (runs(plan) and sandbox().moves), cancel=cancel
+        ) as trees,
         ThreadPoolExecutor(1, thread_name_prefix="discard") as discarding,
     ):
-        epoch = _epoch(ready.build_args)
-        plan = ready.checked_plan(options)
-        output = RunOutput(sys.stderr.buffer, common, secrets=provisions.secrets.values())
-        workshop = Workshop(
+        yield Workshop(
             directory=ready.directory,
             store=ready.local,
             context=ready.inputs.context,
             contexts=ready.contexts,
-            sandbox=cache(partial(choose, common.sandbox, State.at(common.state_dir, env).root)),
+            sandbox=sandbox,
             image_of=ready.image_of,
             now=_now if epoch is None else lambda: _timestamp(epoch),
             newest=epoch,
-            output=output.write,
-            tail=output.take_tail,
+            output=lambda stage: RunOutput(sys.stderr.buffer, common, secrets=provisions.secrets.values(), stage=stage),
+            trees=trees,
             discard=lambda rootfs: discarding.submit(rootfs.remove),
             provisions=provisions,
+            jobs=jobs,
+            cancel=cancel,
         )
-        image = execute(plan, workshop)
-        deliver(image, outputs, local=ready.local, remote=ready.remote)
-    _summarize(image, time.monotonic() - started)
-    return image
 
 
 def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> str:
@@ -184,6 +204,14 @@ def _label(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise UsageError(f"invalid --label {text!r}", hint="write KEY=VALUE")
     return key, value
+
+
+def _jobs(text: str) -> int:
+    if not text:
+        return len(os.sched_getaffinity(0))
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_JOBS):
+        raise UsageError(f"invalid --jobs {text!r}", hint=f"give a number from 1 to {_MOST_JOBS}")
+    return int(text)
 
 
 def _epoch(build_args: Mapping[str, str]) -> int | None:

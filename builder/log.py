@@ -74,10 +74,15 @@ class _JsonFormatter(_Formatter):
 
 
 class RunOutput:
-    """Passes on what RUN commands print as it comes, without the secrets, and keeps the end of it for an error message."""
+    """Passes on what RUN commands print as it comes, without the secrets, and keeps the end of it for an error message.
 
-    def __init__(self, sink: BinaryIO, options: CommonOptions, *, secrets: Iterable[bytes] = ()) -> None:
+    With the name of a `stage` it passes on whole lines with that before them, since other stages print as well.
+    """
+
+    def __init__(self, sink: BinaryIO, options: CommonOptions, *, secrets: Iterable[bytes] = (), stage: str = "") -> None:
         self._sink = sink
+        self._stage = stage
+        self._line = b""
         self._redactor = Redactor(secrets)
         self._quiet = options.progress == "quiet"
         self._json = options.log_format == "json"
@@ -90,17 +95,33 @@ class RunOutput:
         if not chunk:
             return
         self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
-        if self._quiet:
+        if self._stage:
+            lines = (self._line + chunk).splitlines(keepends=True)
+            self._line = lines.pop() if len(lines[-1]) < _TAIL_BYTES and not lines[-1].endswith(b"\n") else b""
+            chunk = b"".join(lines)
+        self._pass_on(chunk)
+
+    def _pass_on(self, chunk: bytes) -> None:
+        """In one piece, which no other thread's can come in between."""
+        if self._quiet or not chunk:
             return
-        self._sink.write(self._as_json(chunk) if self._json else chunk)
+        if self._json:
+            chunk = self._as_json(chunk)
+        elif self._stage:
+            prefix = f"[{self._stage}] ".encode()
+            chunk = b"".join(prefix + line.rstrip(b"\r\n") + b"\n" for line in chunk.splitlines())
+        self._sink.write(chunk)
         self._sink.flush()
 
     def _as_json(self, chunk: bytes) -> bytes:
-        text = chunk.decode("utf-8", "replace")
-        return (json.dumps({"level": "info", "output": text}, ensure_ascii=False) + "\n").encode()
+        stage = {"stage": self._stage.removeprefix("stage ")} if self._stage else {}
+        line = {"level": "info", **stage, "output": chunk.decode("utf-8", "replace")}
+        return (json.dumps(line, ensure_ascii=False) + "\n").encode()
 
     def take_tail(self) -> str:
         """The last lines since the last call; a command has ended."""
         self._show(self._redactor.flush())
+        line, self._line = self._line, b""
+        self._pass_on(line)
         tail, self._tail = self._tail, b""
         return "\n".join(tail.decode("utf-8", "replace").splitlines()[-10:])

@@ -76,6 +76,7 @@ class BuildOptions:
     network: str = _flag("default", "the network of a RUN that names none: default and host are this machine's, none is none",
         metavar="NETWORK")
     shm_size: str = _flag("64m", "size of /dev/shm", metavar="BYTES")
+    jobs: str = _flag("", "build at most so many stages at the same time (default: one for each CPU)", metavar="N")
     ulimit: tuple[str, ...] = _flag(_REPEAT, "a resource limit for every RUN (repeatable)", metavar="NAME=SOFT[:HARD]")
     allow: tuple[str, ...] = _flag(_REPEAT, "allow what Dockerfiles may not do by themselves: security.insecure (repeatable)",
         metavar="ENTITLEMENT")

@@ -38,6 +38,11 @@ class State:
         return self.root / "store"
 
     @property
+    def layers(self) -> Path:
+        """Where unpacked layers lie."""
+        return self.root / "layers"
+
+    @property
     def cache_mounts(self) -> Path:
         return self.root / "cache-mounts"
 

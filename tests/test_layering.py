@@ -13,15 +13,18 @@ ROOT = Path(__file__).parents[1]
 
 # docs/architecture.md draws the same table. A package counts as one module; `builder` itself has only the version.
 ROWS: tuple[frozenset[str], ...] = (
-    frozenset({"builder", "builder.errors", "builder.options", "builder.govalues", "builder.redact"}),
+    frozenset({"builder", "builder.errors", "builder.options", "builder.govalues", "builder.redact", "builder.cancel"}),
     frozenset({"builder.image", "builder.ops", "builder.credentials", "builder.process", "builder.log", "builder.state"})
-    | {"builder.retry", "builder.web", "builder.giturl", "builder.matcher", "builder.modes"},
+    | {"builder.retry", "builder.web", "builder.giturl", "builder.matcher", "builder.modes", "builder.schedule", "builder.trust"},
     frozenset(
         {"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}
         | {"builder.provisions", "builder.cache"}
     ),
-    frozenset({"builder.plan", "builder.remotes", "builder.mounting", "builder.runner", "builder.contexts", "builder.checks"}),
-    frozenset({"builder.executor", "builder.bases", "builder.inputs", "builder.outputs"}),
+    frozenset(
+        {"builder.plan", "builder.remotes", "builder.mounting", "builder.runner", "builder.contexts", "builder.checks"}
+        | {"builder.trees"}
+    ),
+    frozenset({"builder.executor", "builder.bases", "builder.inputs", "builder.outputs", "builder.workshop", "builder.supplies"}),
     frozenset({"builder.build", "builder.trial", "builder.inventory", "builder.review", "builder.doctor"}),
     frozenset({"builder.cli", "builder.flags", "builder.completion", "builder.__main__"}),
     frozenset({"steps"}),
@@ -37,6 +40,9 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (1, "builder.ops", "builder.giturl"),
     (3, "builder.runner", "builder.mounting"),
     (1, "builder.giturl", "builder.web"),
+    (4, "builder.executor", "builder.supplies"),
+    (4, "builder.executor", "builder.workshop"),
+    (4, "builder.supplies", "builder.workshop"),
 }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import RootfsError
-from builder.rootfs.paths import find, open_root
+from builder.rootfs.paths import find, opened_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,21 +29,21 @@ class Mountpoints:
 def mountpoints(root: Path, wanted: Mapping[str, bool]) -> Iterator[Mountpoints]:
     """While it is entered every path of `wanted` (absolute below `root` → whether it is a directory) exists, outermost first.
 
-    Raises RootfsError when something else is there.
+    Nothing is kept open: meanwhile something else may be mounted on `root`. Raises RootfsError when something else is there.
     """
-    root_fd = open_root(root)
     made: list[_Made] = []
     try:
         places: dict[str, str] = {}
-        for path, directory in wanted.items():
-            if not _is_covered(root_fd, path, places.values()):
-                places[path] = _place(root_fd, path, made, directory=directory)
+        with opened_root(root) as root_fd:
+            for path, directory in wanted.items():
+                if not _is_covered(root_fd, path, places.values()):
+                    places[path] = _place(root_fd, path, made, directory=directory)
         yield Mountpoints(places=places, made=tuple(item.path for item in made))
     finally:
-        for item in reversed(made):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # a command has moved what it was in
-                item.remove(root_fd)
-        os.close(root_fd)
+        with opened_root(root) as root_fd:
+            for item in reversed(made):
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # a command has moved what it was in
+                    item.remove(root_fd)
 
 
 class _Made:

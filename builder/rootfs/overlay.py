@@ -62,6 +62,11 @@ class OverlayRootfs:
         self._has_children = True
         return OverlayRootfs(directory, self._mounter, lowers=self._mounted.lowers, links=self._links.groups)
 
+    @property
+    def depth(self) -> int:
+        """How many lower directories it has."""
+        return len(self._mounted.lowers)
+
     def unpack(self, layer: BinaryIO, *, diff_id: Digest | None = None) -> None:
         with self._writing() as root_fd:
             names = apply_layer(root_fd, layer, self.owners, diff_id=diff_id)

@@ -36,6 +36,7 @@ class Stack:
         self._directory = directory
         self._mounter = mounter
         self._number = 0
+        self._is_mounted = False
         self.lowers = tuple(lowers) or (nothing,)
         self._begin()
 
@@ -50,7 +51,7 @@ class Stack:
 
     def push(self) -> None:
         """Make the upper directory the topmost of the lower ones, and lay a new one over it."""
-        self._mounter.unmount(self.path)
+        self.close()
         remove_tree(self._work)  # with the index, whose links count as names of the files
         self.lowers = (self.upper, *self.lowers)
         self._number += 1
@@ -71,14 +72,17 @@ class Stack:
             self._mounter.unmount(self._before)
 
     def close(self) -> None:
-        """Unmount it; the directories stay."""
-        self._mounter.unmount(self.path)
+        """Unmount it, if it is mounted; the directories stay."""
+        if self._is_mounted:
+            self._is_mounted = False
+            self._mounter.unmount(self.path)
 
     def _begin(self) -> None:
         self.upper.mkdir(parents=True)
         self._work.mkdir()
         _make_like(self.upper, self.lowers[0])
         self._mounter.mount(self.path, self.lowers, upper=self.upper, work=self._work)
+        self._is_mounted = True
 
 
 def _make_like(directory: Path, other: Path) -> None:

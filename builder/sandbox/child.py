@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,9 +16,10 @@ from builder.errors import SandboxError
 _PACKAGE_ROOT = str(Path(__file__).parents[2])
 _START = "import sys; sys.path.insert(0, sys.argv[3]); from builder.sandbox.{module} import main; main()"
 _CHUNK = 1 << 16
+_SILENCE = 0.1  # seconds
 
 Output = Callable[[bytes], None]
-"""Gets what a process prints, as it comes."""
+"""Gets what a process prints, as it comes, and nothing whenever nothing has come for a while; it ends the process by raising."""
 
 
 def run_child(
@@ -47,9 +49,14 @@ def _run(argv: list[str], pass_fds: tuple[int, ...], output: Output) -> int:
     child = door.start(argv, env={"LC_ALL": "C.UTF-8"}, pass_fds=pass_fds)
     try:
         assert child.stdout is not None
-        while chunk := os.read(child.stdout.fileno(), _CHUNK):
-            output(chunk)
-        return child.wait()
+        stdout = child.stdout.fileno()
+        while True:
+            if not select.select([stdout], [], [], _SILENCE)[0]:
+                output(b"")
+            elif chunk := os.read(stdout, _CHUNK):
+                output(chunk)
+            else:
+                return child.wait()
     finally:
         child.terminate()  # for a child that has something to put in order; the others die of it
         child.wait()

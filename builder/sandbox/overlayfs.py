@@ -17,6 +17,7 @@ from pathlib import Path
 
 from builder.errors import SandboxError
 from builder.sandbox import linux
+from builder.state import remove_tree
 
 MOST_LAYERS = 200
 """mount(2) takes a page of options, and a lower directory's needs up to twenty bytes (the kernel's own limit is 500)."""
@@ -56,12 +57,12 @@ def mount(target: Path, lowers: Sequence[Path], *, upper: Path | None = None, wo
                 options += f",upperdir={opened(upper)},workdir={opened(work)},{_WRITABLE}"
             else:
                 options += f",{_READ_ONLY}"
-            _mount(target, options)
+            _mount(target, options, work)
         except OSError as error:
             raise SandboxError(f"can't mount an overlay on {str(target)!r}: {error.strerror}") from error
 
 
-def _mount(target: Path, options: str) -> None:
+def _mount(target: Path, options: str, work: Path | None) -> None:
     """A directory that was an upper one stays busy for the moment in which a sandbox child has a copy of the mounts."""
     for _ in range(_TRIES):
         try:
@@ -70,6 +71,8 @@ def _mount(target: Path, options: str) -> None:
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
+        for left in work.iterdir() if work else ():
+            remove_tree(left)
         time.sleep(_PAUSE)
     raise OSError(errno.EBUSY, "a lower directory is still in use as an upper one")
 

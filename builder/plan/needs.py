@@ -1,0 +1,58 @@
+"""What the stages of a plan need of one another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from builder.ops import Copy, CopyFrom, Exec, FromStage, sources
+from builder.plan.values import Plan, PlannedStage, StageBase, Step
+
+
+def read_by(stage: PlannedStage) -> Iterator[tuple[Step, CopyFrom]]:
+    """What the stage reads from besides its base, and where."""
+    return ((step, source) for step in stage.steps if step.op for source in sources(step.op))
+
+
+def dependencies(plan: Plan) -> Mapping[int, frozenset[int]]:
+    """The index of each stage, in build order → those of the stages that must be finished first."""
+    return {stage.index: frozenset(_dependencies(stage)) for stage in plan.stages}
+
+
+def _dependencies(stage: PlannedStage) -> Iterator[int]:
+    if isinstance(stage.base, StageBase):
+        yield stage.base.index
+    yield from (source.index for _, source in read_by(stage) if isinstance(source, FromStage))
+
+
+def has_independent_stages(plan: Plan) -> bool:
+    """Whether two stages could be built at the same time."""
+    needs, before = dependencies(plan), dict[int, frozenset[int]]()
+    for index, direct in needs.items():
+        before[index] = direct.union(*(before[other] for other in direct))
+    return any(len(before[index]) < position for position, index in enumerate(before))
+
+
+def runs(plan: Plan) -> bool:
+    """Whether anything has to be run."""
+    return any(isinstance(step.op, Exec) for stage in plan.stages for step in stage.steps)
+
+
+def needs_rootfs(plan: Plan, stage: PlannedStage) -> bool:
+    """Whether the stage must lie unpacked: it changes files itself (--link doesn't), or another stage copies from it."""
+    return any(step.op and not (isinstance(step.op, Copy) and step.op.link) for step in stage.steps) or any(
+        _reads(other, stage.index) for other in plan.stages
+    )
+
+
+def is_used(plan: Plan, index: int, *, by: Collection[int], but_as_base_of: PlannedStage | None = None) -> bool:
+    """Whether one of the stages `by` copies from the stage `index` or starts from its tree."""
+    return any(
+        _reads(stage, index)
+        or (stage is not but_as_base_of and stage.base == StageBase(index=index) and needs_rootfs(plan, stage))
+        for stage in plan.stages
+        if stage.index in by
+    )
+
+
+def _reads(stage: PlannedStage, index: int) -> bool:
+    return any(source == FromStage(index=index) for _, source in read_by(stage))

@@ -1,0 +1,175 @@
+"""What stages begin with and read from: images that are being downloaded, finished stages, contexts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO
+
+from builder.cancel import Cancel
+from builder.errors import BuilderError
+from builder.image.digest import Digest
+from builder.image.image import Image
+from builder.image.layer import Layer
+from builder.ops import CopyFrom, FromContext, FromImage, FromNamedContext, FromStage, sources
+from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
+from builder.plan.needs import is_used, needs_rootfs, read_by
+from builder.rootfs import Rootfs, SourceTree
+from builder.workshop import Workshop
+
+_DOWNLOADS = 4
+_PATIENCE = 0.2  # seconds between two looks at whether the build has been cancelled
+
+Downloads = Mapping[Digest, Future[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A stage's image, and its tree if anything still needs it."""
+
+    image: Image
+    rootfs: Rootfs | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supplies:
+    """`finished` has the stages that are; a stage asks only for those that it depends on, from whatever thread."""
+
+    plan: Plan
+    workshop: Workshop
+    downloads: Downloads
+    finished: dict[int, Finished] = field(default_factory=dict)
+    _images: dict[Digest, Rootfs] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def base_image(self, stage: PlannedStage) -> Image:
+        """What the stage begins with."""
+        if isinstance(stage.base, StageBase):
+            return self.finished[stage.base.index].image
+        if isinstance(stage.base, ImageBase):
+            return self._downloaded(self.workshop.image_of(stage.base.reference, stage.base.platform))
+        return Image.scratch(stage.platform)
+
+    def base_rootfs(self, stage: PlannedStage) -> Rootfs:
+        """The tree of that, for the stage to change."""
+        parent, is_free = None, False
+        if isinstance(stage.base, StageBase):
+            parent = self.finished[stage.base.index].rootfs
+            is_free = not is_used(self.plan, stage.base.index, by=self._unfinished(), but_as_base_of=stage)
+        directory = self.workshop.directory / f"stage-{stage.index}"
+        layers = self.base_image(stage).layers
+        return self.workshop.trees.make(directory, layers, ops=len(stage.steps), parent=parent, is_free=is_free)
+
+    def tree(self, source: CopyFrom, stage: PlannedStage) -> SourceTree:
+        """What a COPY or a mount of this stage reads."""
+        match source:
+            case FromContext():
+                return self.workshop.context
+            case FromNamedContext():
+                return self.workshop.contexts.named_context(source.name)
+            case FromImage():
+                return self._image_tree(self.workshop.image_of(source.reference, stage.platform)).as_source()
+            case FromStage():
+                rootfs = self.finished[source.index].rootfs
+                assert rootfs is not None
+                return rootfs.as_source()
+
+    def identity(self, source: CopyFrom, stage: PlannedStage) -> str:
+        """Tells what a cache mount begins with from what it would have begun with at another time."""
+        match source:
+            case FromStage():
+                image = self.finished[source.index].image
+            case FromImage():
+                image = self.workshop.image_of(source.reference, stage.platform)
+            case _:
+                return repr(source)
+        return " ".join(str(layer.diff_id) for layer in image.layers)
+
+    def finish(self, index: int, result: Finished) -> None:
+        """Note it, and let go of the trees that no other stage uses; one that a child took over goes when the child's does."""
+        self.finished[index] = result
+        for other, item in self.finished.items():
+            if item.rootfs is not None and not is_used(self.plan, other, by=self._unfinished()):
+                self.finished[other] = replace(item, rootfs=None)
+                if not any(another.rootfs is item.rootfs for another in self.finished.values()):
+                    self.workshop.discard(item.rootfs)
+
+    def _unfinished(self) -> frozenset[int]:
+        return frozenset(stage.index for stage in self.plan.stages) - self.finished.keys()
+
+    def _image_tree(self, image: Image) -> Rootfs:
+        """The unpacked tree of an image that COPY reads from, made at its first use in this build."""
+        digest = image.manifest.descriptor.digest
+        with self._lock:
+            self.workshop.cancel.check()
+            if digest not in self._images:
+                directory = self.workshop.directory / f"image-{digest.hex}"
+                self._images[digest] = self.workshop.trees.make(directory, self._downloaded(image).layers, ops=0)
+            return self._images[digest]
+
+    def _downloaded(self, image: Image) -> Image:
+        """The image with those of its layers that are being downloaded read from the store, once they are there."""
+        return replace(image, layers=tuple(self._local(layer) for layer in image.layers))
+
+    def _local(self, layer: Layer) -> Layer:
+        descriptor, store, cancel = layer.blob.descriptor, self.workshop.store, self.workshop.cancel
+        download = self.downloads.get(descriptor.digest)
+        if download is None:
+            return layer
+
+        def open_when_there() -> BinaryIO:
+            _wait(download, cancel)
+            return store.open(descriptor)
+
+        return replace(layer, blob=replace(layer.blob, open=open_when_there, path=store.blob_path(descriptor.digest)))
+
+
+@contextmanager
+def downloading(plan: Plan, workshop: Workshop) -> Iterator[Downloads]:
+    """Fetch into the store, at the same time as all else, the layers of every image that will be unpacked and isn't yet."""
+    pool = ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="download")
+    try:
+        images = [image for image in _unpacked_images(plan, workshop) if not workshop.trees.has(image.layers)]
+        blobs = {layer.blob.descriptor.digest: layer.blob for image in images for layer in image.layers}
+        yield {digest: pool.submit(workshop.store.put, blob) for digest, blob in blobs.items()}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def located(step: Step) -> Iterator[None]:
+    """Errors say which instruction they come from."""
+    try:
+        yield
+    except BuilderError as error:
+        error.locate(f"{step.location}: {step.text}")
+        hints = [source.hint for source in (sources(step.op) if step.op else ()) if isinstance(source, FromImage)]
+        error.hint = next(filter(None, hints), error.hint)
+        raise
+
+
+def _unpacked_images(plan: Plan, workshop: Workshop) -> Iterator[Image]:
+    stages = {stage.index: stage for stage in plan.stages}
+    for stage in plan.stages:
+        root = stage
+        while isinstance(root.base, StageBase):
+            root = stages[root.base.index]
+        if isinstance(root.base, ImageBase) and needs_rootfs(plan, stage):
+            yield workshop.image_of(root.base.reference, root.base.platform)
+        for step, source in read_by(stage):
+            if isinstance(source, FromImage):
+                with located(step):
+                    yield workshop.image_of(source.reference, stage.platform)
+
+
+def _wait(download: Future[None], cancel: Cancel) -> None:
+    while True:
+        cancel.check()
+        try:
+            return download.result(timeout=_PATIENCE)
+        except TimeoutError:
+            if download.done():  # the download's own
+                raise

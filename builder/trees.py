@@ -1,0 +1,104 @@
+"""The kind of Rootfs that stages have: overlays where they can be had and the sandbox takes them, else directories."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from builder.cancel import Cancel
+from builder.errors import SandboxError
+from builder.image.digest import chain_ids
+from builder.image.layer import Layer
+from builder.rootfs import Rootfs
+from builder.rootfs.layer_trees import LayerTrees
+from builder.rootfs.overlay import OverlayRootfs
+from builder.rootfs.plain import PlainRootfs
+from builder.sandbox import overlayfs
+
+log = logging.getLogger(__name__)
+
+
+class Trees:
+    """Makes each Rootfs; `layer_trees` is None where there are only plain directories."""
+
+    def __init__(self, layer_trees: LayerTrees | None, suits: Callable[[], bool]) -> None:
+        self._layer_trees = layer_trees
+        self._suits = suits
+        self._overlays: list[OverlayRootfs] = []
+        self._lock = threading.Lock()
+
+    def make(
+        self, directory: Path, layers: Sequence[Layer], *, ops: int, parent: Rootfs | None = None, is_free: bool = False
+    ) -> Rootfs:
+        """One with `layers` unpacked, in the new directory `directory`, for at most `ops` ops.
+
+        A `parent` has just these layers, and is finished; if it `is_free` as well, nobody else will read it.
+        """
+        if isinstance(parent, PlainRootfs) and is_free:
+            return parent
+        if isinstance(parent, OverlayRootfs) and _fits(parent.depth, ops):
+            return self._noted(parent.child(directory))
+        if self._layer_trees is not None and _fits(len(layers), ops) and self._suits():
+            return self._noted(OverlayRootfs.of(directory, overlayfs, layers, self._layer_trees))
+        return _plain(directory, layers)
+
+    def has(self, layers: Sequence[Layer]) -> bool:
+        """Whether these layers lie unpacked already, so that nobody will read them."""
+        trees = self._layer_trees
+        return trees is not None and all(trees.has(chain) for chain in chain_ids(layer.diff_id for layer in layers))
+
+    def close(self) -> None:
+        """Unmount everything."""
+        for rootfs in self._overlays:
+            rootfs.close()
+
+    def _noted(self, rootfs: OverlayRootfs) -> OverlayRootfs:
+        with self._lock:
+            self._overlays.append(rootfs)
+        return rootfs
+
+
+@contextmanager
+def opened_trees(work: Path, layers: Path, *, wanted: bool, suits: Callable[[], bool], cancel: Cancel) -> Iterator[Trees]:
+    """`work` is where stages will lie, `layers` where unpacked ones are kept between builds.
+
+    Overlays are tried if `wanted` and used if `suits`, which is asked late, says that the sandbox can. This must be called
+    before any other thread starts.
+    """
+    reason = _why_not(work, layers) if wanted else "the sandbox that was asked for can't use it"
+    log.debug("%s", f"no overlayfs: {reason}" if reason else "stages are on overlayfs")
+    layer_trees = None if reason else LayerTrees(layers, checkpoint=cancel.check)
+    trees = Trees(layer_trees, suits)
+    try:
+        yield trees
+    finally:
+        trees.close()
+        if layer_trees:
+            layer_trees.close()
+
+
+def _why_not(work: Path, layers: Path) -> str:
+    layers.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if layers.stat().st_dev != work.stat().st_dev:
+        return f"{str(layers)!r} and {str(work)!r} are on different file systems"
+    try:
+        overlayfs.enter()
+    except SandboxError as error:
+        return error.message
+    return overlayfs.unsuitable(work)
+
+
+def _fits(layers: int, ops: int) -> bool:
+    """Each op may need two directories, one of them for mount points; and there are two empty ones."""
+    return layers + 2 * ops + 2 <= overlayfs.MOST_LAYERS
+
+
+def _plain(directory: Path, layers: Sequence[Layer]) -> PlainRootfs:
+    rootfs = PlainRootfs(directory)
+    for layer in layers:
+        with layer.blob.open() as stream:
+            rootfs.unpack(stream, diff_id=layer.diff_id)
+    return rootfs

@@ -1,0 +1,54 @@
+"""What a build works with, whatever it builds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from builder.cancel import Cancel
+from builder.contexts import Contexts
+from builder.image.image import Image
+from builder.image.platform import Platform
+from builder.log import RunOutput
+from builder.provisions import Provisions
+from builder.rootfs import Rootfs, SourceTree
+from builder.sandbox import Sandbox
+from builder.store.layout import LayoutStore
+from builder.trees import Trees
+
+ImageOf = Callable[[str, Platform], Image]
+"""(reference as the Dockerfile has it, platform) → that image; asked often, answered from memory after the first time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What a build works with.
+
+    `directory` is its own and removed afterwards, `store` keeps the blobs of base images, `context` is what COPY reads,
+    `contexts` find what is elsewhere, `image_of` finds a base image, `now` is the clock (RFC 3339 text), `output` makes what
+    takes the text that the RUNs of one stage print (it gets the stage's name for people, empty if no other is built meanwhile),
+    `trees` make its file system, `discard` gets those that nobody needs any more, `provisions` are what every RUN gets. At most
+    `jobs` stages are built at the same time, and `cancel` ends them. `newest` (seconds since the epoch) limits the modification
+    times in new layers.
+    """
+
+    directory: Path
+    store: LayoutStore
+    context: SourceTree
+    contexts: Contexts
+    sandbox: Callable[[], Sandbox]
+    image_of: ImageOf
+    now: Callable[[], str]
+    output: Callable[[str], RunOutput]
+    trees: Trees
+    discard: Callable[[Rootfs], object]
+    provisions: Provisions = field(default_factory=Provisions)
+    newest: int | None = None
+    jobs: int = 1
+    cancel: Cancel = field(default_factory=Cancel)
+
+    @property
+    def layers(self) -> Path:
+        """Where the files of finished layers are, until the image has been delivered."""
+        return self.directory / "layers"
