@@ -26,7 +26,8 @@ _SECONDS = 3600
 _DEFAULT_BRANCH = re.compile(r"ref: refs/heads/(\S+)\tHEAD")
 _NO_SHALLOW = ("--depth", "shallow")
 _GITHUB = ("https://github.com/", "https://www.github.com/")
-_PASSED_ON = ("PATH", "SSH_AUTH_SOCK", "SSL_CERT_DIR", *(f"{name}_proxy" for name in ("http", "https", "no", "all")))
+_CERTIFICATES = {"SSL_CERT_FILE": "GIT_SSL_CAINFO", "SSL_CERT_DIR": "GIT_SSL_CAPATH"}
+_PASSED_ON = ("PATH", "GIT_EXEC_PATH", "SSH_AUTH_SOCK", *(f"{name}_proxy" for name in ("http", "https", "no", "all")))
 _CONFIG = {
     "init.defaultBranch": "master",
     "core.hooksPath": "/dev/null",
@@ -68,8 +69,9 @@ class Git:
             config[f"http.{_scope(url.remote)}.extraHeader"] = f"Authorization: {header}"
         for number, (key, value) in enumerate(config.items()):
             env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        if certificates := self._env.get("SSL_CERT_FILE"):
-            env["GIT_SSL_CAINFO"] = certificates
+        for name, git_name in _CERTIFICATES.items():
+            if place := self._env.get(name):
+                env[git_name] = place
         return env | {
             "GIT_CONFIG_COUNT": str(len(config)),
             "GIT_CONFIG_NOSYSTEM": "1",

@@ -26,6 +26,7 @@ import urllib3.exceptions
 from builder.errors import ContextError
 from builder.image.digest import Digest
 from builder.retry import TRANSIENT, Retry, Transient
+from builder.trust import Trust
 from builder.web import Secret, no_secret, proxies_for, proxies_of, retry_after, shown
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Web:
         self, env: Mapping[str, str], *, user_agent: str, secret: Secret = no_secret, retry: Retry | None = None
     ) -> None:
         self._proxies = proxies_of(env)
-        self._ca = (env.get("SSL_CERT_FILE") or None, env.get("SSL_CERT_DIR") or None)
+        self._trust = Trust.of(env)
         self._user_agent = user_agent
         self._secret = secret
         self._retry = retry or Retry()
@@ -128,14 +129,8 @@ class Web:
     def _session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = False
-        session.mount("https://", _Adapter(self._context()))
+        session.mount("https://", _Adapter(self._trust.context()))
         return session
-
-    def _context(self) -> ssl.SSLContext:
-        try:
-            return ssl.create_default_context(cafile=self._ca[0], capath=self._ca[1])
-        except OSError as error:
-            raise ContextError(f"can't read the certificates in {self._ca[0] or self._ca[1]!r}: {error.strerror}") from error
 
 
 class _Adapter(requests.adapters.HTTPAdapter):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from builder.trust import Trust
 from builder.web import proxies_for
 
 _PRIVATE = tuple(ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
@@ -27,6 +28,7 @@ class RegistryOptions:
     skip_tls_verify_pull: bool = False
     skip_tls_verify_registries: frozenset[str] = frozenset()
     certificates: Mapping[str, Path] = field(default_factory=dict)
+    trust: Trust = field(default_factory=Trust)
     proxies: Mapping[str, str] = field(default_factory=dict)
     user_agent: str = "masu"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -316,13 +315,8 @@ class _Wire:
             return self._verifying
 
     def _adapter(self, certificate: Path | None) -> requests.adapters.HTTPAdapter:
-        """Trusts what OpenSSL does (with SSL_CERT_FILE and SSL_CERT_DIR), what requests does, and `certificate`."""
-        context = ssl.create_default_context()
-        if certificate is not None:
-            try:
-                context.load_verify_locations(certificate)
-            except OSError as error:
-                raise RegistryError(f"can't read the registry certificate {str(certificate)!r}: {error.strerror}") from error
+        """Trusts what the options say, what requests does, and `certificate`."""
+        context = self._options.trust.context(*([certificate] if certificate else []))
         adapter = _pool()
         adapter.init_poolmanager(_POOL, _POOL, ssl_context=context)
         if proxy := self._options.proxies.get("https"):

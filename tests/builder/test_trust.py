@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from builder.errors import BuilderError
+from builder.trust import Trust
+from tests.support.certificates import Identity, make_identity
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> Identity:
+    return make_identity(tmp_path)
+
+
+def trusted(context: ssl.SSLContext, identity: Identity) -> bool:
+    """Whether a handshake with a server of this identity succeeds, in memory."""
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(identity.certificate_path, identity.key_path)
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(down, up, server_hostname="127.0.0.1")
+    server = server_context.wrap_bio(up, down, server_side=True)
+    for side in (client, server, client):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLCertVerificationError:
+            return False
+    return True
+
+
+def test_a_stranger_is_not_trusted(identity: Identity) -> None:
+    assert not trusted(Trust.of({}).context(), identity)
+
+
+def test_the_file_and_every_directory_of_the_environment_are_trusted(tmp_path: Path, identity: Identity) -> None:
+    (tmp_path / "ours").mkdir()
+    shutil.copy(identity.certificate_path, tmp_path / "ours/additional-ca-cert-bundle.crt")
+    assert trusted(Trust.of({"SSL_CERT_FILE": str(identity.certificate_path)}).context(), identity)
+    assert trusted(Trust.of({"SSL_CERT_DIR": f"{tmp_path}/none:{tmp_path}/ours"}).context(), identity)
+
+
+def test_a_further_file_is_trusted(identity: Identity) -> None:
+    assert trusted(Trust.of({"SSL_CERT_DIR": "/nowhere"}).context(identity.certificate_path), identity)
+
+
+def test_a_directory_with_hashed_names_is_openssls_affair(tmp_path: Path, identity: Identity) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("not installed: openssl")
+    command = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(identity.certificate_path)]
+    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    for directory in ("other", "hashed"):
+        (tmp_path / directory).mkdir()
+    other = make_identity(tmp_path / "other", name="other").certificate_path
+    shutil.copy(identity.certificate_path, tmp_path / f"hashed/{name}.0")
+    context = Trust.of({"SSL_CERT_FILE": str(other), "SSL_CERT_DIR": f"{tmp_path}/hashed"}).context()
+    assert len(context.get_ca_certs()) == 1, "what isn't needed isn't read"
+    assert trusted(context, identity)
+
+
+def test_what_is_no_certificate_is_passed_over_in_a_directory(
+    tmp_path: Path, identity: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some/a.txt").write_text("no certificate\n")
+    shutil.copy(identity.certificate_path, tmp_path / "some/b.crt")
+    assert trusted(Trust.of({"SSL_CERT_DIR": f"{tmp_path}/some"}).context(), identity)
+    assert "a.txt" in caplog.text
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(BuilderError, match="missing"):
+        Trust.of({"SSL_CERT_FILE": f"{tmp_path}/missing"}).context()
+    assert os.listdir(tmp_path) == []
