@@ -6,6 +6,7 @@ the debug image: the engine isn't the builder.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,4 +64,6 @@ def _from_inside(measured: Measurement, report: str) -> Measurement:
         return float(found[1])
 
     cpu = figure("User time (seconds)") + figure("System time (seconds)")
-    return replace(measured, cpu=cpu, peak=int(figure("Maximum resident set size (kbytes)")) << 10)
+    # busybox takes ru_maxrss for pages, though Linux gives kB (getrusage(2)), and multiplies.
+    peak = int(figure("Maximum resident set size (kbytes)")) * 1024 * 1024 // os.sysconf("SC_PAGE_SIZE")
+    return replace(measured, cpu=cpu, peak=peak)
