@@ -34,7 +34,7 @@ def assemble(home: Path, *, packages: Path) -> None:
     (home / "bin").mkdir()
     for program in _PROGRAMS:
         shutil.copy(program, home / "bin", follow_symlinks=False)
-    libraries = Libraries.like(_PYTHON, directory=home / "lib", final=HOME / "lib")
+    libraries = Libraries.like(_PYTHON, directory=home / "lib", home=HOME)
     libraries.carry(elf_files(home))
     libraries.bind(elf_files(home))
 

@@ -23,16 +23,16 @@ _NEEDED = re.compile(r"=> (/\S+) \(0x")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Libraries:
-    """`directory` is where the loader and the libraries are put; `final` the same directory as programs will see it."""
+    """`directory` is where the loader and the libraries are put; programs will see it as `lib` in `home`."""
 
     directory: Path
-    final: Path
+    home: Path
     loader: Path
 
     @classmethod
-    def like(cls, program: Path, *, directory: Path, final: Path) -> Libraries:
+    def like(cls, program: Path, *, directory: Path, home: Path) -> Libraries:
         """With the loader of this program. Raises BuilderError when it has none."""
-        return cls(directory=directory, final=final, loader=Path(_patchelf("--print-interpreter", program)))
+        return cls(directory=directory, home=home, loader=Path(_patchelf("--print-interpreter", program)))
 
     def carry(self, files: Iterable[Path]) -> None:
         """Copy the loader and all the libraries that these programs and libraries need."""
@@ -40,18 +40,28 @@ class Libraries:
         for library in sorted({self.loader, *(found for file in files for found in self._needed(file))}):
             shutil.copyfile(library, self.directory / library.name)
             (self.directory / library.name).chmod(0o755)
+        self._blind(self.directory / self.loader.name)
+
+    def _blind(self, loader: Path) -> None:
+        """Keep the loader from `/etc/ld.so.preload` and `/etc/ld.so.cache`: it looks for both in files that there aren't."""
+        theirs, ours = b"/etc/ld.so.", f"{self.home}/ld.".encode()
+        data = loader.read_bytes()
+        if len(theirs) != len(ours) or data.count(theirs) < 2:
+            raise BuilderError(f"{self.loader} has other places for its files than is known here, or {ours!r} doesn't fit there")
+        loader.write_bytes(data.replace(theirs, ours))
 
     def _needed(self, file: Path) -> Iterator[Path]:
         yield from (Path(path) for path in _NEEDED.findall(_run(str(self.loader), "--list", str(file))))
 
     def bind(self, files: Iterable[Path]) -> None:
         """Let these programs and libraries use the carried loader and libraries and no others."""
-        loader = f"{self.final}/{self.loader.name}"
+        loader = f"{self.home}/lib/{self.loader.name}"
         for file in files:
             if file.name == self.loader.name:
                 continue
             arguments = ["--set-interpreter", loader] if has_loader(file) else []
-            _patchelf(*arguments, "--force-rpath", "--set-rpath", str(self.final), "--no-default-lib", file)
+            _patchelf(*arguments, "--force-rpath", "--set-rpath", f"{self.home}/lib", file)
+            _patchelf("--no-default-lib", file)  # by itself: with the others it is forgotten where there are flags already
 
 
 def elf_files(directory: Path) -> list[Path]:

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from steps.entrypoint import run
+from tests.support.shared import REPOSITORY
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    return {"MASU_STATE_DIR": f"{tmp_path}/state", "TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}
+
+
+def test_flags_alone_are_a_build_of_kanikos_workspace(
+    env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    assert run(["/kaniko/executor", "--dry-run", f"--dockerfile={tmp_path}/Dockerfile"], env) == 1
+    assert "'/workspace'" in capsys.readouterr().err
+    assert run(["/kaniko/executor", "--dry-run", "-c", str(tmp_path)], env) == 0
+    assert "LABEL" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [["executor", "version"], ["executor", "--version"], ["masu", "--version"]])
+def test_commands_of_masus_are_known(argv: list[str], env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(argv, env) == 0
+    assert capsys.readouterr().out.startswith("masu ")
+    assert "MASU_CONTEXT" not in env
+
+
+def test_help_is_of_the_build_for_kanikos_users(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["executor", "--help"], env) == 0
+    assert "--destination" in capsys.readouterr().out
+    assert run(["masu", "--help"], env) == 0
+    assert "Commands:" in capsys.readouterr().out
+
+
+def test_the_warmer_says_what_to_do_instead(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["/kaniko/warmer", "--image=debian"], env) == 1
+    assert "leave this step out" in capsys.readouterr().err
+
+
+def test_a_missing_shell_is_an_error(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["executor", "/nowhere/bash", "-c", "true"], env) == 1
+    assert "debug image" in capsys.readouterr().err
+
+
+def test_a_signal_ends_it_from_its_first_moment(env: dict[str, str]) -> None:
+    script = "import steps.entrypoint as e, os, signal; e.run = lambda *_: os.kill(os.getpid(), signal.SIGTERM); e.main()"
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, env=env, check=False, timeout=60)
+    assert done.returncode == 128 + signal.SIGTERM
