@@ -28,6 +28,13 @@ def debug_image(engine: Engine) -> str:
 
 
 @pytest.fixture(scope="session")
+def small_site(engine: Engine) -> Iterator[Site]:
+    """Without Debian and Python, which take a while."""
+    with open_site(packages=False) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
 def site(engine: Engine) -> Iterator[Site]:
     with open_site(packages=True) as opened:
         yield opened
