@@ -8,6 +8,7 @@ comparison a file.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -23,7 +24,8 @@ _AT_EMPTY_PATH = 0x1000
 _AT_SYMLINK_NOFOLLOW = 0x100
 _STATX_BTIME = 0x800
 
-KEPT_XATTRS = ("security.capability",)
+_CAPABILITY = "security.capability"
+KEPT_XATTRS = (_CAPABILITY,)
 KEPT_XATTR_PREFIX = "user."
 """What an image layer keeps of a file's extended attributes: capabilities and the user's own."""
 
@@ -94,16 +96,23 @@ class Owners:
         return True
 
     def _chmod(self, target: int | str, mode: int, dir_fd: int | None) -> bool:
-        wanted = stat.S_IMODE(mode)
-        granted = wanted
-        if not self._reads_all:
-            # The builder must be able to read and replace what it has made.
-            granted |= 0o700 if stat.S_ISDIR(mode) else 0o600
+        granted = self._granted(mode)
         if dir_fd is None:
             os.chmod(target, granted)
         else:
             os.chmod(target, granted, dir_fd=dir_fd)
-        return granted == wanted
+        return granted == stat.S_IMODE(mode)
+
+    def _granted(self, mode: int) -> int:
+        """The permission bits that a file gets really: the builder, and fake root, must be able to use what they have made.
+
+        Set-id bits of a file mean nothing where root isn't real, and would be lost as soon as somebody writes to it.
+        """
+        if self._reads_all:
+            return stat.S_IMODE(mode)
+        if stat.S_ISDIR(mode):
+            return stat.S_IMODE(mode) | 0o700
+        return mode & 0o1777 | 0o600 | (0o100 if mode & 0o111 else 0)
 
     def mknod(self, name: str, meta: Meta, *, dir_fd: int) -> None:
         """Make a device node or FIFO with its metadata; one that is refused becomes an empty file with an entry in the book."""
@@ -117,7 +126,48 @@ class Owners:
 
     def record(self, name: str, truth: Truth, *, dir_fd: int) -> None:
         """Note what a program believes it has done to a file, when a sandbox only let it believe so."""
-        self._note(name, dir_fd, truth, self._recorded_xattrs(os.stat(name, dir_fd=dir_fd, follow_symlinks=False)), refused=True)
+        status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+        self._note(name, dir_fd, truth, self._recorded_xattrs(status, name, dir_fd), refused=True)
+
+    def become(self, target: int, truth: tuple[int, int, int, int]) -> None:
+        """Give a file this mode, owner and device number as root could: really where the kernel permits it, else in the book.
+
+        `target` is a descriptor of any kind, O_PATH too. The ctime moves in any case, as it would for root.
+        """
+        new, path = Truth(*truth), f"/proc/self/fd/{target}"
+        xattrs = self._recorded_xattrs(os.fstat(target), target)
+        if self._self is None:
+            with contextlib.suppress(PermissionError):
+                os.chown(path, new.uid, new.gid)
+        if stat.S_ISLNK(new.mode):
+            _touch(target)
+        else:
+            os.chmod(path, self._granted(new.mode))
+        self._settle(target, new, xattrs)
+
+    def capability(self, target: int) -> bytes | None:
+        """The security.capability that the book has for an open file."""
+        return dict(self._recorded_xattrs(os.fstat(target), target)).get(_CAPABILITY) if self._book else None
+
+    def set_capability(self, target: int, value: bytes | None) -> None:
+        """Give an open file (O_PATH will do) this security.capability, or remove the one that the book has."""
+        status = os.fstat(target)
+        truth = self.truth(status, target)
+        xattrs = dict(self._recorded_xattrs(status, target))
+        xattrs.pop(_CAPABILITY, None)
+        if value is not None:
+            try:
+                os.setxattr(f"/proc/self/fd/{target}", _CAPABILITY, value)
+            except OSError as error:
+                if error.errno not in _UNSUPPORTED:
+                    raise
+                xattrs[_CAPABILITY] = value
+        _touch(target)
+        self._settle(target, truth, tuple(sorted(xattrs.items())))
+
+    def _settle(self, target: int, truth: Truth, xattrs: tuple[tuple[str, bytes], ...]) -> None:
+        """Note what lstat(2) would not tell."""
+        self._note(target, None, truth, xattrs, refused=self._told(os.fstat(target)) != truth)
 
     def _note(
         self, target: int | str, dir_fd: int | None, truth: Truth, xattrs: tuple[tuple[str, bytes], ...], *, refused: bool
@@ -147,6 +197,10 @@ class Owners:
                 return record.truth
             # Somebody has really changed the mode since; the rest still holds.
             return record.truth._replace(mode=stat.S_IFMT(record.truth.mode) | mode)
+        return self._told(status)
+
+    def _told(self, status: os.stat_result) -> Truth:
+        """What a file is according to lstat(2) alone."""
         uid, gid = status.st_uid, status.st_gid
         if self._self is not None:
             uid = 0 if uid == self._self[0] else uid
@@ -156,11 +210,19 @@ class Owners:
     def xattrs(self, fd: int, status: os.stat_result) -> tuple[tuple[str, bytes], ...]:
         """The attributes of an open file that layers keep, sorted."""
         found = stored_xattrs(fd)
-        return tuple(sorted({**dict(found), **dict(self._recorded_xattrs(status))}.items())) if self._book else found
+        return tuple(sorted({**dict(found), **dict(self._recorded_xattrs(status, fd))}.items())) if self._book else found
 
-    def _recorded_xattrs(self, status: os.stat_result) -> tuple[tuple[str, bytes], ...]:
+    def _recorded_xattrs(
+        self, status: os.stat_result, target: int | str, dir_fd: int | None = None
+    ) -> tuple[tuple[str, bytes], ...]:
         record = self._book.get(status.st_ino)
-        return record.xattrs if record else ()
+        return record.xattrs if record is not None and record.born_ns == _born_ns(target, dir_fd) else ()
+
+
+def _touch(target: int) -> None:
+    """Move the ctime and nothing else; the link in /proc leads to a symbolic link itself."""
+    status = os.fstat(target)
+    os.utime(f"/proc/self/fd/{target}", ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def keeps_xattr(name: str) -> bool:

@@ -60,11 +60,30 @@ class Mountpoint:
     directory: bool
 
 
-class Beliefs(Protocol):
-    """What programs are to believe of the files below a root where the kernel can't store it (rootfs/owner.py has them)."""
+Truth = tuple[int, int, int, int]
+"""What a file is: mode with the type bits, uid, gid, device number."""
 
-    def truth(self, status: os.stat_result, name: int | str, *, dir_fd: int | None = None) -> tuple[int, int, int, int]:
-        """Mode, uid, gid and device number of the file that `status`, from lstat, is about."""
+
+class Beliefs(Protocol):
+    """What programs are to believe of the files below a root where the kernel can't store it (rootfs/owner.py has them).
+
+    `target` is a descriptor of any kind, O_PATH too.
+    """
+
+    def truth(self, status: os.stat_result, name: int | str, *, dir_fd: int | None = None) -> Truth:
+        """What the file is that `status`, from lstat, is about."""
+        ...
+
+    def become(self, target: int, truth: Truth) -> None:
+        """Make it so: really, as far as the kernel lets us, and noted otherwise. Its ctime moves."""
+        ...
+
+    def capability(self, target: int) -> bytes | None:
+        """Its security.capability, if that is noted."""
+        ...
+
+    def set_capability(self, target: int, value: bytes | None) -> None:
+        """Set it, or remove what is noted. The ctime moves."""
         ...
 
 
@@ -136,6 +155,12 @@ def _takeover(state: Path) -> Sandbox:
     return Takeover(state)
 
 
+def _traced(state: Path) -> Sandbox:
+    from builder.sandbox.traced import Traced
+
+    return Traced(state)
+
+
 def _chroot(state: Path) -> Sandbox:
     from builder.sandbox.chroot import Chroot
 
@@ -145,6 +170,7 @@ def _chroot(state: Path) -> Sandbox:
 SANDBOXES: Mapping[str, Callable[[Path], Sandbox]] = {
     "namespaces": _namespaces,
     "takeover": _takeover,
+    "traced": _traced,
     "chroot": _chroot,
 }
 

@@ -14,7 +14,7 @@ from builder import process as door
 from builder.errors import SandboxError
 
 _PACKAGE_ROOT = str(Path(__file__).parents[2])
-_START = "import sys; sys.path.insert(0, sys.argv[3]); from builder.sandbox.{module} import main; main()"
+START = "import sys; sys.path.insert(0, sys.argv[3]); from builder.sandbox.{module} import main; main()"
 _CHUNK = 1 << 16
 _SILENCE = 0.1  # seconds
 
@@ -33,7 +33,7 @@ def run_child(
     try:
         answer_file = _memory_file(b"")
         try:
-            argv = [sys.executable, "-I", "-S", "-c", _START.format(module=module)]
+            argv = [sys.executable, "-I", "-S", "-c", START.format(module=module)]
             code = _run([*argv, str(spec_file), str(answer_file), _PACKAGE_ROOT], (spec_file, answer_file, *pass_fds), output)
             answer: dict[str, Any] = json.loads(os.pread(answer_file, os.fstat(answer_file).st_size, 0) or b"{}")
         finally:

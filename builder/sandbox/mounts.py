@@ -15,13 +15,14 @@ class Bind:
     """`source`, a path of the host, appears at `target`.
 
     With `upper`, an empty directory, what is written to a source directory goes there and is forgotten: only where the sandbox
-    `overlays`.
+    `overlays`. `owner` is the uid and gid that the source itself has for commands where it can't really have them.
     """
 
     source: Path
     target: str
     read_only: bool = False
     upper: Path | None = None
+    owner: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
