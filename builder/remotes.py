@@ -43,6 +43,7 @@ def transport_of(flags: RegistryFlags, env: Mapping[str, str]) -> Transport:
     from builder.credentials.docker_config import DockerConfig
     from builder.registry.options import RegistryOptions
     from builder.registry.transport import Transport
+    from builder.trust import Trust
     from builder.web import proxies_of
 
     options = RegistryOptions(
@@ -53,6 +54,7 @@ def transport_of(flags: RegistryFlags, env: Mapping[str, str]) -> Transport:
         skip_tls_verify_pull=flags.skip_tls_verify_pull,
         skip_tls_verify_registries=frozenset(flags.skip_tls_verify_registry),
         certificates=_certificates(flags),
+        trust=Trust.of(env),
         proxies=proxies_of(env),
         user_agent=f"masu/{__version__}",
     )
