@@ -6,7 +6,9 @@ masu's own image, where interpreter, loader and libraries lie apart from whateve
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import glob
 import logging
 import os
 import tempfile
@@ -23,6 +25,7 @@ from builder.sandbox.kept import Kept, mount_points
 from builder.sandbox.mounts import to_json
 from builder.sandbox.occupation import Occupation, read_journal
 from builder.sandbox.own import own_directory
+from builder.sandbox.traced import Traced
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +48,12 @@ _HIDEABLE = (
     "/etc/hostname",
 )  # a container's own, whatever an image has there
 _HOME = "takeover"
+_PROBE = "/.masu-probe-"
 
 
 class Takeover:
     name = "takeover"
-    mountpoints: tuple[Mountpoint, ...] = ()
+    mountpoints: tuple[Mountpoint, ...] = Traced.mountpoints  # not needed but for what goes there
     moves = True
     concurrent = False
     caveat = ""
@@ -93,11 +97,18 @@ class Takeover:
             }
             code, answer = run_child("occupy", spec, output=output, pass_fds=(lock,))
         if "conflict" in answer:
-            raise SandboxError(
-                f"the image has {answer['conflict']!r}, where this container has a mount point: a command would see that instead",
-                hint="start the container with that volume elsewhere, or give --sandbox traced",
-            )
+            return self._traced(answer["conflict"], process, view, output)
         return Outcome(code=code, untouched=frozenset(answer.get("untouched", ())))
+
+    def _traced(self, conflict: str, process: Process, view: View, output: Output) -> Outcome:
+        """A command that would see a volume in place of files of the image."""
+        instead = Traced(self._state)
+        what = f"the image has {conflict!r}, where this container has a mount point"
+        if reason := instead.unavailable():
+            message = f"{what}: a command would see that instead, and traced can't show it the image: {reason}"
+            raise SandboxError(message, hint="start the container with that volume elsewhere")
+        log.info("%s: this RUN is traced instead", what)
+        return instead.run(process, view, output=output)
 
     def _warn(self, paths: tuple[Path, ...]) -> None:
         for path in exposed(str(path) for path in paths):
@@ -129,6 +140,7 @@ def take_turn() -> None:
     if linux.CAP_SYS_ADMIN not in linux.effective_capabilities():
         _wait(os.open(home / "build", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "build")
     with _alone(home):
+        _remove_probes()
         journal = read_journal(str(home))
         if journal is not None:
             log.warning("a build was killed in this container: putting the container's own files back")
@@ -166,6 +178,13 @@ def _wait(lock: int, what: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
+def _remove_probes() -> None:
+    """What builds have left that were killed while they tried."""
+    for path in glob.glob(f"{_PROBE}*"):
+        with contextlib.suppress(OSError):  # whoever asks for a diagnosis may be trying just now
+            os.rmdir(path)
+
+
 def try_renaming(directory: Path) -> str:
     """Why a directory made here can't be renamed into `/`; empty if it can."""
     try:
@@ -173,7 +192,7 @@ def try_renaming(directory: Path) -> str:
         with tempfile.TemporaryDirectory(prefix=".masu-probe-", dir=directory) as name:
             source = Path(name) / "entry"
             source.mkdir()
-            target = f"/.masu-probe-{os.getpid()}"
+            target = f"{_PROBE}{os.getpid()}"
             os.rename(source, target)
             os.rename(target, source)
     except OSError as error:

@@ -14,10 +14,7 @@ from tests.support.same import Remote, unlike
 from tests.support.site import Site
 
 CASES = read_cases(Path(__file__).parent / "cases")
-_WORKSPACE = "files/the-image-has-a-directory-where-the-job-has-a-volume"
 LIMITS = {
-    ("root", _WORKSPACE): "the image has '/workspace', where this container has a mount point",
-    ("cri-o", _WORKSPACE): "the image has '/workspace', where this container has a mount point",
     ("cri-o", "users/file-capabilities"): "unable to set CAP_SETFCAP effective capability",
 }
 """What can't be had in a container, by profile and case → what is said instead of making another image."""
