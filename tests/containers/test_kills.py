@@ -71,7 +71,7 @@ def kill(container: Container, argv: list[str], *, after: float, whole: bool) ->
     assert process.stdout
     pid = _on_host(container, int(process.stdout.readline()))
     time.sleep(after)
-    victims = [other for other in _processes(container) if other != container.pid()] if whole else [pid]
+    victims = [other for other in processes(container) if other != container.pid()] if whole else [pid]
     for victim in victims:
         try:
             os.kill(victim, signal.SIGKILL)
@@ -80,7 +80,7 @@ def kill(container: Container, argv: list[str], *, after: float, whole: bool) ->
     process.communicate(timeout=_SECONDS)
 
 
-def _processes(container: Container) -> Iterator[int]:
+def processes(container: Container) -> Iterator[int]:
     """All of the container, as the host counts."""
     namespace = os.readlink(f"/proc/{container.pid()}/ns/pid")
     for name in filter(str.isdigit, os.listdir("/proc")):
@@ -92,7 +92,7 @@ def _processes(container: Container) -> Iterator[int]:
 
 
 def _on_host(container: Container, pid: int) -> int:
-    for candidate in _processes(container):
+    for candidate in processes(container):
         status = Path(f"/proc/{candidate}/status").read_text()
         if any(line.startswith("NSpid:") and line.split()[-1] == str(pid) for line in status.splitlines()):
             return candidate

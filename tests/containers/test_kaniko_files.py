@@ -1,0 +1,127 @@
+"""What the CI files of Kaniko's users do with its image works with masu's (see the idioms in docs/step-image.md)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.busybox import make_root
+from tests.support.certificates import make_identity
+from tests.support.elsewhere import serve_elsewhere
+from tests.support.engine import Engine
+from tests.support.masu import write_context
+from tests.support.registry import htpasswd, serve_registry
+
+# What GitLab's runner starts in a container before it sends the script (gitlab-runner, shells/bash.go).
+_DETECT = """if [ -x /usr/local/bin/bash ]; then exec /usr/local/bin/bash; elif [ -x /usr/bin/bash ]; then exec /usr/bin/bash
+elif [ -x /bin/bash ]; then exec /bin/bash; elif [ -x /usr/local/bin/sh ]; then exec /usr/local/bin/sh
+elif [ -x /usr/bin/sh ]; then exec /usr/bin/sh; elif [ -x /bin/sh ]; then exec /bin/sh
+elif [ -x /busybox/sh ]; then exec /busybox/sh; else echo shell not found; exit 1; fi"""
+
+
+def piped(engine: Engine, image: str, script: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the script as GitLab's runner does: on the standard input of what it starts."""
+    argv = engine.argv("run", "--rm", "--interactive", "--network=host", *options, image, "sh", "-c", _DETECT)
+    return subprocess.run(argv, env=engine.env(), input=script, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.mark.parametrize("entrypoint", [(), ("--entrypoint=",)], ids=["masus-entrypoint", "no-entrypoint"])
+def test_a_gitlab_job_builds_in_the_debug_image(
+    entrypoint: tuple[str, ...], engine: Engine, debug_image: str, tmp_path: Path
+) -> None:
+    write_context(tmp_path / "group/project", "FROM scratch\nADD root.tar /\nRUN echo made > /made\n")
+    subprocess.run(["tar", "-C", make_root(tmp_path / "root"), "-cf", tmp_path / "group/project/root.tar", "."], check=True)
+    script = """
+        set -eu
+        mkdir -p /kaniko/.docker
+        echo "{\\"auths\\":{}}" > /kaniko/.docker/config.json
+        /kaniko/executor --context "$CI_PROJECT_DIR" --dockerfile "$CI_PROJECT_DIR/Dockerfile" --no-push \
+          --destination example/image:1 --tar-path "$CI_PROJECT_DIR/image.tar"
+        echo after the build; ls /bin/sh /busybox/sh "$CI_PROJECT_DIR/Dockerfile"
+    """
+    volume = f"--volume={tmp_path}:/builds"
+    done = piped(engine, debug_image, script, *entrypoint, volume, "--env=CI_PROJECT_DIR=/builds/group/project")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-4:] == ["after the build", "/bin/sh", "/builds/group/project/Dockerfile", "/busybox/sh"]
+    name = engine.load(tmp_path / "group/project/image.tar")
+    try:
+        assert engine.run(name, "cat", "/made").output == "made\n"
+    finally:
+        engine("rmi", "--force", name)
+
+
+def test_the_exit_code_of_a_run_is_the_steps(engine: Engine, image: str, tmp_path: Path) -> None:
+    write_context(tmp_path, "FROM scratch\nADD root.tar /\nRUN exit 42\n")
+    subprocess.run(["tar", "-C", make_root(tmp_path / "root"), "-cf", tmp_path / "root.tar", "."], check=True)
+    assert engine.run(image, "--no-push", options=[f"--volume={tmp_path}:/workspace"]).code == 42
+
+
+def test_nothing_of_the_steps_environment_reaches_a_run(engine: Engine, image: str, tmp_path: Path) -> None:
+    write_context(tmp_path, "FROM scratch\nADD root.tar /\nRUN env | sort\n")
+    subprocess.run(["tar", "-C", make_root(tmp_path / "root"), "-cf", tmp_path / "root.tar", "."], check=True)
+    done = engine.run(image, "--no-push", options=[f"--volume={tmp_path}:/workspace", "--env=CI_JOB_TOKEN=secret"])
+    assert done.code == 0, done.output
+    assert not [word for word in ("kaniko", "CI_JOB_TOKEN", "PYTHON", "LD_", "TMPDIR", "SSL_", "OPENSSL") if word in done.output]
+
+
+def test_without_a_shell_the_default_image_says_which_one_to_take(engine: Engine, image: str) -> None:
+    done = piped(engine, image, "echo never\n")
+    assert done.returncode == 1
+    assert "debug image" in done.stderr
+
+
+def test_the_warmer_ends_with_a_word(engine: Engine, image: str) -> None:
+    done = engine.run(image, "--cache-dir=/cache", "--image=debian", options=["--entrypoint=/kaniko/warmer"])
+    assert (done.code, "leave this step out" in done.output) == (1, True)
+
+
+def test_credentials_and_certificates_are_taken_where_kaniko_users_put_them(
+    engine: Engine, debug_image: str, tmp_path: Path
+) -> None:
+    identity = make_identity(tmp_path)
+    write_context(tmp_path / "context", "FROM scratch\nCOPY Dockerfile /\n")
+    auth = base64.b64encode(b"user:password").decode()
+    tls = {"certificate": str(identity.certificate_path), "key": str(identity.key_path)}
+    with serve_registry(tmp_path, auth=htpasswd(tmp_path, {"user": "password"}), tls=tls) as registry:
+        config = json.dumps({"auths": {f"https://{registry.host}": {"auth": auth}}})
+        trust = "cat /ca.pem >> /kaniko/ssl/certs/additional-ca-cert-bundle.crt"
+        login = f"mkdir -p /kaniko/.docker; echo '{config}' > /kaniko/.docker/config.json"
+        push = f"/kaniko/executor --context=/workspace --destination={registry.host}/image:1"
+        volumes = (f"--volume={identity.certificate_path}:/ca.pem:ro", f"--volume={tmp_path}/context:/workspace:ro")
+        done = [piped(engine, debug_image, script, *volumes) for script in (f"{login}; {push}", f"{trust}; {login}; {push}")]
+    assert "CERTIFICATE_VERIFY_FAILED" in done[0].stderr
+    assert done[1].returncode == 0, done[1].stderr
+    assert f"Pushed {registry.host}/image:1" in done[1].stderr
+
+
+def test_a_mounted_kubernetes_secret_is_a_login(engine: Engine, image: str, tmp_path: Path) -> None:
+    write_context(tmp_path / "context", "FROM scratch\nCOPY Dockerfile /\n")
+    auth = base64.b64encode(b"user:password").decode()
+    with serve_registry(tmp_path, auth=htpasswd(tmp_path, {"user": "password"})) as registry:
+        (tmp_path / "secret").mkdir()
+        (tmp_path / "secret/.dockerconfigjson").write_text(json.dumps({"auths": {registry.host: {"auth": auth}}}))
+        volumes = (f"--volume={tmp_path}/context:/workspace:ro", f"--volume={tmp_path}/secret:/kaniko/.docker:ro")
+        done = engine.run(image, f"--destination={registry.host}/image:1", options=volumes)
+    assert done.code == 0, done.output
+
+
+@pytest.mark.parametrize("user", ["0:0", "1234560000:0"])
+def test_repositories_are_fetched_with_the_images_own_git(user: str, engine: Engine, image: str, tmp_path: Path) -> None:
+    with serve_elsewhere(tmp_path) as elsewhere:
+        plain, submodule = "FROM scratch\nCOPY d/x /\n", "FROM scratch\nCOPY modules/inner/d/x /\n"
+        wanted = {
+            f"{elsewhere.git}/repo.git#v1": plain,
+            f"{elsewhere.http}/repo.git": plain,
+            f"{elsewhere.http}/super.git": submodule,
+        }
+        for url, dockerfile in wanted.items():
+            options = ("--rm", "--interactive", "--network=host", f"--user={user}")
+            argv = engine.argv("run", *options, image, f"--context={url}", "--no-push", "--dockerfile=-")
+            done = subprocess.run(
+                argv, env=engine.env(), input=dockerfile.encode(), capture_output=True, check=False, timeout=300
+            )
+            assert done.returncode == 0, done.stderr
