@@ -202,13 +202,14 @@ def _prepare(env: Mapping[str, str], *, takes_turns: bool) -> None:
 
 
 def _become_root(env: Mapping[str, str]) -> None:
-    """An ordinary user works in a user namespace of his own."""
+    """An ordinary user works in a user namespace of his own; in masu's image only with a range of ids, since traced does better."""
     from builder.sandbox import userns
+    from builder.sandbox.own import own_directory
 
     try:
-        count = userns.enter(env)
+        count = userns.enter(env, with_one_id=own_directory() is None)
     except BuilderError as error:
-        _logger.warning("working without root's rights: %s; RUN and changes of owner may fail", error.message)
+        _logger.debug("working without root's rights: %s; owners are recorded", error.message)
         return
     _logger.debug("working in a user namespace with %d ids", count)
     if count == 1:

@@ -187,9 +187,8 @@ def choose(name: str, state: Path) -> Sandbox:
         sandbox = SANDBOXES[candidate](state)
         reason = sandbox.unavailable(pinned=name != "auto")
         if not reason:
-            log.info("sandbox %s: chosen%s", candidate, f", since {'; '.join(reasons)}" if reasons else "")
-            if sandbox.caveat:
-                log.warning("sandbox %s: %s", candidate, sandbox.caveat)
+            why = f", since {'; '.join(reasons)}" if reasons else ""
+            log.info("sandbox %s: chosen%s%s", candidate, why, f"; mind that {sandbox.caveat}" if sandbox.caveat else "")
             return sandbox
         reasons.append(f"{candidate}: {reason}")
     raise SandboxError(

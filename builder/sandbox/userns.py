@@ -17,11 +17,16 @@ from builder.sandbox import linux
 _HINT = "allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns) or run as root"
 
 
-def enter(env: Mapping[str, str]) -> int:
-    """Make this process root in a new user namespace; returns how many ids are mapped. SandboxError if not allowed."""
+def enter(env: Mapping[str, str], *, with_one_id: bool = True) -> int:
+    """Make this process root in a new user namespace; returns how many ids are mapped. SandboxError if not allowed.
+
+    Where only one id could be mapped that is done only if `with_one_id`.
+    """
     uid, gid = os.geteuid(), os.getegid()
     uids, gids = _subordinate(Path("/etc/subuid"), uid, env), _subordinate(Path("/etc/subgid"), uid, env)
     newuidmap, newgidmap = (shutil.which(name, path=env.get("PATH")) for name in ("newuidmap", "newgidmap"))
+    if not with_one_id and not (uids and gids and newuidmap and newgidmap):
+        raise SandboxError("this user has no range of ids to map", hint="install newuidmap and fill /etc/subuid and /etc/subgid")
     if uids and gids and newuidmap and newgidmap:
         mapper = _Mapper(([newuidmap, *_map(uid, *uids)], [newgidmap, *_map(gid, *gids)]), env)
         _unshare()
