@@ -202,7 +202,7 @@ def _prepare(env: Mapping[str, str], *, takes_turns: bool) -> None:
 
 
 def _become_root(env: Mapping[str, str]) -> None:
-    """An ordinary user works in a user namespace of his own; in masu's image only with a range of ids, since traced does better."""
+    """An ordinary user works in a user namespace of his own; in masu's image only with a range of ids: traced does better."""
     from builder.sandbox import userns
     from builder.sandbox.own import own_directory
 
