@@ -7,31 +7,27 @@ The place of a platform's adapter is around `cli.main`: arguments and environmen
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import MutableMapping, Sequence
 from typing import NoReturn
 
+from builder import cli
 from builder.errors import BuilderError
 from steps import shell
 from steps.surroundings import completed
 
-_TERMINATED = 143
 _CONTEXT = "/workspace"
 """Kaniko's default, wherever it is called."""
 
 
 def main() -> NoReturn:
-    """The program itself: process 1 of most containers, which no signal ends that it hasn't asked for."""
-    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(_TERMINATED))  # until the command line has a better way to stop
+    """What `image/executor` calls."""
     os.umask(0o022)
     sys.exit(run(sys.argv, os.environ))
 
 
 def run(argv: Sequence[str], env: MutableMapping[str, str]) -> int:
     """Run what `argv` asks for, its first word being the program's path; completes `env`. Returns the exit code."""
-    from builder import cli
-
     program, arguments = os.path.basename(argv[0]), list(argv[1:])
     try:
         if arguments and shell.is_one(arguments[0]):
