@@ -136,6 +136,7 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes
         tree=lambda source: maker.supplies.tree(source, stage),
         identity=lambda source: maker.supplies.identity(source, stage),
         directory=maker.directory,
+        checkpoint=workshop.cancel.check,
     )
 
     def show(chunk: bytes) -> None:

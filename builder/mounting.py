@@ -28,11 +28,15 @@ _STRICTEST = (Sharing.LOCKED, Sharing.PRIVATE, Sharing.SHARED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """`tree` opens what a mount reads; `identity` is a text that changes with its content. `directory` is for copies."""
+    """`tree` opens what a mount reads; `identity` is a text that changes with its content. `directory` is for copies.
+
+    `checkpoint` is called while waiting for others, and may raise.
+    """
 
     tree: Callable[[CopyFrom], SourceTree]
     identity: Callable[[CopyFrom], str]
     directory: Path
+    checkpoint: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,13 @@ class _Job:
             sharing = next(item for item in _STRICTEST if item in {mount.sharing for mount in same})
             if self.provisions.cache_mounts is None:
                 raise BuilderError("there is no place for cache mounts")
-            directory = cache_directory(self.provisions.cache_mounts, identity, sharing, partial(self._begin, same[0]))
+            directory = cache_directory(
+                self.provisions.cache_mounts,
+                identity,
+                sharing,
+                partial(self._begin, same[0]),
+                checkpoint=self.sources.checkpoint,
+            )
             self.caches[identity] = self.stack.enter_context(directory)
 
     def _identity(self, mount: CacheMount) -> tuple[str, ...]:
@@ -121,7 +131,8 @@ class _Job:
         if mount.source is None or mount.access is not None:
             path.mkdir()
             path.chmod(0o755 if mount.access is None else mount.access.mode & ~_UMASK)
-            _chown(path, mount)
+            if not self.sandbox.believes:
+                _chown(path, mount)
             return
         copies = Path(tempfile.mkdtemp(prefix="seed-", dir=path.parent))
         try:
@@ -141,7 +152,8 @@ class _Job:
             raise ContextError(
                 f"open {mount.path}: no such file or directory", hint="a cache's source must be in what it begins with"
             )
-        return Bind(source=directory / found, target=mount.target, read_only=mount.read_only)
+        owner = (mount.access.uid, mount.access.gid) if mount.access else None
+        return Bind(source=directory / found, target=mount.target, read_only=mount.read_only, owner=owner)
 
     def _secret(self, mount: SecretMount) -> File | None:
         data = self.provisions.secrets.get(mount.id)
@@ -172,8 +184,8 @@ class _Job:
         directory = Path(tempfile.mkdtemp(prefix="ssh-", dir=self.sources.directory))
         self.stack.callback(remove_tree, directory)
         socket = directory / "agent"
-        self.stack.enter_context(relay(agent, socket, mount.access))
-        return Bind(source=socket, target=mount.target)
+        self.stack.enter_context(relay(agent, socket, mount.access, gives=not self.sandbox.believes))
+        return Bind(source=socket, target=mount.target, owner=(mount.access.uid, mount.access.gid))
 
     def _scratch(self) -> Path:
         scratch = Path(tempfile.mkdtemp(prefix="forgotten-", dir=self.sources.directory))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from builder import runner
+from builder.cancel import Cancel
 from builder.errors import UsageError
 from builder.image.image import Image
 from builder.image.platform import Platform
@@ -14,11 +15,11 @@ from builder.mounting import Mounted
 from builder.ops import Exec
 from builder.options import CommonOptions
 from builder.provisions import Provisions
-from builder.rootfs.plain import PlainRootfs
 from builder.sandbox import choose
 from builder.state import State
 from builder.store.copy import load
 from builder.store.layout import LayoutStore
+from builder.trees import opened_trees
 
 
 def run_image(name: str, arguments: Sequence[str], common: CommonOptions, env: Mapping[str, str]) -> int:
@@ -30,11 +31,11 @@ def run_image(name: str, arguments: Sequence[str], common: CommonOptions, env: M
     image = load(LayoutStore(state.store), str(Reference.parse(name)), Platform.host())
     op = _exec(image, tuple(arguments))
     sandbox = choose(common.sandbox, state.root)
-    with state.working_directory() as directory:
-        rootfs = PlainRootfs(directory / "root")
-        for layer in image.layers:
-            with layer.blob.open() as stream:
-                rootfs.unpack(stream)
+    with (
+        state.working_directory() as directory,
+        opened_trees(directory, state.layers, wanted=not sandbox.moves, suits=lambda: True, cancel=Cancel()) as trees,
+    ):
+        rootfs = trees.make(directory / "root", image.layers, ops=1)
         with rootfs.mountpoints(runner.provided(sandbox)) as places:
             return runner.run(
                 op,

@@ -13,6 +13,7 @@ import itertools
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,17 +23,27 @@ from builder.state import remove_tree
 
 log = logging.getLogger(__name__)
 
+_PAUSE = 0.05  # seconds between two looks at a lock that somebody holds
+
 
 @contextmanager
-def cache_directory(root: Path, identity: tuple[str, ...], sharing: Sharing, make: Callable[[Path], None]) -> Iterator[Path]:
+def cache_directory(
+    root: Path,
+    identity: tuple[str, ...],
+    sharing: Sharing,
+    make: Callable[[Path], None],
+    *,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> Iterator[Path]:
     """A directory for `identity` (its first part is for people to read), held until the context ends.
 
-    One that doesn't exist yet is made by `make`, which gets a path where nothing is.
+    One that doesn't exist yet is made by `make`, which gets a path where nothing is. `checkpoint` is called while waiting for
+    a lock, and may raise.
     """
     folder = root / hashlib.sha256(json.dumps(["cache mount 1", *identity]).encode()).hexdigest()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     root.chmod(0o700)
-    lock, number = _locked(folder, sharing, identity[0])
+    lock, number = _locked(folder, sharing, identity[0], checkpoint)
     try:
         directory = folder / str(number)
         _make_once(folder, directory, make)
@@ -41,7 +52,7 @@ def cache_directory(root: Path, identity: tuple[str, ...], sharing: Sharing, mak
         os.close(lock)
 
 
-def _locked(folder: Path, sharing: Sharing, name: str) -> tuple[int, int]:
+def _locked(folder: Path, sharing: Sharing, name: str, checkpoint: Callable[[], None]) -> tuple[int, int]:
     """The descriptor of a lock that is ours, and its number."""
     kind = fcntl.LOCK_SH if sharing is Sharing.SHARED else fcntl.LOCK_EX
     for number in itertools.count():
@@ -57,14 +68,19 @@ def _locked(folder: Path, sharing: Sharing, name: str) -> tuple[int, int]:
             return lock, number
         if sharing is Sharing.LOCKED and not (folder / str(number + 1)).exists():
             break
-    log.info("  waiting for the cache mount %r, which another build has locked", name)
+    log.info("  waiting for the cache mount %r, which another command has locked", name)
     lock = _open(folder / "0.lock")
-    try:
-        fcntl.flock(lock, kind)
-    except BaseException:
-        os.close(lock)
-        raise
-    return lock, 0
+    while True:
+        try:
+            checkpoint()
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+        except BaseException:
+            os.close(lock)
+            raise
+        else:
+            return lock, 0
 
 
 def _open(path: Path) -> int:

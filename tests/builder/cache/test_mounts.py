@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from builder.cache.mounts import cache_directory
+from builder.cancel import Cancel, Cancelled
 from builder.ops import Sharing
 
 SHARED, PRIVATE = Sharing.SHARED, Sharing.PRIVATE
@@ -58,3 +59,14 @@ def test_an_id_is_no_path(tmp_path: Path) -> None:
     with cache_directory(tmp_path / "root", ("../../x",), SHARED, Path.mkdir) as directory:
         assert directory.parent.parent == tmp_path / "root"
     assert [path.name for path in tmp_path.iterdir()] == ["root"]
+
+
+def test_whoever_waits_for_a_locked_one_can_be_cancelled(tmp_path: Path) -> None:
+    cancel = Cancel()
+    cancel.set()
+    with (
+        cache_directory(tmp_path, ("a",), Sharing.LOCKED, Path.mkdir),
+        pytest.raises(Cancelled),
+        cache_directory(tmp_path, ("a",), Sharing.LOCKED, Path.mkdir, checkpoint=cancel.check),
+    ):
+        pass
