@@ -1,4 +1,5 @@
 # make demo   build examples/hello and run what came out
+# make image  build the step image with masu itself: OCI layouts and docker archives below build/
 # make test   install what the tests need and run everything
 # make check  lint, types and layering alone
 # make fuzz   build N generated cases with masu and with Docker and compare (SEED=1 for the same ones again)
@@ -7,9 +8,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench fuzz fuzz-parser clean
+.PHONY: demo image test check bench fuzz fuzz-parser clean
 demo: $(VENV)/ready
 	scripts/demo
+
+image: $(VENV)/ready
+	scripts/make-image build
 
 test: $(VENV)/ready-dev
 	scripts/install-test-tools
