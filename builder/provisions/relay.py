@@ -24,13 +24,14 @@ _MOST = 256 << 10  # bytes of a message, as in OpenSSH
 
 
 @contextmanager
-def relay(agent: Path, at: Path, access: Access) -> Iterator[None]:
-    """Listen at `at`, which doesn't exist, as long as it is entered."""
+def relay(agent: Path, at: Path, access: Access, *, gives: bool = True) -> Iterator[None]:
+    """Listen at `at`, which doesn't exist, as long as it is entered; it isn't given to its owner unless `gives`."""
     listener = _listener(at)
     try:
         os.chmod(at, access.mode)
         try:
-            os.chown(at, access.uid, access.gid)
+            if gives:
+                os.chown(at, access.uid, access.gid)
         except OSError as error:
             message = f"can't give an ssh socket to uid {access.uid}, gid {access.gid}: {error.strerror}"
             raise SandboxError(message) from error

@@ -121,12 +121,14 @@ class Sandbox(Protocol):
     """One way to run a process inside a directory tree.
 
     One that `moves` doesn't mount: a Bind's source is renamed to its place for the time being, so it must be the mount's own.
+    One that `believes` shows files as whose the kernel can't store them to be, a Bind's `owner` too.
     A `concurrent` one can run several processes at the same time. `caveat` is what its users should know; mostly nothing.
     """
 
     name: str
     mountpoints: tuple[Mountpoint, ...]
     moves: bool
+    believes: bool
     concurrent: bool
     caveat: str
 

@@ -20,6 +20,7 @@ class Chroot:
     name = "chroot"
     mountpoints: tuple[Mountpoint, ...] = (Mountpoint(path="/dev", directory=True),)
     moves = True
+    believes = False
     concurrent = False
     caveat = "commands find no /proc and no /sys, and no /dev/stdout"
 

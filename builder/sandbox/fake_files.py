@@ -85,14 +85,11 @@ class Files:
         if path.startswith(_OURSELVES):
             return None
         try:
-            target = _opened(path, follow=follow)
+            with _held(path, follow=follow) as target:
+                status = os.fstat(target)
+                mode, uid, gid, rdev = self._truth(status, target)
         except OSError:  # the kernel knows best what is wrong
             return None
-        try:
-            status = os.fstat(target)
-            mode, uid, gid, rdev = self._truth(status, target)
-        finally:
-            os.close(target)
         self._write(call, call.arguments[buffer], _packed_status(status, mode, uid, gid, rdev))
         return 0
 
@@ -304,13 +301,9 @@ def _without_set_ids(mode: int) -> int:
     return mode & ~(stat.S_ISUID | (stat.S_ISGID if mode & stat.S_IXGRP else 0))
 
 
-def _opened(path: bytes, *, follow: bool) -> int:
-    return os.open(path, _O_PATH if follow else _O_PATH | os.O_NOFOLLOW)
-
-
 @contextmanager
 def _held(path: bytes, *, follow: bool = True) -> Iterator[int]:
-    target = _opened(path, follow=follow)
+    target = os.open(path, _O_PATH if follow else _O_PATH | os.O_NOFOLLOW)
     try:
         yield target
     finally:

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 class Namespaces:
     name = "namespaces"
     moves = False
+    believes = False
     concurrent = True
     caveat = ""
     mountpoints: tuple[Mountpoint, ...] = (

@@ -55,6 +55,7 @@ class Takeover:
     name = "takeover"
     mountpoints: tuple[Mountpoint, ...] = Traced.mountpoints  # not needed but for what goes there
     moves = True
+    believes = False
     concurrent = False
     caveat = ""
 

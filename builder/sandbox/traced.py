@@ -19,6 +19,7 @@ from builder.errors import SandboxError
 from builder.sandbox import Bind, File, Mount, Mountpoint, Outcome, Output, Process, Tmpfs, Truth, View, refuse_rights
 from builder.sandbox.child import START, run_child
 from builder.sandbox.fakeroot import Supervisor
+from builder.sandbox.loader import write_loader
 from builder.sandbox.own import own_directory
 from builder.sandbox.syscalls import NUMBERS
 
@@ -32,6 +33,7 @@ _TMPFS = "tmpfs"
 class Traced:
     name = "traced"
     moves = True  # nothing is read-only here: what a mount shows must be the mount's own
+    believes = True
     concurrent = True
     caveat = "owners and rights are believed, not real: no command is kept from files of the image by their modes"
     mountpoints: tuple[Mountpoint, ...] = (
@@ -60,11 +62,15 @@ class Traced:
             for point in self.mountpoints:
                 (root / point.path.lstrip("/")).mkdir(parents=True)
             view = View(root=root, places={point.path: point.path for point in self.mountpoints})
+            said: list[bytes] = []
             try:
-                code = self.run(Process(argv=("/.",), env={}, cwd="/"), view, output=lambda _: None).code
+                code = self.run(Process(argv=("/.",), env={}, cwd="/"), view, output=said.append).code
             except SandboxError as error:
                 return error.message
-        return "" if code == _NOT_EXECUTABLE else "PRoot can't trace a process here: is ptrace(2) forbidden?"
+        if code == _NOT_EXECUTABLE:
+            return ""
+        text = " ".join(b"".join(said).decode(errors="replace").split())
+        return f"PRoot can't trace a process here: {text or 'it was killed'}"
 
     def overlays(self, directory: Path) -> bool:
         return False
@@ -84,7 +90,7 @@ class Traced:
                         "supervisor": supervisor.theirs,
                         "processor": processor,
                         "proot": [str(_proot()), "-r", str(view.root), *shown.arguments, "-w", "/", *_start()],
-                        "environment": {"PROOT_NO_SECCOMP": "1", "PROOT_TMP_DIR": staging, "LC_ALL": "C.UTF-8"},
+                        "environment": _environment(Path(staging)),
                     }
                     code, _ = run_child("trace", spec, output=output, pass_fds=(supervisor.theirs,))
             finally:
@@ -118,7 +124,7 @@ class _Shown:
 
     def surroundings(self, view: View) -> None:
         """/proc without the processes that are here already, /sys, and a /dev of its own."""
-        proc, sys_, dev = (view.places[path] for path in ("/proc", "/sys", "/dev"))
+        proc, sys_, dev = (view.places.get(path, path) for path in ("/proc", "/sys", "/dev"))
         self._bind("/proc", proc)
         empty = self._made("empty", 0o555)
         for name in os.listdir("/proc"):
@@ -203,6 +209,13 @@ def _start() -> list[str]:
     python = f"{_RUNTIME}/bin/{Path(sys.executable).resolve().name}"
     start = START.format(module="filtered")
     return [f"{lib}/{loader}", "--library-path", lib, python, "-I", "-S", "-c", start, "SPEC", "ANSWER", f"{_RUNTIME}/{package}"]
+
+
+def _environment(staging: Path) -> dict[str, str]:
+    """Of PRoot itself."""
+    proot, loader = _proot(), staging / "loader"
+    found = {"PROOT_LOADER": str(loader)} if proot and write_loader(proot, loader) else {}
+    return {"PROOT_NO_SECCOMP": "1", "LC_ALL": "C.UTF-8", **found}
 
 
 def _proot() -> Path | None:
