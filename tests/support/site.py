@@ -41,13 +41,14 @@ class Site:
         self, case: Case, directory: Path, *, engine: Engine, image: str, profile: Profile
     ) -> tuple[Finished, Remote]:
         """With the context as a volume at /workspace, as CI platforms have it."""
+        directory.chmod(0o755)  # pytest makes it for its own user
         case.make_context(directory, self.references)
         remote = Remote(host=self.registry, repository=f"{profile.name}/{case.id.lower()}")
         options = [f"--volume={directory}/context:/workspace", f"--volume={directory}:/case:ro", *profile.options]
         if profile.read_only:
             (directory / "state").mkdir(mode=0o777)
             (directory / "state").chmod(0o777)
-            options += ["--read-only", "--tmpfs=/tmp", f"--volume={directory}/state:/state", "--env=MASU_STATE_DIR=/state"]
+            options += ["--read-only", f"--volume={directory}/state:/kaniko/state"]
         arguments = self._arguments(case, remote, context=Path("/workspace"), dockerfile=Path("/case/Dockerfile"))
         return engine.run(image, *arguments, options=options), remote
 
