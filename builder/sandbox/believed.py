@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import stat
 from dataclasses import dataclass, replace
 
 from builder.sandbox import linux
@@ -47,8 +48,7 @@ class Believed:
         return self.users.file == 0
 
     def may(self, capability: int) -> bool:
-        """Whoever is root may: a program that root has executed has all capabilities again, which nobody tells us."""
-        return self.users.effective == 0 or bool(self.effective >> capability & 1)
+        return bool(self.effective >> capability & 1)
 
     def is_in(self, group: int) -> bool:
         return group == self.groups.file or group in self.others
@@ -112,6 +112,16 @@ def with_capabilities(old: Believed, effective: int, permitted: int, inheritable
     if not old.may(linux.CAP_SETPCAP) and inheritable & ~(old.inheritable | old.permitted):
         raise _not_permitted()
     return replace(old, effective=effective, permitted=permitted, inheritable=inheritable)
+
+
+def with_program(old: Believed, mode: int, uid: int, gid: int) -> Believed:
+    """execve(2) of a file: its set-id bits, and root's capabilities (capabilities(7), "Capabilities and execution by root")."""
+    user = uid if mode & stat.S_ISUID else old.users.effective
+    group = gid if mode & stat.S_ISGID and mode & stat.S_IXGRP else old.groups.effective
+    users, groups = Ids(old.users.real, user, user, user), Ids(old.groups.real, group, group, group)
+    permitted = ALL if 0 in (users.real, users.effective) else 0
+    effective = ALL if users.effective == 0 else 0
+    return replace(old, users=users, groups=groups, permitted=permitted, effective=effective, keeps=False)
 
 
 class Register:

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from builder.sandbox import Beliefs, Truth, linux, memory
-from builder.sandbox.believed import UNCHANGED, Believed, Register
+from builder.sandbox.believed import UNCHANGED, Believed, Register, with_program
 from builder.sandbox.fake_ids import Handler
-from builder.sandbox.seccomp import Call, Listener
+from builder.sandbox.seccomp import CREATES, Call, Listener
 
 _O_PATH = os.O_PATH | os.O_CLOEXEC
 _O_TMPFILE = 0x400000
@@ -95,6 +95,9 @@ class Files:
 
     def _open(self, call: Call, path: int, flags: int, mode: int) -> int | None:
         """A new file gets its owner; one that is there is opened by the kernel."""
+        if not flags & CREATES:
+            self._executed(call, path)
+            return None
         believed = self.register.of(call.tid)
         if flags & _O_TMPFILE:
             if believed.is_root and believed.groups.file == 0:
@@ -114,6 +117,15 @@ class Files:
             return self.listener.add(call, made, close_on_exec=bool(flags & os.O_CLOEXEC))
         finally:
             os.close(made)
+
+    def _executed(self, call: Call, path: int) -> None:
+        """PRoot's loader opens a program, and then that program's interpreter, which has no set-id bits."""
+        with _held(self._path(call, path)) as target:
+            mode, uid, gid, _ = self._truth(os.fstat(target), target)
+        old = self.register.of(call.tid)
+        new = with_program(old, mode, uid, gid)
+        if new != old:
+            self.register.note(call.tid, new)
 
     def _mkdir(self, call: Call, path: int, mode: int) -> int | None:
         new = self._new(call, path, self.register.of(call.tid), stat.S_IFDIR | call.arguments[mode] & 0o1777)

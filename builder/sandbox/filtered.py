@@ -23,7 +23,7 @@ def main() -> NoReturn:
     tracer = os.getppid()
     try:
         die_with_parent()
-        _send(spec["supervisor"], seccomp.install())
+        _send(spec["supervisor"], seccomp.install(spec["loader"]))
         child = os.fork()
         if child == 0:
             begin(spec, answer, capabilities=None)

@@ -10,8 +10,11 @@ _EXECUTABLE = 2
 _HEADER = 64  # bytes
 
 
-def write_loader(proot: Path, to: Path) -> bool:
-    """Write the loader inside the program `proot` to the new file `to`; False if it has none. For PROOT_LOADER."""
+def write_loader(proot: Path, to: Path) -> int | None:
+    """Write the loader inside the program `proot` to the new file `to`, for PROOT_LOADER.
+
+    Returns the address where it runs, which no other program uses; None if there is no loader.
+    """
     data = proot.read_bytes()
     start = 0
     while (start := data.find(_MAGIC, start + 1)) > 0:
@@ -21,5 +24,6 @@ def write_loader(proot: Path, to: Path) -> bool:
             size, count = struct.unpack_from("<HH", header, 58)
             to.write_bytes(data[start : start + sections + size * count])  # they come last in the file
             to.chmod(0o755)
-            return True
-    return False
+            (entry,) = struct.unpack_from("<Q", header, 24)
+            return int(entry)
+    return None

@@ -18,7 +18,7 @@ from builder.sandbox.syscalls import AUDIT_ARCH, NUMBERS, SECCOMP, UNKNOWN_TO_PR
 _ALLOW, _NOTIFY, _FAIL = 0x7FFF0000, 0x7FC00000, 0x00050000
 _PRETEND = _FAIL  # with errno 0: the call isn't made and returns 0
 _LOAD, _EQUAL, _ANY_BIT, _AT_LEAST, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
-_NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
+_NUMBER, _ARCH, _INSTRUCTION_POINTER_HIGH, _ARGUMENTS = 0, 4, 12, 16  # offsets in struct seccomp_data
 _X32 = 0x40000000
 
 _SET_MODE_FILTER = 1
@@ -32,7 +32,7 @@ _NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 _RESPONSE = struct.Struct("=QqiI")
 _ADDITION = struct.Struct("=QIIII")
 
-_CREATES = 0x40 | 0x400000  # O_CREAT, and the bit of its own that O_TMPFILE has
+CREATES = 0x40 | 0x400000  # O_CREAT, and the bit of its own that O_TMPFILE has
 _RLIMIT_RTTIME = 15
 _NOTIFIED_PRCTLS = (8, 23, 24, 28, 47)  # keep capabilities; read and drop of the bounding set; securebits; ambient set
 _FLAGS_ARGUMENT = {"open": 1, "openat": 2}
@@ -51,8 +51,11 @@ class Call(NamedTuple):
     arguments: tuple[int, ...]
 
 
-def program(machine: str) -> bytes:
-    """The filter: what fake root answers is notified, what PRoot doesn't know fails, all else is allowed."""
+def program(machine: str, loader: int | None) -> bytes:
+    """The filter: what fake root answers is notified, what PRoot doesn't know fails, all else is allowed.
+
+    What PRoot's loader opens is notified too, if it runs at this address: it is a program that has just been executed.
+    """
     numbers = NUMBERS[machine]
     code: list[_Instruction] = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, AUDIT_ARCH[machine]), _returning(_ALLOW)]
     code += [(_LOAD, 0, 0, _NUMBER), (_AT_LEAST, 0, 1, _X32), _returning(_FAIL | errno.ENOSYS)]
@@ -63,11 +66,18 @@ def program(machine: str) -> bytes:
             code += _for(number, [_returning(_NOTIFY)])
     for name, flags in _FLAGS_ARGUMENT.items():
         if name in numbers:
-            code += _for(numbers[name], [_argument(flags), (_ANY_BIT, 0, 1, _CREATES), _returning(_NOTIFY), _returning(_ALLOW)])
+            code += _for(numbers[name], _open(flags, loader))
     code += _for(numbers["prctl"], _prctl())
     code += _for(numbers["setrlimit"], [_argument(0), (_EQUAL, 0, 1, _RLIMIT_RTTIME), _returning(_PRETEND), _returning(_ALLOW)])
     code += _for(numbers["prlimit64"], _prlimit())
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in [*code, _returning(_ALLOW)])
+
+
+def _open(flags: int, loader: int | None) -> list[_Instruction]:
+    body: list[_Instruction] = [_argument(flags), (_ANY_BIT, 0, 1, CREATES), _returning(_NOTIFY)]
+    if loader is not None:
+        body += [(_LOAD, 0, 0, _INSTRUCTION_POINTER_HIGH), (_EQUAL, 0, 1, loader >> 32), _returning(_NOTIFY)]
+    return [*body, _returning(_ALLOW)]
 
 
 def _prctl() -> list[_Instruction]:
@@ -109,12 +119,12 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
 
 
-def install() -> int:
+def install(loader: int | None) -> int:
     """Put this process and all that it starts under the filter; returns the listener's descriptor."""
     machine = os.uname().machine
     libc = ctypes.CDLL(None, use_errno=True)
     linux.prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    code = program(machine)
+    code = program(machine, loader)
     buffer = ctypes.create_string_buffer(code, len(code))
     prog = _Program(len(code) // 8, ctypes.addressof(buffer))
     for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):  # the former since Linux 5.19

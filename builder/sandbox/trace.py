@@ -44,7 +44,10 @@ def _trace(spec: dict[str, Any], specification: int, answer: int) -> NoReturn:
         descendants.unblock()
         _limit_files()
         descriptors = {"SPEC": str(specification), "ANSWER": str(answer)}
-        os.execve(spec["proot"][0], [descriptors.get(word, word) for word in spec["proot"]], spec["environment"])
+        environment = spec["environment"]
+        if spec["loader"] is None:
+            del environment["PROOT_LOADER"]
+        os.execve(spec["proot"][0], [descriptors.get(word, word) for word in spec["proot"]], environment)
     except Exception as error:  # noqa: BLE001 - the forked child must not go on in its parent's code
         fail(answer, error)
 

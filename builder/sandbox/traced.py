@@ -77,7 +77,8 @@ class Traced:
 
     def run(self, process: Process, view: View, *, output: Output) -> Outcome:
         refuse_rights(self.name, process)
-        processor = self._chosen_processor()
+        processor, proot = self._chosen_processor(), _proot()
+        assert proot is not None  # `unavailable` has seen to that
         with tempfile.TemporaryDirectory(prefix="staging-", dir=view.root.parent) as staging:
             shown = _Shown(root=view.root, staging=Path(staging))
             try:
@@ -86,11 +87,13 @@ class Traced:
                     shown.mount(mount, view.places.get(mount.target, mount.target))
                 trees = (str(view.root), *shown.trees)
                 with Supervisor(view.beliefs, trees, processor, given=shown.given) as supervisor:
+                    loader = Path(staging) / "loader"
                     spec = asdict(process) | {
                         "supervisor": supervisor.theirs,
                         "processor": processor,
-                        "proot": [str(_proot()), "-r", str(view.root), *shown.arguments, "-w", "/", *_start()],
-                        "environment": _environment(Path(staging)),
+                        "loader": write_loader(proot, loader),
+                        "proot": [str(proot), "-r", str(view.root), *shown.arguments, "-w", "/", *_start()],
+                        "environment": {"PROOT_NO_SECCOMP": "1", "PROOT_LOADER": str(loader), "LC_ALL": "C.UTF-8"},
                     }
                     code, _ = run_child("trace", spec, output=output, pass_fds=(supervisor.theirs,))
             finally:
@@ -209,13 +212,6 @@ def _start() -> list[str]:
     python = f"{_RUNTIME}/bin/{Path(sys.executable).resolve().name}"
     start = START.format(module="filtered")
     return [f"{lib}/{loader}", "--library-path", lib, python, "-I", "-S", "-c", start, "SPEC", "ANSWER", f"{_RUNTIME}/{package}"]
-
-
-def _environment(staging: Path) -> dict[str, str]:
-    """Of PRoot itself."""
-    proot, loader = _proot(), staging / "loader"
-    found = {"PROOT_LOADER": str(loader)} if proot and write_loader(proot, loader) else {}
-    return {"PROOT_NO_SECCOMP": "1", "LC_ALL": "C.UTF-8", **found}
 
 
 def _proot() -> Path | None:
