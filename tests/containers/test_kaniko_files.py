@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
 import json
+import ssl
 import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.support.busybox import make_root
-from tests.support.certificates import make_identity
+from tests.support.certificates import Identity, make_identity
 from tests.support.elsewhere import serve_elsewhere
 from tests.support.engine import Engine
 from tests.support.masu import write_context
@@ -125,3 +131,30 @@ def test_repositories_are_fetched_with_the_images_own_git(user: str, engine: Eng
                 argv, env=engine.env(), input=dockerfile.encode(), capture_output=True, check=False, timeout=300
             )
             assert done.returncode == 0, done.stderr
+
+
+@contextlib.contextmanager
+def served_by_tls(directory: Path, identity: Identity) -> Iterator[str]:
+    """The URL of a server of these files."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(SimpleHTTPRequestHandler, directory=str(directory)))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(identity.certificate_path, identity.key_path)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"https://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_git_trusts_what_the_image_trusts(engine: Engine, debug_image: str, tmp_path: Path) -> None:
+    identity = make_identity(tmp_path)
+    (tmp_path / "served").mkdir()
+    with serve_elsewhere(tmp_path / "served"), served_by_tls(tmp_path / "served", identity) as url:
+        build = f"printf 'FROM scratch\\nCOPY f /' | /kaniko/executor --context {url}/repo.git --dockerfile - --no-push"
+        trust = "cat /ca.pem >> /kaniko/ssl/certs/additional-ca-cert-bundle.crt"
+        volume = f"--volume={identity.certificate_path}:/ca.pem:ro"
+        done = [piped(engine, debug_image, script, volume) for script in (build, f"{trust}; {build}")]
+    assert "certificate verification failed" in done[0].stderr
+    assert done[1].returncode == 0, done[1].stderr

@@ -9,6 +9,8 @@ import time
 import zlib
 from pathlib import Path
 
+import pytest
+
 from tests.support.busybox import make_root
 from tests.support.engine import Engine
 from tests.support.masu import write_context
@@ -112,13 +114,12 @@ def test_no_code_of_the_system_is_loaded_even_where_there_is_one(engine: Engine,
     assert "no-such-library" not in done.output
 
 
-def test_a_signal_stops_it_at_once(engine: Engine, image: str) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_stops_it_at_once(number: signal.Signals, code: int, engine: Engine, image: str) -> None:
     with engine.container(image, "--context=tar://stdin", "--no-push", options=["--interactive"]) as container:
-        _await_handler(container.pid(), signal.SIGTERM)
-        started = time.monotonic()
-        engine("stop", "--time=60", container.name)
-        assert time.monotonic() - started < 20
-        assert engine("inspect", "--format={{.State.ExitCode}}", container.name).output.strip() == "143"
+        _await_handler(container.pid(), number)
+        assert engine("kill", f"--signal={number.name}", container.name).code == 0
+        assert engine("wait", container.name, timeout=60).output.strip() == str(code)
 
 
 def _await_handler(pid: int, number: int) -> None:
