@@ -85,8 +85,9 @@ class Owners:
             self._note(target, dir_fd, Truth(meta.mode, meta.uid, meta.gid, meta.rdev), lost, refused=refused)
 
     def _chown(self, target: int | str, meta: Meta, dir_fd: int | None) -> bool:
-        if self._self is not None and meta.uid == 0 and meta.gid == 0:
-            return True
+        if self._self is not None:
+            # What really is ours means root, so that nobody else's can be stored, not even our own.
+            return (meta.uid, meta.gid) == (0, 0)
         try:
             os.chown(target, meta.uid, meta.gid, **_at(target, dir_fd))
         except OSError as error:

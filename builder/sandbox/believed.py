@@ -15,6 +15,7 @@ UNCHANGED = (1 << 32) - 1
 """-1 as an id: leave it as it is."""
 
 ALL = sum(1 << number for number in CAPABILITIES)
+_FOR_FILES = sum(1 << number for number in (0, 1, 2, 3, 4, 9, 27, 32))  # CAP_FS_SET in linux/capability.h
 _SECOND_HALF = 1 << 62  # a limit of so many microseconds is none
 
 
@@ -102,6 +103,16 @@ def with_users(old: Believed, users: Ids) -> Believed:
         new = replace(new, effective=0)
     if old.users.effective != 0 and users.effective == 0:
         new = replace(new, effective=new.permitted)
+    return new
+
+
+def with_file_user(old: Believed, users: Ids) -> Believed:
+    """setfsuid(2) as root gives up and takes back the capabilities for files."""
+    new = replace(old, users=users)
+    if old.users.file == 0 and users.file != 0:
+        return replace(new, effective=new.effective & ~_FOR_FILES)
+    if old.users.file != 0 and users.file == 0:
+        return replace(new, effective=new.effective | new.permitted & _FOR_FILES)
     return new
 
 

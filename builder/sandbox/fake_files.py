@@ -246,10 +246,12 @@ class Files:
         if not self._is_about_capabilities(call):
             return None
         with _held(path, follow=follow) as target:
-            if self.book.capability(target) is None:
-                return None
             if not self.register.of(call.tid).may(_CAP_SETFCAP):
                 raise _error(errno.EPERM)
+            if self.book.capability(target) is None:
+                if os.fsdecode(_CAPABILITY) in os.listxattr(f"/proc/self/fd/{target}"):
+                    return None
+                raise _error(errno.ENODATA)
             self.book.set_capability(target, None)
         return 0
 

@@ -21,6 +21,7 @@ from builder.sandbox.believed import (
     set_id,
     set_three,
     with_capabilities,
+    with_file_user,
     with_users,
 )
 from builder.sandbox.contain import HOSTNAME
@@ -84,7 +85,7 @@ class Identities:
     def _set_file_user(self, call: Call) -> int:
         old = self._of(call)
         users = set_file(old.users, _id(call, 0), privileged=old.may(linux.CAP_SETUID))
-        self.register.note(call.tid, replace(old, users=users))
+        self.register.note(call.tid, with_file_user(old, users))
         return old.users.file
 
     def _set_file_group(self, call: Call) -> int:

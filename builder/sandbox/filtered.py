@@ -23,7 +23,7 @@ def main() -> NoReturn:
     tracer = os.getppid()
     try:
         die_with_parent()
-        _send(spec["supervisor"], seccomp.install(spec["loader"]))
+        send_listener(spec["supervisor"], seccomp.install(spec["loader"]))
         child = os.fork()
         if child == 0:
             begin(spec, answer, capabilities=None)
@@ -36,8 +36,8 @@ def main() -> NoReturn:
     os._exit(code)
 
 
-def _send(connection: int, listener: int) -> None:
-    """Give the listener away: whoever has it decides what processes may do."""
+def send_listener(connection: int, listener: int) -> None:
+    """Give the listener away through a Supervisor's `theirs`: whoever has it decides what processes may do."""
     with socket.socket(fileno=connection) as sock:
         sock.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener]).tobytes())])
     os.close(listener)

@@ -175,6 +175,19 @@ def test_directories_are_made_for_other_users(directory: Path) -> None:
     in_child(become_nobody, work)
 
 
+@needs_root
+def test_the_builders_own_number_is_nobody_special(directory: Path) -> None:
+    """What really is the builder's means root: a file that shall be the builder's has to be noted as well."""
+
+    def work() -> None:
+        rootfs = PlainRootfs(directory / "rootfs")
+        rootfs.unpack(io.BytesIO(make_tar(member("f", uid=65534, gid=65534))))
+        with rootfs.pack(Changes(written=("f",)), to=directory, media_type=OCI_LAYER).blob.open() as stream:
+            assert [row[3:5] for row in described(stream.read())] == [(65534, 65534)]
+
+    in_child(become_nobody, work)
+
+
 def test_with_all_rights_nothing_is_noted(rootfs: PlainRootfs) -> None:
     if os.geteuid():
         pytest.skip("SKIPPED: only root has all rights")
