@@ -19,6 +19,8 @@ from tests.support.bases import CACHE
 from tests.support.shared import REPOSITORY
 
 _DIRECTORY = CACHE / "step-image"
+STATE = _DIRECTORY / "state"
+"""Where masu keeps the Debian base and the parts."""
 _DOCKERFILE = ("--file", "steps/image/Dockerfile")
 _PART_SOURCES = ("steps/image", "builder/__init__.py", "builder/errors.py", "builder/process.py")
 
@@ -60,7 +62,7 @@ def _build(*arguments: str) -> None:
 
 def _run(command: list[str]) -> str:
     kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TMPDIR")}
-    env = kept | {"MASU_STATE_DIR": str(_DIRECTORY / "state"), "PYTHONPATH": str(REPOSITORY)}
+    env = kept | {"MASU_STATE_DIR": str(STATE), "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False, timeout=1200)
     if done.returncode:
         pytest.skip(f"the step image can't be built here: {(done.stderr or done.stdout)[-1000:]}")
