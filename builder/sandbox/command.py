@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from builder.sandbox import descendants, linux
-from builder.sandbox.begin import CAPABILITIES, SIGKILLED, begin, exit_code, fail, tell
+from builder.sandbox.begin import CAPABILITIES, SIGKILLED, begin, die_with_parent, exit_code, fail, read_spec, tell
 
 # One of these that the builder has, the command hasn't: a process may look into another's memory, environment and descriptors
 # only if it has all of its capabilities (cap_ptrace_access_check in security/commoncap.c).
 _DISPENSABLE = (linux.CAP_SETPCAP, 13, 29, 10)  # then NET_RAW, AUDIT_WRITE, NET_BIND_SERVICE
+
+
+def serve(run: Callable[[dict[str, Any], int], tuple[int | None, set[str]]]) -> NoReturn:
+    """The whole life of a sandbox child: the specification is in descriptor argv[1], the answer goes to argv[2].
+
+    `run` gets the specification and the answer's descriptor; it returns a wait status, None if the builder wants an end, and the
+    paths that only the sandbox has touched. It is told by a signal when the builder dies, and may put things in order then.
+    """
+    spec, answer = read_spec(int(sys.argv[1])), int(sys.argv[2])
+    for descriptor in (answer, *spec.get("held", ())):
+        os.set_inheritable(descriptor, False)
+    try:
+        linux.prctl(linux.PR_SET_DUMPABLE, 0)
+        descendants.adopt()
+        die_with_parent(signal.SIGTERM)
+        status, untouched = run(spec, answer)
+    except Exception as error:  # noqa: BLE001 - this program's last boundary: the builder shows what it was
+        fail(answer, error)
+    if os.fstat(answer).st_size == 0:  # else it has been told already why the command did not run
+        tell(answer, {"untouched": sorted(untouched)})
+    os._exit(SIGKILLED if status is None else exit_code(status))
 
 
 def run_command(spec: dict[str, Any], answer: int, *, root: str = "/") -> int | None:
@@ -32,13 +55,6 @@ def run_command(spec: dict[str, Any], answer: int, *, root: str = "/") -> int | 
         return descendants.wait_for(child)
     finally:
         descendants.end_all()
-
-
-def finish(answer: int, status: int | None, untouched: Iterable[str]) -> NoReturn:
-    """End this program as the command ended, unless it has been said already why that did not run."""
-    if os.fstat(answer).st_size == 0:
-        tell(answer, {"untouched": sorted(untouched)})
-    os._exit(SIGKILLED if status is None else exit_code(status))
 
 
 class Watch:

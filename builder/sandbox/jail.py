@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
-import sys
 from contextlib import ExitStack
 from typing import Any, NoReturn
 
-from builder.sandbox import descendants, linux
-from builder.sandbox.begin import die_with_parent, fail, read_spec
-from builder.sandbox.command import Watch, finish, run_command
+from builder.sandbox.command import Watch, run_command, serve
 from builder.sandbox.placing import Placing
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 def main() -> NoReturn:
-    """Read the specification from descriptor argv[1], answer in argv[2]; exits with the process's exit code."""
-    spec, answer = read_spec(int(sys.argv[1])), int(sys.argv[2])
-    os.set_inheritable(answer, False)
-    try:
-        linux.prctl(linux.PR_SET_DUMPABLE, 0)
-        descendants.adopt()
-        die_with_parent(signal.SIGTERM)
-        status, untouched = _run(spec, answer)
-    except Exception as error:  # noqa: BLE001 - this program's last boundary: the builder shows what it was
-        fail(answer, error)
-    finish(answer, status, untouched)
+    serve(_run)
 
 
 def _run(spec: dict[str, Any], answer: int) -> tuple[int | None, set[str]]:

@@ -7,15 +7,12 @@ the stdlib only, and nothing that it needs lies outside masu's own directory.
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NoReturn
 
-from builder.sandbox import descendants, linux
-from builder.sandbox.begin import die_with_parent, fail, read_spec, tell
-from builder.sandbox.command import Watch, finish, run_command
+from builder.sandbox.begin import tell
+from builder.sandbox.command import Watch, run_command, serve
 from builder.sandbox.concealed import concealed
 from builder.sandbox.kept import Kept, mount_points
 from builder.sandbox.occupation import Conflict, Occupation
@@ -25,38 +22,27 @@ _HOSTNAME = "/etc/hostname"
 
 
 def main() -> NoReturn:
-    """Read the specification from descriptor argv[1], answer in argv[2]; exits with the process's exit code."""
-    spec, answer = read_spec(int(sys.argv[1])), int(sys.argv[2])
-    for descriptor in (answer, spec["lock"]):
-        os.set_inheritable(descriptor, False)
-    try:
-        linux.prctl(linux.PR_SET_DUMPABLE, 0)
-        descendants.adopt()
-        die_with_parent(signal.SIGTERM)
-        status, untouched = _run(spec, answer)
-    except Conflict as conflict:
-        tell(answer, {"conflict": conflict.args[0]})
-        os._exit(1)
-    except Exception as error:  # noqa: BLE001 - this program's last boundary: the builder shows what it was
-        fail(answer, error)
-    finish(answer, status, untouched)
+    serve(_run)
 
 
 def _run(spec: dict[str, Any], answer: int) -> tuple[int | None, set[str]]:
-    """The wait status, None if the builder wants an end, and the paths that only we have touched."""
     kept = Kept.of(spec["kept"])
     before = mount_points()
     with ExitStack() as stack:
         stack.enter_context(concealed(spec["concealed"]))
         occupation = Occupation(root=spec["root"], home=spec["home"], kept=kept, hideable=frozenset(spec["hideable"]))
         stack.callback(occupation.leave)
-        occupation.enter()
+        try:
+            occupation.enter()
+        except Conflict as conflict:
+            tell(answer, {"conflict": conflict.args[0]})
+            return None, set()
         placing = Placing(root="/", staging=spec["staging"])
         stack.callback(placing.remove)
         for mount in spec["mounts"]:
             placing.put(mount)
         stack.enter_context(_more_hosts(spec["hosts"]))
-        if _HOSTNAME in kept.paths:
+        if _HOSTNAME in kept.paths and os.access(_HOSTNAME, os.W_OK):
             stack.enter_context(_hostname_of(spec["root"]))
         watch = Watch("/", {*occupation.moved, *(path.lstrip("/") for path in placing.touched)}, spec["staging"])
         status = run_command(spec, answer)
@@ -93,6 +79,7 @@ def _hostname_of(root: str) -> Iterator[None]:
     finally:
         now = _read(_HOSTNAME)
         if now != lent:
+            os.makedirs(f"{root}/etc", exist_ok=True)
             _write(root + _HOSTNAME, now)
         if now != own:
             _write(_HOSTNAME, own)

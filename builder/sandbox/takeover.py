@@ -94,7 +94,7 @@ class Takeover:
                 "kept": sorted(kept),
                 "hideable": [*_HIDEABLE, *view.places.values()],
                 "concealed": [str(path) for path in view.concealed],
-                "lock": lock,
+                "held": [lock],
             }
             code, answer = run_child("occupy", spec, output=output, pass_fds=(lock,))
         if "conflict" in answer:
