@@ -25,7 +25,7 @@ MOST_LAYERS = 200
 # `volatile`: nothing is synced, which is right for what no build outlives. `xino` would make inode numbers of its own.
 _WRITABLE = "index=on,redirect_dir=on,metacopy=on,volatile,xino=off"
 _READ_ONLY = "redirect_dir=on,metacopy=on,xino=off"
-_TRIES, _PAUSE = 2000, 0.001
+_PATIENCE, _PAUSE = 30.0, 0.001  # seconds
 
 
 def enter() -> None:
@@ -64,17 +64,17 @@ def mount(target: Path, lowers: Sequence[Path], *, upper: Path | None = None, wo
 
 def _mount(target: Path, options: str, work: Path | None) -> None:
     """A directory that was an upper one stays busy for the moment in which a sandbox child has a copy of the mounts."""
-    for _ in range(_TRIES):
+    deadline = time.monotonic() + _PATIENCE
+    while True:
         try:
             linux.mount("overlay", str(target), "overlay", 0, options)
             return
         except OSError as error:
-            if error.errno != errno.EBUSY:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
                 raise
         for left in work.iterdir() if work else ():
             remove_tree(left)
         time.sleep(_PAUSE)
-    raise OSError(errno.EBUSY, "a lower directory is still in use as an upper one")
 
 
 def unmount(target: Path) -> None:
@@ -113,7 +113,7 @@ def _misbehaviour(probe: Path) -> str:
     (root / "gone").unlink()
     if os.lstat(upper / "gone").st_rdev or "trusted.overlay.redirect" not in os.listxattr(upper / "moved"):
         return "overlayfs has no whiteouts or redirects here"
-    (root / "one").chmod(0o600)
+    (root / "one").chmod(0)
     if "trusted.overlay.metacopy" not in os.listxattr(upper / "one"):
         return "overlayfs has no metacopy here"
     (root / "one").write_bytes(b"new")

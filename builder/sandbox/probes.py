@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from builder.sandbox import linux
+from builder.errors import SandboxError
+from builder.sandbox import linux, overlayfs
 from builder.sandbox.takeover import try_renaming
 
 _PTRACE_TRACEME = 0
@@ -23,6 +24,7 @@ def allowed(state: Path) -> Mapping[str, str]:
         "user namespaces": lambda: linux.unshare(linux.CLONE_NEWUSER),
         "mounts": partial(_mount, "tmpfs", state),
         "overlayfs": partial(_mount, "overlay", state),
+        "stages on overlay": partial(_carry_stages, state),
         "chroot": lambda: os.chroot("/"),
         "ptrace": _be_traced,
         "seccomp listener": _listen,
@@ -65,6 +67,16 @@ def _mount(kind: str, state: Path) -> None:
         else:
             linux.mount("overlay", f"{name}/on", "overlay", 0, f"lowerdir={name}/lower,upperdir={name}/upper,workdir={name}/work")
         linux.umount(f"{name}/on")
+
+
+def _carry_stages(state: Path) -> None:
+    try:
+        overlayfs.enter()
+        reason = overlayfs.unsuitable(state)
+    except SandboxError as error:
+        reason = error.message
+    if reason:
+        raise OSError(reason)
 
 
 def _be_traced() -> None:
