@@ -45,7 +45,7 @@ class Files:
         return {
             "stat": lambda call: self._stat(call, self._path(call, 0), 1),
             "lstat": lambda call: self._stat(call, self._path(call, 0), 1, follow=False),
-            "fstat": lambda call: self._stat(call, _descriptor(call, 0), 1),
+            "fstat": lambda call: self._stat_open(call, _descriptor(call, 0), 1),
             "newfstatat": self._stat_at,
             "open": lambda call: self._open(call, 0, call.arguments[1], 2),
             "openat": lambda call: self._open(call, 1, call.arguments[2], 3),
@@ -79,18 +79,33 @@ class Files:
 
     def _stat_at(self, call: Call) -> int | None:
         flags = call.arguments[3]
-        return self._stat(call, self._path_at(call, 0, 1, flags), 2, follow=not flags & _AT_SYMLINK_NOFOLLOW)
+        path = memory.read_text(call.tid, call.arguments[1])
+        if not path and flags & _AT_EMPTY_PATH:
+            return self._stat_open(call, _descriptor(call, 0), 2)
+        return self._stat(call, path, 2, follow=not flags & _AT_SYMLINK_NOFOLLOW)
 
     def _stat(self, call: Call, path: bytes, buffer: int, *, follow: bool = True) -> int | None:
+        """The commonest of all calls, and done with as few as can be: PRoot leaves no last link to follow."""
         if path.startswith(_OURSELVES):
             return None
         try:
-            with _held(path, follow=follow) as target:
-                status = os.fstat(target)
-                mode, uid, gid, rdev = self._truth(status, target)
+            status = os.stat(path, follow_symlinks=follow)
+            truth = self._truth(status, os.fsdecode(path))
         except OSError:  # the kernel knows best what is wrong
             return None
-        self._write(call, call.arguments[buffer], _packed_status(status, mode, uid, gid, rdev))
+        return self._tell(call, call.arguments[buffer], status, truth)
+
+    def _stat_open(self, call: Call, path: bytes, buffer: int) -> int | None:
+        try:
+            with _held(path) as target:
+                status = os.fstat(target)
+                truth = self._truth(status, target)
+        except OSError:
+            return None
+        return self._tell(call, call.arguments[buffer], status, truth)
+
+    def _tell(self, call: Call, address: int, status: os.stat_result, truth: Truth) -> int:
+        self._write(call, address, _packed_status(status, *truth))
         return 0
 
     def _open(self, call: Call, path: int, flags: int, mode: int) -> int | None:
@@ -274,7 +289,7 @@ class Files:
     def _path(self, call: Call, index: int) -> bytes:
         return memory.read_text(call.tid, call.arguments[index])
 
-    def _truth(self, status: os.stat_result, target: int) -> Truth:
+    def _truth(self, status: os.stat_result, target: int | str) -> Truth:
         given = self.given.get((status.st_dev, status.st_ino)) if self.given else None
         return given or self.book.truth(status, target)
 

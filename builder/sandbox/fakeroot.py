@@ -6,10 +6,12 @@ A thread of the builder: what commands believe of files is noted where the build
 from __future__ import annotations
 
 import array
+import logging
 import os
 import select
 import socket
 import threading
+import time
 from collections.abc import Mapping
 
 from builder.sandbox import Beliefs, Truth, seccomp
@@ -17,6 +19,8 @@ from builder.sandbox.believed import Register
 from builder.sandbox.fake_files import Files
 from builder.sandbox.fake_ids import Handler, Identities
 from builder.sandbox.seccomp import Call, Listener
+
+log = logging.getLogger(__name__)
 
 
 class Supervisor:
@@ -68,13 +72,13 @@ class Supervisor:
         handlers = self._handlers(listener)
         poll = select.poll()
         poll.register(listener.descriptor, select.POLLIN)
-        while True:
-            events = poll.poll()[0][1]
-            if not events & select.POLLIN:
-                return  # the last process is gone
+        answered = 0
+        while poll.poll()[0][1] & select.POLLIN:  # until the last process is gone
             call = listener.receive()
             if call is not None:
+                answered += 1
                 _answer(listener, call, handlers.get(call.number))
+        log.debug("fake root has answered %d calls in %.1f s of processor time", answered, time.thread_time())
 
     def _handlers(self, listener: Listener) -> dict[int, Handler]:
         register = Register()
