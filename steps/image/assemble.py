@@ -21,7 +21,7 @@ _PROGRAMS = (_PYTHON, Path("/usr/bin/proot"), Path("/usr/bin/git"), _GIT / "git-
 _STDLIB = Path("/usr/lib/python3.11")
 _LEFT_OUT = (
     *("__pycache__", "dist-packages", "EXTERNALLY-MANAGED", "sitecustomize.py", "config-3.11*"),
-    *("ensurepip", "idlelib", "lib2to3", "pydoc*", "tkinter", "turtle*", "unittest", "venv"),
+    *("distutils", "ensurepip", "idlelib", "lib2to3", "pydoc*", "tkinter", "turtle*", "unittest", "venv"),
     *("curses", "_curses*", "readline.*", "dbm", "_dbm*", "sqlite3", "_sqlite3*", "nis.*", "ossaudiodev.*"),
     *("test", "_test*", "_ctypes_test*", "_xx*", "xx*"),
 )
@@ -30,7 +30,7 @@ _LEFT_OUT = (
 def assemble(home: Path, *, packages: Path) -> None:
     """Fill the directory `home`, which will be HOME; `packages` has the installed wheels."""
     _copy(_STDLIB, home / "lib/python3.11", without=_LEFT_OUT)
-    _copy(packages, home / "lib/python3.11/site-packages", without=("__pycache__", "bin"))
+    _copy(packages, home / "lib/python3.11/site-packages", without=("__pycache__", "bin", "_cffi.*"))
     (home / "bin").mkdir()
     for program in _PROGRAMS:
         shutil.copy(program, home / "bin", follow_symlinks=False)

@@ -71,6 +71,21 @@ def test_nothing_but_a_few_places_is_outside_its_directory(image: str) -> None:
     }
 
 
+_STALE = """
+import pathlib, sys
+sources = [path for path in pathlib.Path("/kaniko").rglob("*.py")]
+compiled = {path: path.parent / "__pycache__" / f"{path.stem}.cpython-311.pyc" for path in sources}
+print(len(sources), [str(path) for path, code in compiled.items() if code.read_bytes()[4:8] != bytes([1, 0, 0, 0])])
+"""
+
+
+def test_all_its_python_is_compiled_to_be_trusted_unseen(engine: Engine, debug_image: str) -> None:
+    """Each file's flags say so (PEP 552)."""
+    done = engine.run(debug_image, "-BIS", "-c", _STALE, options=["--entrypoint=/kaniko/bin/python3.11"])
+    count, _, stale = done.output.partition(" ")
+    assert (int(count) > 500, stale.strip()) == (True, "[]")
+
+
 def test_it_starts_fast(engine: Engine, debug_image: str) -> None:
     script = "for n in 1 2 3 4 5 6 7 8 9 10; do /kaniko/executor --version >/dev/null; done; times"
     done = engine.run(debug_image, "-c", script, options=SHELL)
