@@ -69,8 +69,8 @@ class Traced:
                 return error.message
         if code == _NOT_EXECUTABLE:
             return ""
-        text = " ".join(b"".join(said).decode(errors="replace").split())
-        return f"PRoot can't trace a process here: {text or 'it was killed'}"
+        first = b"".join(said).decode(errors="replace").strip().partition("\n")[0]
+        return f"PRoot can't run a process here: {first or 'it was killed'}"
 
     def overlays(self, directory: Path) -> bool:
         return False
@@ -124,10 +124,11 @@ class _Shown:
     trees: list[str] = field(default_factory=list)
     given: dict[tuple[int, int], Truth] = field(default_factory=dict)
     secrets: list[Path] = field(default_factory=list)
+    made: list[Path] = field(default_factory=list)
 
     def surroundings(self, view: View) -> None:
         """/proc without the processes that are here already, /sys, and a /dev of its own."""
-        proc, sys_, dev = (view.places.get(path, path) for path in ("/proc", "/sys", "/dev"))
+        proc, sys_, dev = (self._place(view, path) for path in ("/proc", "/sys", "/dev"))
         self._bind("/proc", proc)
         empty = self._made("empty", 0o555)
         for name in os.listdir("/proc"):
@@ -151,6 +152,16 @@ class _Shown:
     def remove(self) -> None:
         for path in self.secrets:
             path.unlink()
+        for path in self.made:
+            path.rmdir()
+
+    def _place(self, view: View, path: str) -> str:
+        """A sandbox that has this one do its work may have left the place to us; PRoot would make it, and leave it."""
+        missing = self.root / path.lstrip("/")
+        if path not in view.places and not os.path.lexists(missing):
+            missing.mkdir()
+            self.made.append(missing)
+        return view.places.get(path, path)
 
     def _bind(self, source: str | Path, target: str) -> None:
         self.arguments += ["-b", f"{source}:{target}"]
