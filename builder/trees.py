@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from builder.cancel import Cancel
@@ -52,8 +52,9 @@ class Trees:
 
     def close(self) -> None:
         """Unmount everything."""
-        for rootfs in self._overlays:
-            rootfs.close()
+        with ExitStack() as stack:
+            for rootfs in self._overlays:
+                stack.callback(rootfs.close)
 
     def _noted(self, rootfs: OverlayRootfs) -> OverlayRootfs:
         with self._lock:

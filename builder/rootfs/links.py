@@ -23,6 +23,8 @@ class Links:
 
     def follow(self, views: Views, found: Found) -> None:
         """Bring the groups up to date with what was `found`, complete its `written`, and copy up the names that must be."""
+        if not os.listdir(views.upper):
+            return
         groups = []
         linked = {inode: set(names) for inode, names in found.linked.items()}
         for group in self.groups:
