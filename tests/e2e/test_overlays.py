@@ -19,7 +19,7 @@ RUN mkdir -p /t/a && echo tool > /t/a/tool && ln /t/a/tool /t/again && chown -R 
 FROM base
 WORKDIR /work/deep
 COPY . .
-RUN mkdir -p /conf/skel /conf/sub && echo c | tee /conf/skel/c > /conf/sub/c
+RUN mkdir -p /conf/skel /conf/sub && echo c > /conf/skel/c && echo c > /conf/sub/c
 RUN echo more >> file && ln file hard && mv /conf /config && mkdir /conf && rm -r /config/skel
 COPY --from=tools /t /t
 RUN --mount=type=bind,from=tools,source=/t,target=/mnt,rw touch /mnt/x && echo 1 >> /t/again && chmod 0755 /bin
