@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from builder.rootfs import Rootfs, SourceTree, paths
 from builder.rootfs.lend import lend
 from builder.sandbox import Bind, File, Mount, Sandbox, Tmpfs, is_directory
 from builder.state import remove_tree
+
+log = logging.getLogger(__name__)
 
 _SOCKET_VARIABLE = "SSH_AUTH_SOCK"
 _UMASK = 0o022  # BuildKit makes a cache's directory under this one, whatever `mode` says
@@ -85,6 +88,7 @@ class _Job:
             case CacheMount():
                 return self._cache(mount)
             case TmpfsMount():
+                self._mind(mount.target, "a tmpfs is a directory on the disk, as large as that")
                 return Tmpfs(
                     target=mount.target, size=mount.size, read_only=mount.read_only, new=not _exists(self.rootfs, mount.target)
                 )
@@ -96,6 +100,8 @@ class _Job:
     def _bind(self, mount: BindMount) -> Bind:
         tree = self.sources.tree(mount.source)
         if self.sandbox.moves:
+            if mount.read_only:
+                self._mind(mount.target, "a bind mount is a copy: what is written there is forgotten, not refused")
             return Bind(source=lend(tree, mount.path, directory=self._scratch(), writable=True), target=mount.target)
         lent = lend(tree, mount.path, directory=self._directory("lent"))
         if mount.read_only:
@@ -186,6 +192,11 @@ class _Job:
         socket = directory / "agent"
         self.stack.enter_context(relay(agent, socket, mount.access, gives=not self.sandbox.believes))
         return Bind(source=socket, target=mount.target, owner=(mount.access.uid, mount.access.gid))
+
+    def _mind(self, target: str, what: str) -> None:
+        """Say what can't be exact where nothing is mounted (docs/sandboxes.md)."""
+        if self.sandbox.moves:
+            log.warning("%s: in the %s sandbox %s", target, self.sandbox.name, what)
 
     def _scratch(self) -> Path:
         scratch = Path(tempfile.mkdtemp(prefix="forgotten-", dir=self.sources.directory))
