@@ -2,13 +2,14 @@
 # make image  build the step image with masu itself: OCI layouts and docker archives below build/
 # make test   install what the tests need and run everything
 # make check  lint, types and layering alone
+# make matrix build every Dockerfile of tests/containers in containers of every kind; make test has a part of them
 # make fuzz   build N generated cases with masu and with Docker and compare (SEED=1 for the same ones again)
 # make fuzz-parser  the parser alone with N random texts
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo image test check bench fuzz fuzz-parser clean
+.PHONY: demo image test matrix check bench fuzz fuzz-parser clean
 demo: $(VENV)/ready
 	scripts/demo
 
@@ -19,6 +20,10 @@ test: $(VENV)/ready-dev
 	scripts/install-test-tools
 	$(MAKE) --no-print-directory check
 	$(BIN)/pytest -n 2 --dist loadfile
+
+matrix: $(VENV)/ready-dev
+	scripts/install-test-tools
+	$(BIN)/pytest -m 'matrix or not matrix' tests/containers
 
 check: $(VENV)/ready-dev
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 _CRIO = ("CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE", "KILL")
 """What CRI-O gives (cri-o's default_capabilities): no SYS_CHROOT, no MKNOD, no SETFCAP."""
 _NONE = ("--cap-drop=ALL", "--security-opt=no-new-privileges")
+_UNCONFINED = "--security-opt=seccomp=unconfined"
 _USER = ("--user=1000:1000", *_NONE)
 _RANDOM = ("--user=1234560000:0", *_NONE)
 
@@ -37,5 +38,7 @@ PROFILES = (
     Profile(name="read-only-user", sandbox="traced", options=_USER, read_only=True),
     Profile(name="read-only-random-user", sandbox="traced", options=_RANDOM, read_only=True),
     Profile(name="privileged", sandbox="namespaces", options=PRIVILEGED),
-    Profile(name="unconfined", sandbox="namespaces", options=("--security-opt=seccomp=unconfined",)),
+    # Kubernetes' own default: seccomp isn't on unless the pod or the node says so.
+    Profile(name="unconfined", sandbox="takeover", options=(_UNCONFINED,)),
+    Profile(name="unconfined-user", sandbox="traced", options=(*_USER, _UNCONFINED)),
 )

@@ -13,6 +13,7 @@ from tests.support.cases import Case
 from tests.support.engine import Engine, Finished
 from tests.support.here import PYTHON, SMALL_DEBIAN, make_base
 from tests.support.masu import Masu
+from tests.support.ordinary_user import OrdinaryUser
 from tests.support.profiles import Profile
 from tests.support.registry import serve_registry
 from tests.support.same import Remote
@@ -36,6 +37,15 @@ class Site:
         done = self.masu("build", "--sandbox=namespaces", *arguments)
         assert done.returncode == 0, done.stderr
         return remote
+
+    def built_by(self, user: OrdinaryUser, case: Case, directory: Path) -> tuple[Finished, Remote]:
+        """On the host, too, by somebody who isn't root."""
+        directory.mkdir()
+        case.make_context(directory, self.references)
+        remote = Remote(host=self.registry, repository=f"user/{case.id.lower()}")
+        arguments = self._arguments(case, remote, context=directory / "context", dockerfile=directory / "Dockerfile")
+        done = user.masu("build", *arguments)
+        return Finished(code=done.returncode, output=done.stderr), remote
 
     def built_in_container(
         self, case: Case, directory: Path, *, engine: Engine, image: str, profile: Profile
