@@ -23,6 +23,18 @@ COPY --chown=smith:wheel Dockerfile mine
 COPY --chmod=4711 Dockerfile setuid
 RUN rm /etc/group; stat -c '%n %u:%g %a' /file /etc/* /home/smith/deep/* /tmp > /listing
 """
+STAGES = """\
+FROM scratch AS base
+ADD rootfs.tar /
+FROM base AS one
+RUN --mount=type=cache,id=meeting,target=/m touch /m/one; until [ -e /m/two ]; do :; done; mkdir /1; ln /etc/passwd /1/hard
+FROM base AS two
+RUN --mount=type=cache,id=meeting,target=/m touch /m/two; until [ -e /m/one ]; do :; done; mkdir -p /2/x; echo 2 > /2/x/y
+FROM base
+COPY --from=one /1 /1
+COPY --from=two /2 /2
+RUN echo >> /1/hard; mv /2/x /2/z; rm /etc/passwd
+"""
 CHANGES_OWNERS = "RUN chown 33:44 /file; chmod 2755 /file\nUSER smith\nRUN id > /tmp/id; touch /tmp/mine\n"
 
 
@@ -37,13 +49,15 @@ def context(user: OrdinaryUser, dockerfile: str) -> Path:
 
 
 def built_by(user: OrdinaryUser, directory: Path) -> Image:
-    done = user.masu("build", "--no-push", "--oci-layout-path", user.home / "layout", directory)
+    done = user.masu("build", "--jobs", "2", "--no-push", "--oci-layout-path", user.home / "layout", directory)
     assert done.returncode == 0, done.stderr
     return read_image(user.home / "layout")
 
 
 def built_by_root(directory: Path, tmp_path: Path) -> Image:
-    done = Masu(state=tmp_path / "state")("build", "--no-push", "--oci-layout-path", tmp_path / "layout", directory)
+    done = Masu(state=tmp_path / "state")(
+        "build", "--jobs", "2", "--no-push", "--oci-layout-path", tmp_path / "layout", directory
+    )
     assert done.returncode == 0, done.stderr
     return read_image(tmp_path / "layout")
 
@@ -62,6 +76,11 @@ def single() -> Iterator[OrdinaryUser]:
 
 def test_with_a_range_of_ids_the_image_is_the_same_as_roots(ranged: OrdinaryUser, tmp_path: Path) -> None:
     directory = context(ranged, DOCKERFILE + CHANGES_OWNERS)
+    assert differences(built_by_root(directory, tmp_path), built_by(ranged, directory)) == []
+
+
+def test_stages_are_built_at_the_same_time_in_plain_directories_too(ranged: OrdinaryUser, tmp_path: Path) -> None:
+    directory = context(ranged, STAGES)
     assert differences(built_by_root(directory, tmp_path), built_by(ranged, directory)) == []
 
 
