@@ -123,6 +123,15 @@ def test_a_file_opened_for_writing_and_then_put_back_in_its_old_state_is_no_chan
 
 
 @with_own_mounts
+def test_a_directory_that_could_not_be_renamed_is_in_the_layer(tmp_path: Path) -> None:
+    """The opposite case of docs/differences.md: overlayfs copies it up before it looks at the new name."""
+    pair = Pair(tmp_path)
+    pair.run(BEGIN)
+    assert run(pair.overlay, "mv -T b/d a").written == ("b/d",)
+    assert run(pair.plain, "mv -T b/d a").written == ()
+
+
+@with_own_mounts
 def test_copying_and_making_directories_give_the_layers_of_a_plain_directory(tmp_path: Path) -> None:
     pair = Pair(tmp_path)
     source = make_tree(tmp_path / "context", {"f": "new", "c/x": "y", "link": "-> f"})
