@@ -102,7 +102,8 @@ class _Job:
         if self.sandbox.moves:
             if mount.read_only:
                 self._mind(mount.target, "a bind mount is a copy: what is written there is forgotten, not refused")
-            return Bind(source=lend(tree, mount.path, directory=self._scratch(), writable=True), target=mount.target)
+            lent = lend(tree, mount.path, directory=self._scratch(), writable=True, owners=self.rootfs.owners)
+            return Bind(source=lent, target=mount.target)
         lent = lend(tree, mount.path, directory=self._directory("lent"))
         if mount.read_only:
             return Bind(source=lent, target=mount.target, read_only=True)

@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from builder.errors import ContextError
 from builder.ops import Copy, FromContext
-from builder.rootfs import SourceTree, paths
+from builder.rootfs import Owners, SourceTree, paths
 from builder.rootfs.plain import PlainRootfs
 from builder.rootfs.wildcards import literal
 
 _NAME = "lent"
 
 
-def lend(source: SourceTree, path: str, *, directory: Path, writable: bool = False) -> Path:
+def lend(source: SourceTree, path: str, *, directory: Path, writable: bool = False, owners: Owners | None = None) -> Path:
     """A file or directory of the host that shows `path` (absolute) of `source`, to be used as it is.
 
-    It is below `directory` if it had to be copied, which happens once for a path; with `writable` always and anew. Raises
-    ContextError when there is nothing at `path`.
+    It is below `directory` if it had to be copied, which happens once for a path; with `writable` always and anew. Whose the
+    copy's files are is noted in `owners` where that can't be stored. Raises ContextError when there is nothing at `path`.
     """
     with paths.opened_root(source.path) as root_fd:
         found, status = _locate(root_fd, source, path)
@@ -29,7 +30,7 @@ def lend(source: SourceTree, path: str, *, directory: Path, writable: bool = Fal
     number = sum(1 for _ in directory.iterdir()) if writable else 0
     place = directory / (f"new-{number}" if writable else f"of-{_digest(source, found)}")
     if not place.exists():
-        _copy(source, found, status, place)
+        _copy(source, found, status, place, owners)
     return place / _NAME
 
 
@@ -89,13 +90,22 @@ def _entries(root_fd: int, top: str, status: os.stat_result | None = None) -> It
                     pending.append(path)
 
 
-def _copy(source: SourceTree, found: str, status: os.stat_result, place: Path) -> None:
-    """As COPY does it; only that a directory gets the mode of the one that it shows, unless that is the root of a context."""
+def _copy(source: SourceTree, found: str, status: os.stat_result, place: Path, owners: Owners | None) -> None:
+    """As COPY does it; only that a directory is in all like the one that it shows, unless that is the root of a context."""
     place.mkdir(parents=True)
     op = Copy(source=FromContext(), paths=(literal(f"/{found}"),), destination=f"/{_NAME}")
-    rootfs = PlainRootfs(place)
+    rootfs = PlainRootfs(place, owners)
     rootfs.copy(op, source)
-    if stat.S_ISDIR(status.st_mode) and (found or source.owners):
+    if not stat.S_ISDIR(status.st_mode):
+        return
+    if source.owners:
+        with _held(source.path / found) as original, _held(place / _NAME) as copy:
+            rootfs.owners.become(copy, source.owners.truth(status, original))
+    elif found:
         (place / _NAME).chmod(stat.S_IMODE(status.st_mode))
-        if source.owners:
-            os.chown(place / _NAME, status.st_uid, status.st_gid)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[int]:
+    with paths.opened(os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)) as fd:
+        yield fd

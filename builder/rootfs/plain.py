@@ -25,13 +25,16 @@ from builder.rootfs.users import Identity, lookup_user
 
 
 class PlainRootfs:
-    """The directory is made if missing; the one above must be on the same filesystem and writable: it is scratch space."""
+    """The directory is made if missing; the one above must be on the same filesystem and writable: it is scratch space.
 
-    def __init__(self, path: Path) -> None:
+    `owners` are another's on that filesystem, for a tree that becomes part of its own.
+    """
+
+    def __init__(self, path: Path, owners: Owners | None = None) -> None:
         self.path = path
         path.mkdir(exist_ok=True)
         path.chmod(0o755)
-        self.owners = Owners(path.parent)
+        self.owners = owners or Owners(path.parent)
         self._tree: dict[str, Entry] | None = None
         self._is_current = False  # nothing has changed since _tree was scanned
 
