@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -112,4 +113,4 @@ def test_the_pod_of_the_example_builds_and_pushes(
 
 @pytest.mark.parametrize("pod", [POD, RESTRICTED], ids=lambda pod: pod.stem)
 def test_the_manifests_fit_the_schema_of_kubernetes(pod: Path) -> None:
-    assert "INFO" in shell([ROOT / ".venv/bin/kubernetes-validate", "--strict", pod])
+    assert "INFO" in shell([Path(sys.executable).parent / "kubernetes-validate", "--strict", pod])
