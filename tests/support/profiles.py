@@ -33,6 +33,7 @@ PRIVILEGED = (
 PROFILES = (
     Profile(name="root", sandbox="takeover"),
     Profile(name="cri-o", sandbox="takeover", options=("--cap-drop=ALL", *(f"--cap-add={name}" for name in _CRIO))),
+    Profile(name="chroot", sandbox="chroot", options=("--env=MASU_SANDBOX=chroot",)),
     Profile(name="user", sandbox="traced", options=_USER),
     Profile(name="random-user", sandbox="traced", options=_RANDOM),
     Profile(name="read-only-user", sandbox="traced", options=_USER, read_only=True),
