@@ -21,7 +21,7 @@ from bench.errors import BenchError, Unavailable
 from bench.measure import Measurement, Watch, measure
 from builder import __version__
 
-_ARCHIVE = Path(__file__).resolve().parents[2] / "build" / "image" / "debug.tar"
+_ARCHIVE = Path(__file__).resolve().parents[2] / "build" / "debug.tar"
 _TIME = ("/busybox/time", "-v", "/kaniko/executor")
 
 
