@@ -63,15 +63,9 @@ class LayerTrees:
             if name in self._known:
                 return self._known[name]
         directory = self._directory / name
-        lock = self._acquire(name, fcntl.LOCK_SH)
+        lock = self._held(name, directory, make)
         try:
-            if not directory.exists():
-                os.close(lock)
-                lock = self._acquire(name, fcntl.LOCK_EX)
-                if not directory.exists():
-                    _make(directory, make)
             os.utime(lock)
-            fcntl.flock(lock, fcntl.LOCK_SH)
             tree = _read(directory)
         except BaseException:
             os.close(lock)
@@ -90,19 +84,40 @@ class LayerTrees:
         while self._locks:
             os.close(self._locks.pop())
 
-    def _acquire(self, name: str, kind: int) -> int:
-        """A descriptor of the lock file that has this lock, and that nobody has removed meanwhile."""
-        path = self._directory / f"{name}.lock"
+    def _held(self, name: str, directory: Path, make: Callable[[Path], Iterable[Iterable[str]]]) -> int:
+        """A shared lock on the tree, which is there then: another who wanted to make it may have been first, and hold it long."""
         while True:
             self._checkpoint()
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock, kind | fcntl.LOCK_NB)
-                if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
-                    return lock
-            except BlockingIOError:
+            shared = self._try(name, fcntl.LOCK_SH)
+            if shared is not None:
+                if directory.exists():
+                    return shared
+                os.close(shared)
+            own = self._try(name, fcntl.LOCK_EX)
+            if own is None:
                 time.sleep(_PAUSE)
-            os.close(lock)
+                continue
+            try:
+                if not directory.exists():
+                    _make(directory, make)
+                fcntl.flock(own, fcntl.LOCK_SH)
+            except BaseException:
+                os.close(own)
+                raise
+            return own
+
+    def _try(self, name: str, kind: int) -> int | None:
+        """A descriptor of the lock file with this lock, unless another is in the way or the file was removed meanwhile."""
+        path = self._directory / f"{name}.lock"
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
+                return lock
+        except BlockingIOError:
+            pass
+        os.close(lock)
+        return None
 
 
 def _make(directory: Path, make: Callable[[Path], Iterable[Iterable[str]]]) -> None:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ def make(directory: Path) -> Iterable[Iterable[str]]:
 
 def no_making(directory: Path) -> Iterable[Iterable[str]]:
     raise AssertionError("it is there")
+
+
+def fail_with(error: Exception) -> Callable[[Path], Iterable[Iterable[str]]]:
+    def fail(directory: Path) -> Iterable[Iterable[str]]:
+        raise error
+
+    return fail
 
 
 def only_name(directory: Path, suffix: str) -> Path:
@@ -74,6 +82,31 @@ def test_one_who_wants_what_another_is_making_waits_for_it(tmp_path: Path) -> No
     LayerTrees(tmp_path, checkpoint=waiting.set).get(CHAIN, no_making)
     maker.join()
     assert (found[0].path / "file").exists()
+
+
+def test_several_who_want_the_same_all_get_it_while_each_holds_it(tmp_path: Path) -> None:
+    """A lock of ours keeps them from making it until all have seen that it isn't there; the first who does doesn't let go."""
+    others = LayerTrees(tmp_path)
+    with pytest.raises(KeyError):
+        others.get(CHAIN, fail_with(KeyError()))
+    lock = os.open(only_name(tmp_path, ".lock"), os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    looks = [threading.Semaphore(0) for _ in range(3)]
+    holders: list[LayerTrees] = []
+    found: list[LayerTree] = []
+
+    def want(look: threading.Semaphore) -> None:
+        holders.append(LayerTrees(tmp_path, checkpoint=look.release))
+        found.append(holders[-1].get(CHAIN, make))
+
+    threads = [threading.Thread(target=want, args=(look,), daemon=True) for look in looks]
+    for thread in threads:
+        thread.start()
+    assert all(look.acquire(timeout=60) for look in looks for _ in range(4))
+    os.close(lock)
+    for thread in threads:
+        thread.join(timeout=30)
+    assert len(found) == 3
 
 
 def test_whoever_waits_can_be_cancelled(tmp_path: Path) -> None:
