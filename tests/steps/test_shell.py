@@ -50,5 +50,8 @@ def test_the_shell_gets_arguments_environment_and_signals() -> None:
         " {'PATH': '/usr/bin:/bin', 'X': 'x'})"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60)
-    assert done.stdout.splitlines() == ["zero one x", "SigIgn:\t0000000000000000"], done.stderr
+    words, ignored = done.stdout.splitlines()
+    assert words == "zero one x", done.stderr
+    # Those from 32 on are the C library's own; whoever started the tests may have them ignored.
+    assert int(ignored.split()[1], 16) & 0x7FFFFFFF == 0
     assert done.returncode == -15
