@@ -22,7 +22,7 @@ class Fault:
 
     Instead of the registry: answer `status` with `headers` and `body`. With its answer: `reset` the connection after so many
     bytes of the body, end it there but `truncated` in all honesty, or `corrupt` that byte; `strip` headers, or add `headers`.
-    `hang_up` resets the connection after so many bytes of the request's body.
+    `hang_up` resets the connection after so many bytes of the request's body, or at its end.
     """
 
     where: str
@@ -98,7 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.proxy.fault_for(f"{self.command} {self.path}") or Fault(where="")
         if fault.hang_up is not None:
             self._note(0)
-            self.rfile.read(fault.hang_up)
+            # A body may be shorter, and whoever has sent it waits for an answer.
+            self.rfile.read(min(fault.hang_up, int(self.headers.get("Content-Length", 0))))
             self._reset()
         elif fault.status:
             self._refuse(fault)
