@@ -14,6 +14,7 @@ from builder.sandbox.child import Output
 from builder.sandbox.mounts import Bind, File, Mount, Tmpfs, is_directory, to_json
 
 __all__ = [
+    "THE_KERNELS",
     "Beliefs",
     "Bind",
     "File",
@@ -58,6 +59,10 @@ class Mountpoint:
 
     path: str
     directory: bool
+
+
+THE_KERNELS = tuple(Mountpoint(path=path, directory=True) for path in ("/proc", "/sys", "/dev"))
+"""Where a command looks for what the kernel tells."""
 
 
 Truth = tuple[int, int, int, int]

@@ -15,8 +15,8 @@ from builder.sandbox.kept import mount_points
 _MOST = 1 << 20  # bytes; credentials are smaller
 
 
-def exposed(paths: Iterable[str], own: str = "") -> list[str]:
-    """Those that lie on a volume (`own`, masu's directory, isn't one unless something is mounted in it), sorted."""
+def exposed(paths: Iterable[str]) -> list[str]:
+    """Those that lie on a volume, sorted."""
     points = set(mount_points().values()) - {"/"}
     return sorted(path for path in paths if os.path.isfile(path) and _is_on(os.path.realpath(path), points))
 

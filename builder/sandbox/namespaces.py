@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from builder.errors import SandboxError
-from builder.sandbox import Bind, Mount, Mountpoint, Outcome, Output, Process, View
+from builder.sandbox import THE_KERNELS, Bind, Mount, Mountpoint, Outcome, Output, Process, View
 from builder.sandbox.child import run_child
 
 log = logging.getLogger(__name__)
@@ -24,11 +24,7 @@ class Namespaces:
     believes = False
     concurrent = True
     caveat = ""
-    mountpoints: tuple[Mountpoint, ...] = (
-        Mountpoint(path="/proc", directory=True),
-        Mountpoint(path="/sys", directory=True),
-        Mountpoint(path="/dev", directory=True),
-    )
+    mountpoints: tuple[Mountpoint, ...] = THE_KERNELS
 
     def __init__(self) -> None:
         self._overlays: dict[Path, bool] = {}

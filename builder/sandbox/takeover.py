@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from builder.errors import SandboxError
-from builder.sandbox import Bind, Mount, Mountpoint, Outcome, Output, Process, View, linux, refuse_rights
+from builder.sandbox import THE_KERNELS, Bind, Mount, Mountpoint, Outcome, Output, Process, View, linux, refuse_rights
 from builder.sandbox.child import run_child
 from builder.sandbox.concealed import exposed
 from builder.sandbox.kept import Kept, mount_points
@@ -53,7 +53,7 @@ _PROBE = "/.masu-probe-"
 
 class Takeover:
     name = "takeover"
-    mountpoints: tuple[Mountpoint, ...] = Traced.mountpoints  # not needed but for what goes there
+    mountpoints: tuple[Mountpoint, ...] = THE_KERNELS  # not needed but for what goes there
     moves = True
     believes = False
     concurrent = False

@@ -16,7 +16,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from builder.errors import SandboxError
-from builder.sandbox import Bind, File, Mount, Mountpoint, Outcome, Output, Process, Tmpfs, Truth, View, refuse_rights
+from builder.sandbox import (
+    THE_KERNELS,
+    Bind,
+    File,
+    Mount,
+    Mountpoint,
+    Outcome,
+    Output,
+    Process,
+    Tmpfs,
+    Truth,
+    View,
+    refuse_rights,
+)
 from builder.sandbox.child import START, run_child
 from builder.sandbox.fakeroot import Supervisor
 from builder.sandbox.loader import write_loader
@@ -36,11 +49,7 @@ class Traced:
     believes = True
     concurrent = True
     caveat = "owners and rights are believed, not real: no command is kept from files of the image by their modes"
-    mountpoints: tuple[Mountpoint, ...] = (
-        Mountpoint(path="/proc", directory=True),
-        Mountpoint(path="/sys", directory=True),
-        Mountpoint(path="/dev", directory=True),
-    )
+    mountpoints: tuple[Mountpoint, ...] = THE_KERNELS
 
     def __init__(self, state: Path) -> None:
         self._state = state
