@@ -26,13 +26,15 @@ ROWS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"builder.executor", "builder.bases", "builder.inputs", "builder.outputs", "builder.workshop", "builder.supplies"}),
     frozenset({"builder.build", "builder.trial", "builder.inventory", "builder.review", "builder.doctor"}),
-    frozenset({"builder.cli", "builder.flags", "builder.completion", "builder.__main__"}),
+    frozenset({"builder.cli", "builder.commands", "builder.flags", "builder.completion", "builder.__main__"}),
     frozenset({"steps"}),
 )
 # Within row 1, values may use values; everywhere else siblings don't import each other.
 WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.credentials", "builder.process")} | {
     (6, "builder.cli", "builder.flags"),
-    (6, "builder.cli", "builder.completion"),
+    (6, "builder.cli", "builder.commands"),
+    (6, "builder.commands", "builder.flags"),
+    (6, "builder.commands", "builder.completion"),
     (6, "builder.completion", "builder.flags"),
     (6, "builder.__main__", "builder.cli"),
     (0, "builder.errors", "builder"),

@@ -1,0 +1,77 @@
+"""`masu build`, and what tells about a Dockerfile without building it: `outline` and `targets`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from builder.commands.command import Call
+from builder.commands.prepare import prepare
+from builder.errors import UsageError
+from builder.options import BuildOptions, CommonOptions, RegistryFlags, ReviewOptions
+
+
+def build(call: Call) -> int:
+    from builder.build import build, show_plan
+
+    options, registry, common = call.options(BuildOptions), call.options(RegistryFlags), call.options(CommonOptions)
+    options = replace(options, context=_context(call, options.context))
+    method, form = _method(options)
+    if method != "build":
+        return _review(method, form, options, call)
+    prepare(call.env, takes_turns=True)
+    if options.dry_run:
+        print(show_plan(options, registry, common, call.env), end="")  # noqa: T201 - what was asked for
+        return 0
+    build(options, registry, common, call.env)
+    return 0
+
+
+def outline(call: Call) -> int:
+    return _told("outline", call)
+
+
+def targets(call: Call) -> int:
+    return _told("targets", call)
+
+
+def _context(call: Call, option: str) -> str:
+    path = call.word("path")
+    if path and option:
+        raise UsageError("the context is given twice, as an argument and with --context")
+    return path or option
+
+
+def _method(options: BuildOptions) -> tuple[str, str]:
+    """What is to be done, and the form of the answer; `--call` is docker's flag, as `check` and `check,format=json`."""
+    method, _, form = options.call.partition(",")
+    form = form.removeprefix("format=") or options.check_format
+    if method == "build" and options.check:
+        method = "check"
+    if method not in ("build", "check", "outline", "targets") or form not in ("text", "json"):
+        raise UsageError(
+            f"invalid --call {options.call!r}", hint="write build, check, outline or targets, and ,format=json after it"
+        )
+    return method, form
+
+
+def _review(method: str, form: str, options: BuildOptions, call: Call) -> int:
+    from builder.review import REVIEWS
+
+    answer = REVIEWS[method](options, call.options(RegistryFlags), call.options(CommonOptions), call.env, form)
+    print(answer.text, end="")  # noqa: T201 - what was asked for
+    if answer.error:
+        raise answer.error
+    return 0 if answer.clean else 1
+
+
+def _told(method: str, call: Call) -> int:
+    given = call.options(ReviewOptions)
+    options = BuildOptions(
+        dockerfile=given.dockerfile,
+        context=_context(call, given.context),
+        build_arg=given.build_arg,
+        build_context=given.build_context,
+        target=given.target,
+        custom_platform=given.custom_platform,
+    )
+    return _review(method, given.format, options, call)
