@@ -6,8 +6,9 @@ A boolean is `--flag` or `--flag=true|false`, never two words; of a repeated sin
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, fields
+from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 
 from builder import govalues
@@ -15,6 +16,7 @@ from builder.errors import UsageError
 from builder.options import Flag
 
 Table = TypeVar("Table")
+_T = TypeVar("_T")
 
 _NEGATION = "--@not-"  # argparse's own spelling of `--flag=false`, which no user can mean
 
@@ -24,6 +26,16 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **details: Any) -> None:
         super().__init__(allow_abbrev=False, **details)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, but with pflag's word for what it doesn't know."""
+        known, others = self.parse_known_args(args, namespace)
+        if others:
+            what = (
+                f"unknown flag: {others[0].partition('=')[0]}" if others[0].startswith("-") else f"unknown argument {others[0]!r}"
+            )
+            self.error(what)
+        return known
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
@@ -44,15 +56,21 @@ def add_flags(parser: argparse.ArgumentParser, table: type) -> None:
 
 
 def read(table: type[Table], namespace: argparse.Namespace, env: Mapping[str, str]) -> Table:
-    """The options as one value: what the command line says, else what the row's variable in `env` says, else the default."""
+    """The options as one value: what the command line says, else what the row's variable in `env` says, else the default.
+
+    Of a flag that repeats the variable's value comes after those of the command line. Raises UsageError.
+    """
     values: dict[str, Any] = {}
     for row in fields(table):  # type: ignore[arg-type]
         value = getattr(namespace, row.name, None)
         variable = flag_of(row).env
-        if value is not None:
-            values[row.name] = tuple(value) if isinstance(value, list) else value
-        elif variable in env:
-            values[row.name] = parse_bool(env[variable], variable) if is_bool(row) else env[variable]
+        from_env = env.get(variable) or None if variable else None
+        if isinstance(row.default, tuple):
+            values[row.name] = (*(value or ()), *([from_env] if from_env else ()))
+        elif value is not None:
+            values[row.name] = _value(row, value, option_of(row))
+        elif from_env is not None:
+            values[row.name] = _value(row, from_env, variable)
     return table(**values)
 
 
@@ -67,6 +85,8 @@ def split_booleans(arguments: Sequence[str], tables: Sequence[type]) -> list[str
         name, equals, value = argument.removeprefix("--").partition("=")
         if argument.startswith("--") and equals and names.get(name) and not govalues.is_bool(value):
             result += [f"--{names[name]}={part}" for part in value.split(",")]
+        elif argument in ("true", "false") and result and result[-1][2:] in names and result[-1].startswith("--"):
+            raise UsageError(f'unknown command "{argument}" after {result[-1]}', hint=f"write {result[-1]}={argument}")
         elif argument.startswith("--") and equals and name in names:
             result.append(f"--{name}" if parse_bool(value, f"--{name}") else _NEGATION + name)
         else:
@@ -74,12 +94,31 @@ def split_booleans(arguments: Sequence[str], tables: Sequence[type]) -> list[str
     return result
 
 
+def _value(row: Field[Any], given: Any, where: str) -> Any:
+    """What argparse or a variable gave, as the type of the row."""
+    if not isinstance(given, str):
+        return given
+    if is_bool(row):
+        return parse_bool(given, where)
+    if isinstance(row.default, int):
+        return _converted(govalues.parse_int, given, where, hint="give a whole number")
+    if isinstance(row.default, timedelta):
+        return _converted(govalues.parse_duration, given, where, hint="give a duration with its unit: 336h, 90m, 1h30m")
+    if flag_of(row).choices and given not in flag_of(row).choices:
+        raise UsageError(f"invalid argument {given!r} for {where}", hint=f"choose from {', '.join(flag_of(row).choices)}")
+    return given
+
+
 def parse_bool(text: str, where: str) -> bool:
     """As Go's ParseBool; raises UsageError on anything else."""
+    return _converted(govalues.parse_bool, text, where, hint="write true or false")
+
+
+def _converted(convert: Callable[[str], _T], text: str, where: str, *, hint: str) -> _T:
     try:
-        return govalues.parse_bool(text)
+        return convert(text)
     except ValueError as error:
-        raise UsageError(f"invalid boolean {text!r} for {where}", hint="write true or false") from error
+        raise UsageError(f"invalid argument {text!r} for {where}", hint=hint) from error
 
 
 def flag_of(row: Field[Any]) -> Flag:
@@ -100,7 +139,8 @@ def _details(row: Field[Any]) -> dict[str, Any]:
     flag = flag_of(row)
     if is_bool(row):
         return {"action": "store_true", "default": None}
-    details: dict[str, Any] = {"metavar": flag.metavar or None, "choices": flag.choices or None, "default": None}
+    metavar = flag.metavar or ("{" + ",".join(flag.choices) + "}" if flag.choices else None)
+    details: dict[str, Any] = {"metavar": metavar, "default": None}
     if isinstance(row.default, tuple):
         details["action"] = "append"
     return details
@@ -108,6 +148,24 @@ def _details(row: Field[Any]) -> dict[str, Any]:
 
 def _help(row: Field[Any]) -> str:
     flag = flag_of(row)
-    default = f" (default {row.default})" if isinstance(row.default, str) and row.default else ""
+    if flag.hidden:
+        return argparse.SUPPRESS
     variable = f" [${flag.env}]" if flag.env else ""
-    return f"{flag.help}{default}{variable}".replace("%", "%%")
+    return f"{flag.help}{_default(row)}{variable}".replace("%", "%%")
+
+
+def _default(row: Field[Any]) -> str:
+    text = default_of(row)
+    return f" (default {text})" if text else ""
+
+
+def default_of(row: Field[Any]) -> str:
+    """The default as the help shows it; empty where there is nothing to show."""
+    default = row.default
+    if default is True:
+        return "true"
+    if isinstance(default, timedelta):
+        return f"{default // timedelta(hours=1)}h"
+    if isinstance(default, bool | tuple):
+        return ""
+    return str(default)

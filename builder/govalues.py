@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 # strconv.ParseBool
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -12,6 +13,11 @@ _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?(?:([kmgtp])i?b?|b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _MOST_DIGITS = 32
+
+# time.ParseDuration; microseconds of each unit
+_UNITS = {"ns": 0.001, "us": 1.0, "µs": 1.0, "μs": 1.0, "ms": 1e3, "s": 1e6, "m": 6e7, "h": 3.6e9}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_MOST_MICROSECONDS = (1 << 63) / 1000  # Go counts nanoseconds in 64 bits
 
 
 def parse_bool(text: str) -> bool:
@@ -42,6 +48,25 @@ def parse_unsigned(text: str, *, base: int = 10) -> int:
     if not text or len(text) > _MOST_DIGITS or text.strip(digits) or int(text, base) >= 1 << 32:
         raise ValueError(f"{text!r} is no number of 32 bits in base {base}")
     return int(text, base)
+
+
+def parse_duration(text: str) -> timedelta:
+    """`336h`, `1h30m`, `-1.5s`, or a bare `0`: other numbers need a unit. Raises ValueError."""
+    digits = text.removeprefix("-") if text.startswith("-") else text.removeprefix("+")
+    parts = _PART.findall(digits) if len(digits) <= _MOST_DIGITS else []
+    if digits != "0" and (not parts or "".join(number + unit for number, unit in parts) != digits):
+        raise ValueError(f"{text!r} is no duration")
+    microseconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if microseconds >= _MOST_MICROSECONDS:
+        raise ValueError(f"{text!r} is too long")
+    return timedelta(microseconds=-microseconds if text.startswith("-") else microseconds)
+
+
+def parse_int(text: str) -> int:
+    """strconv.ParseInt for 32 bits, in base ten. Raises ValueError."""
+    if not re.fullmatch(r"[-+]?[0-9]{1,10}", text, re.ASCII) or abs(int(text)) >= 1 << 31:
+        raise ValueError(f"{text!r} is no whole number of 32 bits")
+    return int(text)
 
 
 def csv_fields(text: str) -> list[str]:

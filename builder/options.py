@@ -1,7 +1,7 @@
 """The one table of options: a field is a flag. The command line, its help, shell completion, docs and CI inputs are made from it.
 
-A row's name is the field's with `-` for `_`, its kind the field's type (`str`, `bool`, or a tuple for flags that repeat),
-its default the field's. To add a flag, add a row.
+A row's name is the field's with `-` for `_`, its kind the field's type (`str`, `bool`, `int`, `timedelta` for a duration as Go
+writes it, or a tuple for flags that repeat), its default the field's. To add a flag, add a row, and run `make flags`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 class Flag:
     """`aliases`: other spellings that stay valid; `env`: a variable with the default; `metavar`: the value's name in the help.
 
-    `else_to`: the option that gets the value of a boolean one that is neither true nor false.
+    A variable adds to a flag that repeats. `else_to`: the option that gets the value of a boolean one that is neither true nor
+    false. `hidden`: not in the help. `kaniko` is `same`, `better` or `different`, a colon and the reason, where Kaniko has a flag
+    of that name; docs/flags.md is made from it. `told` is logged when the flag is given, as a warning for the values `warns`.
     """
 
     help: str
@@ -24,6 +26,10 @@ class Flag:
     metavar: str = ""
     choices: tuple[str, ...] = ()
     else_to: str = ""
+    hidden: bool = False
+    kaniko: str = ""
+    told: str = ""
+    warns: tuple[object, ...] = ()
 
 
 def _flag(default: object, help: str, **details: Any) -> Any:
@@ -94,6 +100,10 @@ class BuildOptions:
     call: str = _flag("build", "build, or tell about the Dockerfile: check, outline or targets, which ,format=json may follow",
         metavar="METHOD")
 
+    image_fs_extract_retry: int = _flag(0, "download a base image's layer so often again when that fails, after 1, 2, 4… s",
+        metavar="N")
+    skip_push_permission_check: bool = _flag(False, "do not try out before the build whether the destinations may be pushed to")
+
     oci_layout_path: str = _flag("", "write the image as an OCI layout into this directory", metavar="DIR")
     tar_path: str = _flag("", "write the image as a docker archive, as docker save does", aliases=("tarPath",), metavar="FILE")
     digest_file: str = _flag("", "write the manifest's digest to this file", metavar="FILE")
@@ -134,5 +144,16 @@ class RegistryFlags:
     skip_tls_verify_registry: tuple[str, ...] = _flag(_REPEAT, "do not check this registry host's certificate (repeatable)",
         metavar="HOST")
     registry_certificate: tuple[str, ...] = _flag(_REPEAT, "CA certificate for a registry host (repeatable)", metavar="HOST=FILE")
+    registry_client_cert: tuple[str, ...] = _flag(_REPEAT, "client certificate and key (PEM) for a registry host (repeatable)",
+        metavar="HOST=CERT,KEY")
+    registry_map: tuple[str, ...] = _flag(_REPEAT, "pull from these registries instead, tried in this order, then from the original "
+        "(repeatable; several maps with ; between them)", env="KANIKO_REGISTRY_MAP", metavar="HOST=HOST[/PATH]")
+    registry_mirror: tuple[str, ...] = _flag(_REPEAT, "a mirror of Docker Hub, as --registry-map docker.io=MIRROR (repeatable)",
+        env="KANIKO_REGISTRY_MIRROR", metavar="HOST[/PATH]")
+    skip_default_registry_fallback: bool = _flag(False, "pull from the mirrors only, never from the registry they stand for")
+    image_download_retry: int = _flag(0, "look for a base image so often again when a registry fails, after 1, 2, 4… s",
+        metavar="N")
+    push_retry: int = _flag(0, "push so often again when a registry fails, after 1, 2, 4… s", metavar="N")
+    push_ignore_immutable_tag_errors: bool = _flag(False, "only warn when a tag can't be moved to the image that was built")
 
 # fmt: on

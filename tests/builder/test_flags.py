@@ -52,8 +52,8 @@ def test_flags_are_read_as_pflag_reads_them(arguments: tuple[str, ...], field: s
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (("--no-such",), "--no-such"),
-        (("--no-push", "true"), "true"),
+        (("--no-such=x",), "unknown flag: --no-such$"),
+        (("--no-push", "true"), 'unknown command "true" after --no-push'),
         (("--no-push=maybe",), "maybe"),
         (("--targ", "x"), "--targ"),
         (("--target",), "expected one argument"),

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from builder.govalues import csv_fields, parse_bool, parse_size, parse_unsigned
+from builder.govalues import csv_fields, parse_bool, parse_duration, parse_int, parse_size, parse_unsigned
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,31 @@ from builder.govalues import csv_fields, parse_bool, parse_size, parse_unsigned
 )
 def test_fields(text: str, fields: list[str]) -> None:
     assert csv_fields(text) == fields
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("336h", 336 * 3600), ("1h30m", 5400), ("1.5s", 1.5), (".5m", 30), ("-2h", -7200), ("+1s", 1), ("0", 0), ("250ms", 0.25)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "1", "h", "1 h", "1d", "1h 2m", "1h2", "99999999999999h", "--1h", "1.h.", "٣h"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("-1", -1), ("+9", 9), ("007", 7)])
+def test_whole_numbers(text: str, number: int) -> None:
+    assert parse_int(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.0", "1e3", "2147483648", "--1", "٣", " 1"])
+def test_what_is_no_whole_number(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_int(text)
 
 
 @pytest.mark.parametrize(
