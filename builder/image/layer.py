@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.image.blob import Blob
 from builder.image.digest import Digest
+from builder.image.media import MediaType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,3 +15,10 @@ class Layer:
 
     blob: Blob
     diff_id: Digest
+
+    def called(self, media_type: MediaType) -> Layer:
+        """The same bytes under another media type."""
+        descriptor = self.blob.descriptor
+        if descriptor.media_type == media_type:
+            return self
+        return replace(self, blob=replace(self.blob, descriptor=replace(descriptor, media_type=media_type)))

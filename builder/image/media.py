@@ -20,6 +20,9 @@ DOCKER_CONFIG = MediaType("application/vnd.docker.container.image.v1+json")
 DOCKER_LAYER = MediaType("application/vnd.docker.image.rootfs.diff.tar")
 DOCKER_LAYER_GZIP = MediaType("application/vnd.docker.image.rootfs.diff.tar.gzip")
 
+_OCI_TO_DOCKER = {OCI_LAYER: DOCKER_LAYER, OCI_LAYER_GZIP: DOCKER_LAYER_GZIP}
+_DOCKER_TO_OCI = {DOCKER_LAYER: OCI_LAYER, DOCKER_LAYER_GZIP: OCI_LAYER_GZIP}
+
 INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 
@@ -42,6 +45,14 @@ class Format(Enum):
     def layer(self) -> MediaType:
         """Of a gzip-compressed layer."""
         return OCI_LAYER_GZIP if self is Format.OCI else DOCKER_LAYER_GZIP
+
+    @property
+    def index(self) -> MediaType:
+        return OCI_INDEX if self is Format.OCI else DOCKER_INDEX
+
+    def layer_as(self, media_type: MediaType) -> MediaType:
+        """What the layers of the other family that are stored alike are called in this one; any other type stays."""
+        return (_DOCKER_TO_OCI if self is Format.OCI else _OCI_TO_DOCKER).get(media_type, media_type)
 
     @classmethod
     def of_manifest(cls, media_type: MediaType) -> Format:

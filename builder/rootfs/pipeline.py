@@ -37,19 +37,31 @@ _LAST_DEFLATE_BLOCK = b"\x03\0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The finished blob: `size` in bytes, at `path`."""
+    """The finished blob, at `path`: `size` bytes, `plain_size` before compression."""
 
     path: Path
     digest: Digest
     size: int
+    plain_size: int
     diff_id: Digest
 
 
 class Pipeline:
-    """Takes bytes in order by `write` and `fill`; `finish` ends it. Left without `finish`, nothing stays behind."""
+    """Takes bytes in order by `write` and `fill`; `finish` ends it. Left without `finish`, nothing stays behind.
 
-    def __init__(self, directory: Path, media_type: MediaType, *, level: int | None = None, workers: int | None = None) -> None:
-        self._codec = _codec(media_type, level)
+    With `members` each block is a gzip member of its own, that can be read without those before it, and `cut` begins a new one.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        media_type: MediaType,
+        *,
+        level: int | None = None,
+        workers: int | None = None,
+        members: bool = False,
+    ) -> None:
+        self._codec = _Codec(compress=_Member(_level(level))) if members else _codec(media_type, level)
         self._directory = directory
         handle, name = tempfile.mkstemp(dir=directory, prefix=".layer-")
         self._file = os.fdopen(handle, "wb", buffering=0)
@@ -67,6 +79,8 @@ class Pipeline:
         self._block = memoryview(bytearray(_BLOCK))
         self._used = 0
         self._before = b""
+        self._sent = 0
+        self._starts: list[int] = []
         self._emit(self._codec.header)
 
     def __enter__(self) -> Pipeline:
@@ -100,11 +114,31 @@ class Pipeline:
             left -= got
         return size - left
 
+    def cut(self) -> int:
+        """End the current block here; returns the number of the next one, counted from 0."""
+        self._send()
+        return self._sent
+
+    def starts(self) -> list[int]:
+        """Where in the file each block begins that was ended so far, in bytes; waits until they are written."""
+        self._drain()
+        return self._starts
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file so far, without the blocks that aren't written yet."""
+        return self._size
+
+    def append(self, data: bytes) -> None:
+        """Add bytes to the end of the file as they are, after all blocks."""
+        self._send()
+        self._drain()
+        self._emit(data)
+
     def finish(self) -> Done:
         """Complete the file and give it its name, the hexadecimal digest."""
         self._send()
-        while self._pending:
-            self._receive()
+        self._drain()
         self._emit(self._codec.trailer(self._crc, self._length))
         self._file.close()
         digest = Digest(algorithm="sha256", hex=self._packed.hexdigest())
@@ -113,7 +147,7 @@ class Pipeline:
         os.replace(self._name, path)
         self._name = ""
         diff_id = Digest(algorithm="sha256", hex=self._plain.hexdigest())
-        return Done(path=path, digest=digest, size=self._size, diff_id=diff_id)
+        return Done(path=path, digest=digest, size=self._size, plain_size=self._length, diff_id=diff_id)
 
     def _advance(self, count: int) -> None:
         self._used += count
@@ -128,6 +162,7 @@ class Pipeline:
         compressed = self._compressors.submit(self._codec.compress, block, self._before)
         self._pending.append((compressed, self._hashers.submit(self._hash, block)))
         self._before = bytes(block[-_DICTIONARY:])
+        self._sent += 1
         self._block = memoryview(bytearray(_BLOCK))
         self._used = 0
         if len(self._pending) > self._limit:
@@ -138,9 +173,14 @@ class Pipeline:
         self._crc = isal_zlib.crc32(block, self._crc)
         self._length += len(block)
 
+    def _drain(self) -> None:
+        while self._pending:
+            self._receive()
+
     def _receive(self) -> None:
         compressed, hashed = self._pending.popleft()
         hashed.result()
+        self._starts.append(self._size)
         self._emit(compressed.result())
 
     def _emit(self, data: bytes) -> None:
@@ -171,12 +211,16 @@ class _Codec:
 
 def _codec(media_type: MediaType, level: int | None) -> _Codec:
     if media_type in (OCI_LAYER_GZIP, DOCKER_LAYER_GZIP):
-        return _Codec(compress=_Deflate(1 if level is None else level), header=_GZIP_HEADER, trailer=_gzip_trailer)
+        return _Codec(compress=_Deflate(_level(level)), header=_GZIP_HEADER, trailer=_gzip_trailer)
     if media_type == OCI_LAYER_ZSTD:
         return _Codec(compress=_Zstd(3 if level is None else level))
     if media_type in (OCI_LAYER, DOCKER_LAYER):
         return _Codec(compress=lambda block, before: bytes(block))
     raise RootfsError(f"can't write layers of the media type {media_type!r}")
+
+
+def _level(level: int | None) -> int:
+    return 1 if level is None else level
 
 
 def _gzip_trailer(crc: int, length: int) -> bytes:
@@ -185,15 +229,25 @@ def _gzip_trailer(crc: int, length: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Deflate:
-    """Levels 0 to 3 are ISA-L's, 4 to 9 zlib's."""
+    """Levels 1 to 3 are ISA-L's, 4 to 9 zlib's, and 0, which doesn't compress."""
 
     level: int
 
     def __call__(self, block: memoryview, before: bytes) -> bytes:
-        library = isal_zlib if self.level <= _MAX_ISAL_LEVEL else zlib
+        library = isal_zlib if 0 < self.level <= _MAX_ISAL_LEVEL else zlib
         options = {"zdict": before} if before else {}
         compressor = library.compressobj(self.level, zlib.DEFLATED, _RAW_DEFLATE, **options)
         return bytes(compressor.compress(block) + compressor.flush(zlib.Z_SYNC_FLUSH))
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """Each block is a whole gzip file."""
+
+    level: int
+
+    def __call__(self, block: memoryview, before: bytes) -> bytes:
+        return _GZIP_HEADER + _Deflate(self.level)(block, b"") + _gzip_trailer(isal_zlib.crc32(block), len(block))
 
 
 @dataclass(frozen=True, slots=True)

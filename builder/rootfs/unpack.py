@@ -38,7 +38,7 @@ def apply_layer(root_fd: int, stream: BinaryIO, owners: Owners, *, diff_id: Dige
     Raises RootfsError for a malformed or hostile archive and for a full disk, and whatever reading `stream` raises.
     """
     hasher = diff_id.hasher() if diff_id else None
-    with ReadAhead(stream, hasher=hasher) as chunks, _Applier(root_fd, "", owners) as applier, _explained():
+    with ReadAhead(stream, hasher=hasher) as chunks, _Applier(root_fd, "", owners) as applier, explained():
         reader = TarReader(chunks)
         for member in reader:
             applier.apply(member, reader)
@@ -54,7 +54,7 @@ def extract_archive(root_fd: int, directory: str, stream: BinaryIO, owners: Owne
     No whiteouts here; `chown` replaces the archive's owners. Raises as `apply_layer`.
     """
     with ReadAhead(stream) as chunks, _Applier(root_fd, directory, owners, chown=chown, whiteouts=False) as applier:
-        with _explained():
+        with explained():
             reader = TarReader(chunks)
             for member in reader:
                 applier.apply(member, reader)
@@ -72,7 +72,8 @@ def is_archive(stream: BinaryIO) -> bool:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
+    """What decompressors raise for damaged input becomes a RootfsError."""
     try:
         yield
     except DAMAGED as error:
