@@ -36,10 +36,12 @@ from builder.plan.needs import runs
 from builder.provisions import Provisions
 from builder.provisions.from_options import provisions_of
 from builder.provisions.secrets import read_secrets
+from builder.pushing import pushable
 from builder.remotes import Remote, connect
+from builder.retry import Again
 from builder.sandbox import choose
 from builder.state import State
-from builder.store.layout import LayoutStore
+from builder.store.layout import LayoutStore, opened
 from builder.trees import opened_trees
 from builder.workshop import ImageOf, Workshop
 
@@ -70,9 +72,11 @@ class Prepared:
         self, options: BuildOptions, *, watch: Watcher, base_config: BaseConfig | None = None, every_stage: bool = False
     ) -> Plan:
         """Lower the Dockerfile; `base_config` is for who can do without a base image. Raises BuilderError."""
+        first, *also = [name for text in options.target for name in text.split(",") if name] or [""]
         return lower(
             self.inputs.dockerfile,
-            target=options.target,
+            target=first,
+            also=also,
             build_args=self.build_args,
             labels=dict(_label(text) for text in options.label),
             platform=Platform.parse(options.custom_platform) if options.custom_platform else Platform.host(),
@@ -97,16 +101,15 @@ class Prepared:
 def prepared(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Iterator[Prepared]:
     """Find the Dockerfile and the context. Raises BuilderError."""
     state, remote = State.at(common.state_dir, env), connect(registry, env)
-    local = LayoutStore(state.store)
     build_args, named = _build_args(options, env), NamedContexts.parse(options.build_context)
-    with state.working_directory() as directory:
+    with state.working_directory() as directory, opened(state.store) as local:
         secrets = read_secrets(options.secret, env)
         contexts = _contexts(directory, named, env, secrets)
         yield Prepared(
             directory=directory,
             local=local,
             remote=remote,
-            image_of=cache(Bases(local=local, remote=remote).find),
+            image_of=cache(Bases(local=local, remote=remote, again=Again(extra=registry.image_download_retry)).find),
             build_args=build_args,
             named=named,
             secrets=secrets,
@@ -122,11 +125,13 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
     with (
         prepared(options, registry, common, env) as ready,
         provisions_of(options, env, secrets=ready.secrets, cache_mounts=state.cache_mounts) as provisions,
+        pushable(() if options.skip_push_permission_check else outputs.pushed, remote=ready.remote) as check_push,
     ):
         plan = ready.checked_plan(options)
+        check_push()
         with _workshop(plan, ready, provisions, common, state, jobs) as workshop:
             image = execute(plan, workshop)
-            deliver(image, outputs, local=ready.local, remote=ready.remote)
+            deliver(image, outputs, local=ready.local, remote=ready.remote, again=Again(extra=registry.push_retry))
     _summarize(image, time.monotonic() - started)
     return image
 

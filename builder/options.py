@@ -7,6 +7,7 @@ writes it, or a tuple for flags that repeat), its default the field's. To add a 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import Any
 
 
@@ -37,6 +38,7 @@ def _flag(default: object, help: str, **details: Any) -> Any:
 
 
 _REPEAT: tuple[str, ...] = ()
+_TWO_WEEKS = timedelta(weeks=2)
 
 
 # fmt: off
@@ -45,9 +47,11 @@ class CommonOptions:
     """What every command takes."""
 
     verbosity: str = _flag("info", "how much to log", short="v", metavar="LEVEL",
-        choices=("panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"))
-    log_format: str = _flag("color", "how log lines look", choices=("text", "color", "json"))
-    log_timestamp: bool = _flag(False, "put the time of day in log lines, not the seconds since the start")
+        choices=("panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"),
+        kaniko="same: trace logs what debug does")
+    log_format: str = _flag("color", "how log lines look", choices=("text", "color", "json"),
+        kaniko="same: and what a RUN prints is JSON as well under json")
+    log_timestamp: bool = _flag(False, "put the time of day in log lines, not the seconds since the start", kaniko="same")
     progress: str = _flag("auto", "quiet shows errors only; the others are one plain form",
         choices=("auto", "plain", "tty", "quiet"))
     sandbox: str = _flag("auto", "how RUN is run: auto tries what this machine allows", env="MASU_SANDBOX", metavar="NAME")
@@ -60,22 +64,27 @@ class BuildOptions:
     """What `masu build` takes beside them."""
 
     dockerfile: str = _flag("", "path of the Dockerfile, tried as it is, then in the context; - reads standard input "
-        "(default Dockerfile in the context)", short="f", aliases=("file",), metavar="PATH")
+        "(default Dockerfile in the context)", short="f", aliases=("file",), metavar="PATH",
+        kaniko="better: - is standard input; without the flag `dockerfile` is found, too")
     context: str = _flag("", "what COPY and ADD read: a directory, a git URL, an archive by http(s):// or tar://, or - for "
         "one on "
         "standard input; also given as an argument (default: the current directory)",
-        short="c", env="MASU_CONTEXT", metavar="DIR")
-    destination: tuple[str, ...] = _flag(_REPEAT, "push the image under this reference (repeatable)", short="d", metavar="REF")
+        short="c", env="MASU_CONTEXT", metavar="DIR",
+        kaniko="same: /workspace is the default of the step image; masu's own command takes the current directory")
+    destination: tuple[str, ...] = _flag(_REPEAT, "push the image under this reference (repeatable)", short="d", metavar="REF",
+        kaniko="same: names in an archive or layout, too; a digest in it is refused")
     tag: tuple[str, ...] = _flag(_REPEAT, "name the image in the local store (repeatable)", short="t", metavar="REF")
     push: bool = _flag(False, "push the names given with --tag as well")
-    no_push: bool = _flag(False, "push nothing", env="KANIKO_NO_PUSH")
+    no_push: bool = _flag(False, "push nothing", env="KANIKO_NO_PUSH", kaniko="better: the command line wins over "
+        "KANIKO_NO_PUSH, and a value of it that is no boolean is an error: Kaniko takes it for false, and pushes")
     build_arg: tuple[str, ...] = _flag(_REPEAT, "set an ARG; KEY alone takes its value from the environment (repeatable)",
-        metavar="KEY=VALUE")
+        metavar="KEY=VALUE", kaniko="same")
     build_context: tuple[str, ...] = _flag(_REPEAT, "a context that takes the place of a stage, an image or a --from: a "
         "directory, "
         "a git or http URL, docker-image://REF, oci-layout://DIR (repeatable)", metavar="NAME=SOURCE")
     secret: tuple[str, ...] = _flag(_REPEAT, "a secret for RUN --mount=type=secret, from a file or an environment variable "
-        "(repeatable)", metavar="id=ID[,src=FILE|,env=VAR]")
+        "(repeatable)", metavar="id=ID[,src=FILE|,env=VAR]",
+        kaniko="better: it is in memory while the RUN runs, in no file, and `***` in what the RUN prints")
     ssh: tuple[str, ...] = _flag(_REPEAT, "an ssh agent for RUN --mount=type=ssh: default for $SSH_AUTH_SOCK, a socket, or keys "
         "(repeatable)", metavar="ID[=SOCKET|=KEY[,KEY]]")
     add_host: tuple[str, ...] = _flag(_REPEAT, "a line for the /etc/hosts of every RUN (repeatable)", metavar="NAME:ADDRESS")
@@ -86,15 +95,38 @@ class BuildOptions:
     ulimit: tuple[str, ...] = _flag(_REPEAT, "a resource limit for every RUN (repeatable)", metavar="NAME=SOFT[:HARD]")
     allow: tuple[str, ...] = _flag(_REPEAT, "allow what Dockerfiles may not do by themselves: security.insecure (repeatable)",
         metavar="ENTITLEMENT")
-    label: tuple[str, ...] = _flag(_REPEAT, "set a label of the image (repeatable)", metavar="KEY=VALUE")
-    target: str = _flag("", "build this stage (name or number), not the last", metavar="STAGE")
+    label: tuple[str, ...] = _flag(_REPEAT, "set a label of the image (repeatable)", metavar="KEY=VALUE",
+        kaniko="same: of the final image only, as in the fork")
+    target: tuple[str, ...] = _flag(_REPEAT, "build this stage (name or number), not the last; of several, also with commas "
+        "between them, all are built and the first is the image (repeatable)", metavar="STAGE",
+        kaniko="same: as in the fork; upstream takes one")
     custom_platform: str = _flag("", "platform to build for, os/architecture[/variant] (default: this machine's)",
-        aliases=("platform", "customPlatform"), metavar="PLATFORM")
+        aliases=("platform", "customPlatform"), metavar="PLATFORM",
+        kaniko="better: the variant counts, FROM --platform is obeyed, and a wrong one is an error, no panic")
     no_cache: bool = _flag(False, "do not use cached layers (no layer is cached yet); =STAGE is --no-cache-filter",
         else_to="no-cache-filter")
     no_cache_filter: tuple[str, ...] = _flag(_REPEAT, "as --no-cache, for this stage alone (repeatable)",
         metavar="STAGE")
-    dry_run: bool = _flag(False, "print the plan, build nothing", aliases=("dryrun",))
+    dry_run: bool = _flag(False, "print the plan, build nothing", aliases=("dryrun",),
+        kaniko="same: the plan has masu's own form, on standard output")
+    ignore_path: tuple[str, ...] = _flag(_REPEAT, "leave changes of this path and below it out of the layers; *, ? and [ match "
+        "within a name (repeatable)", metavar="PATH",
+        kaniko="better: COPY and ADD obey it as RUN does, wildcards work at every depth, and the log tells what was left out")
+    ignore_var_run: bool = _flag(False, "as --ignore-path /var/run", aliases=("whitelist-var-run",),
+        kaniko="different: only if given. No RUN of masu's sees the container's /var/run, so there is nothing to be kept out; "
+        "docker keeps an image's own /var/run, and so does masu")
+    cache: bool = _flag(False, "cache layers (not yet: nothing is cached), and take base images from --cache-dir",
+        kaniko="different: the layer cache is still to come, a warning says so; base images are taken from --cache-dir")
+    cache_repo: str = _flag("", "where cached layers will be kept: a repository, or oci:DIR (default: DESTINATION/cache)",
+        metavar="REPOSITORY", kaniko="different: checked, not used yet")
+    cache_dir: str = _flag("/cache", "base images that masu warmer has put here are not downloaded (with --cache)", metavar="DIR",
+        kaniko="better: an OCI layout that many may read and write; FROM with a digest needs no registry then")
+    cache_ttl: timedelta = _flag(_TWO_WEEKS, "do not use what has been cached for longer", metavar="DURATION",  # noqa: RUF009
+        kaniko="same: of base images the time since they were warmed counts")
+    cache_run_layers: bool = _flag(True, "cache the layers of RUN", kaniko="different: not used yet")
+    cache_copy_layers: bool = _flag(False, "cache the layers of COPY", kaniko="different: not used yet")
+    no_push_cache: bool = _flag(False, "read the cache only", kaniko="different: not used yet; with it --no-push "
+        "needs no --cache-repo, as in the fork")
     check: bool = _flag(False, "run the build checks only: print their warnings, exit with 1 if there are any")
     check_format: str = _flag("text", "how the checks' warnings are printed", choices=("text", "json"))
     call: str = _flag("build", "build, or tell about the Dockerfile: check, outline or targets, which ,format=json may follow",
@@ -104,13 +136,73 @@ class BuildOptions:
         metavar="N")
     skip_push_permission_check: bool = _flag(False, "do not try out before the build whether the destinations may be pushed to")
 
-    oci_layout_path: str = _flag("", "write the image as an OCI layout into this directory", metavar="DIR")
-    tar_path: str = _flag("", "write the image as a docker archive, as docker save does", aliases=("tarPath",), metavar="FILE")
-    digest_file: str = _flag("", "write the manifest's digest to this file", metavar="FILE")
-    image_name_with_digest_file: str = _flag("", "write a line repository@digest for each destination", metavar="FILE")
-    image_name_tag_with_digest_file: str = _flag("", "write a line repository:tag@digest for each destination", metavar="FILE")
+    oci_layout_path: str = _flag("", "write the image as an OCI layout into this directory", metavar="DIR",
+        kaniko="better: the image has its tag as name; a relative path is relative to where masu was started")
+    tar_path: str = _flag("", "write the image as a docker archive, as docker save does", aliases=("tarPath",), metavar="FILE",
+        kaniko="same: names and order of the files, too; directories on the way are made")
+    digest_file: str = _flag("", "write the manifest's digest to this file, or PUT it to this https:// URL", metavar="FILE",
+        kaniko="better: written when the push has succeeded: a file means that the image is there")
+    image_name_with_digest_file: str = _flag("", "write a line repository@digest for each destination, as --digest-file",
+        metavar="FILE", kaniko="better: as --digest-file; and it has no tags if both files are asked for")
+    image_name_tag_with_digest_file: str = _flag("", "write a line repository:tag@digest for each destination, as --digest-file",
+        metavar="FILE", kaniko="better: as --digest-file")
     iidfile: str = _flag("", "write the image id (the config's digest) to this file", metavar="FILE")
-    metadata_file: str = _flag("", "write digests and names as JSON to this file", metavar="FILE")
+    metadata_file: tuple[str, ...] = _flag(_REPEAT, "write digests and names as JSON to this file (repeatable)", metavar="FILE",
+        env="MASU_METADATA_FILE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KanikoOptions:
+    """What Kaniko's users give and masu needs not, but for `kaniko_dir`: taken, checked, and told that it does nothing."""
+
+    kaniko_dir: str = _flag("/kaniko", "keep state below this directory, and find the login in .docker below it, if it is there",
+        env="KANIKO_DIR", metavar="DIR", kaniko="different: nothing is moved there; masu's state goes to DIR/state unless "
+        "--state-dir is given, and DIR/.docker/config.json is the login if there is one")
+    snapshot_mode: str = _flag("full", "no effect: changes are found exactly, and without reading files",
+        aliases=("snapshotMode",), choices=("full", "redo", "time"),
+        kaniko="better: inode, ctime, size, mode and owner tell what has changed: as exact as full, faster than time",
+        told="changes are found by inode, ctime, size, mode and owner in every mode")
+    use_new_run: bool = _flag(False, "no effect: nothing is read to find changes", kaniko="better: as --snapshot-mode",
+        told="changes are found without reading files anyway")
+    compressed_caching: bool = _flag(True, "no effect: layers go through memory in chunks",
+        kaniko="better: a layer is never in memory, whatever the value", told="layers are never held in memory anyway")
+    skip_unused_stages: bool = _flag(True, "no effect: only stages that the target needs are built",
+        kaniko="better: always, as docker and the fork; upstream builds every stage before the target",
+        told="only the stages that --target needs are built; name others with --target to have them built", warns=(False,))
+    force_build_metadata: bool = _flag(False, "no effect: metadata is history, not layers",
+        kaniko="better: ENV, LABEL and the like have a history entry and no layer, as docker's",
+        told="metadata is in the image's history, without layers, as docker has it")
+    force: bool = _flag(False, "no effect: masu builds anywhere",
+        kaniko="better: a build never touches the file system it runs in",
+        told="masu needs no container to build in, and changes nothing outside of its own directory")
+    cleanup: bool = _flag(False, "no effect: nothing is left behind", env="KANIKO_CLEANUP",
+        kaniko="better: builds can follow one another in a container without it", told="a build leaves nothing behind anyway")
+    pre_cleanup: bool = _flag(False, "no effect: stages begin with their base only", env="KANIKO_PRE_CLEANUP",
+        kaniko="better: what is in the container never gets into an image", told="stages begin with their base image only anyway")
+    preserve_context: bool = _flag(False, "no effect: the container's files stay", env="KANIKO_PRESERVE_CONTEXT",
+        kaniko="better: nothing in the container is touched", told="nothing in the container is touched anyway")
+    materialize: bool = _flag(False, "no effect: the image isn't left in /",
+        kaniko="different: the container's / stays as it is; masu run tries the image, masu unpack writes its files",
+        told="the image isn't put into /: keep it with --tag NAME and use masu run NAME or masu unpack", warns=(True,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmerOptions:
+    """What `masu warmer` takes beside registry flags and the common ones."""
+
+    image: tuple[str, ...] = _flag(_REPEAT, "put this image into the cache (repeatable)", short="i", metavar="REF",
+        kaniko="same")
+    cache_dir: str = _flag("/cache", "directory of the cache: an OCI layout", short="c", metavar="DIR",
+        kaniko="better: an OCI layout that many may read and write at the same time; Kaniko's own files there are left alone")
+    force: bool = _flag(False, "download again what is there", short="f", kaniko="same")
+    cache_ttl: timedelta = _flag(_TWO_WEEKS, "download again what has been there for longer", metavar="DURATION",  # noqa: RUF009
+        kaniko="better: Kaniko keeps what is too old, and its builds don't use it")
+    dockerfile: str = _flag("", "put the images that this Dockerfile names with FROM, COPY --from and mounts into the cache",
+        short="d", metavar="PATH", kaniko="better: ARGs before FROM are expanded, stages aren't taken for images")
+    build_arg: tuple[str, ...] = _flag(_REPEAT, "set an ARG of the Dockerfile; KEY alone takes its value from the environment "
+        "(repeatable)", metavar="KEY=VALUE", kaniko="same")
+    custom_platform: str = _flag("", "platform whose images are wanted (default: this machine's)",
+        aliases=("platform", "customPlatform"), metavar="PLATFORM", kaniko="same")
 
 
 def _same(name: str) -> Any:
@@ -127,7 +219,7 @@ class ReviewOptions:
     context: str = _same("context")
     build_arg: tuple[str, ...] = _same("build_arg")
     build_context: tuple[str, ...] = _same("build_context")
-    target: str = _same("target")
+    target: tuple[str, ...] = _same("target")
     custom_platform: str = _same("custom_platform")
     format: str = _flag("text", "how the answer is printed", choices=("text", "json"))
 
@@ -136,17 +228,21 @@ class ReviewOptions:
 class RegistryFlags:
     """How registries are reached."""
 
-    insecure: bool = _flag(False, "push by plain HTTP")
-    insecure_pull: bool = _flag(False, "pull by plain HTTP")
-    insecure_registry: tuple[str, ...] = _flag(_REPEAT, "use plain HTTP for this registry host (repeatable)", metavar="HOST")
-    skip_tls_verify: bool = _flag(False, "do not check the certificate of the registry pushed to")
-    skip_tls_verify_pull: bool = _flag(False, "do not check the certificate of the registries pulled from")
+    insecure: bool = _flag(False, "push by plain HTTP", kaniko="same")
+    insecure_pull: bool = _flag(False, "pull by plain HTTP", kaniko="same")
+    insecure_registry: tuple[str, ...] = _flag(_REPEAT, "use plain HTTP for this registry host (repeatable)", metavar="HOST",
+        kaniko="same")
+    skip_tls_verify: bool = _flag(False, "do not check the certificate of the registry pushed to",
+        kaniko="same")
+    skip_tls_verify_pull: bool = _flag(False, "do not check the certificate of the registries pulled from",
+        kaniko="better: it counts for pulling, in Kaniko --skip-tls-verify does")
     skip_tls_verify_registry: tuple[str, ...] = _flag(_REPEAT, "do not check this registry host's certificate (repeatable)",
-        metavar="HOST")
-    registry_certificate: tuple[str, ...] = _flag(_REPEAT, "CA certificate for a registry host (repeatable)", metavar="HOST=FILE")
+        metavar="HOST", kaniko="same")
+    registry_certificate: tuple[str, ...] = _flag(_REPEAT, "CA certificate for a registry host (repeatable)", metavar="HOST=FILE",
+        kaniko="same")
     registry_client_cert: tuple[str, ...] = _flag(_REPEAT, "client certificate and key (PEM) for a registry host (repeatable)",
         metavar="HOST=CERT,KEY")
-    registry_map: tuple[str, ...] = _flag(_REPEAT, "pull from these registries instead, tried in this order, then from the original "
+    registry_map: tuple[str, ...] = _flag(_REPEAT, "pull from these registries instead, in this order, and from the original last "
         "(repeatable; several maps with ; between them)", env="KANIKO_REGISTRY_MAP", metavar="HOST=HOST[/PATH]")
     registry_mirror: tuple[str, ...] = _flag(_REPEAT, "a mirror of Docker Hub, as --registry-map docker.io=MIRROR (repeatable)",
         env="KANIKO_REGISTRY_MIRROR", metavar="HOST[/PATH]")

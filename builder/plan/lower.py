@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -43,9 +43,10 @@ def lower(
     build_platform: Platform | None = None,
     named: NamedContexts | None = None,
     watch: Watcher | None = None,
+    also: Sequence[str] = (),
     every_stage: bool = False,
 ) -> Plan:
-    """What has to be done for `target` (a stage's name or index; empty for the last stage).
+    """What has to be done for `target` (a stage's name or index; empty for the last stage), and for the stages `also`.
 
     `base_config` is asked once for each image the needed stages begin with. `build_platform` is the one this runs on, `named` are
     the contexts that take the place of stages and images. `watch` is told what is found out on the way, with `every_stage` about
@@ -69,7 +70,8 @@ def lower(
         named=named or NamedContexts(),
         watch=watch,
     )
-    return Plan(stages=lowering.run(stage, labels, [other.index for other in dockerfile.stages] if every_stage else []))
+    others = dockerfile.stages if every_stage else [find_target(dockerfile, name) for name in also]
+    return lowering.run(stage, labels, [other.index for other in others])
 
 
 def find_target(dockerfile: Dockerfile, target: str) -> Stage:
@@ -144,7 +146,7 @@ class _Lowering:
     configs: dict[ImageBase, Config] = field(default_factory=dict)
     ends: dict[int, Scope] = field(default_factory=dict)
 
-    def run(self, target: Stage, labels: Mapping[str, str], others: list[int]) -> tuple[PlannedStage, ...]:
+    def run(self, target: Stage, labels: Mapping[str, str], others: list[int]) -> Plan:
         needed: dict[int, _Needed] = {}
         waiting = [*others, target.index]
         while waiting:
@@ -155,9 +157,10 @@ class _Lowering:
         self._check_order(needed)
         platforms: dict[int, Platform] = {}
         planned = [self._stage(needed[index], platforms) for index in sorted(needed)]
-        last = planned[-1]
-        labelled = replace(last.config, labels={**last.config.labels, **labels})
-        return (*planned[:-1], replace(last, config=labelled))
+        plan = Plan(stages=tuple(planned), target_index=target.index)
+        config = plan.target.config
+        labelled = replace(plan.target, config=replace(config, labels={**config.labels, **labels}))
+        return replace(plan, stages=tuple(labelled if stage is plan.target else stage for stage in planned))
 
     def _look_at(self, stage: Stage) -> _Needed:
         """Find out what a stage begins with and reads, the triggers of its base included."""

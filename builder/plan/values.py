@@ -62,10 +62,12 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Only the stages the target needs, in build order; the last one is the target."""
+    """Only the stages that are needed, in build order; `target_index` is that of the target in the Dockerfile."""
 
     stages: tuple[PlannedStage, ...]
+    target_index: int
 
     @property
     def target(self) -> PlannedStage:
-        return self.stages[-1]
+        """The stage whose image is the build's."""
+        return next(stage for stage in self.stages if stage.index == self.target_index)

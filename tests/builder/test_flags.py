@@ -21,11 +21,12 @@ def parse(*arguments: str, env: dict[str, str] | None = None) -> BuildOptions:
 @pytest.mark.parametrize(
     ("arguments", "field", "value"),
     [
-        ((), "target", ""),
-        (("--target", "x"), "target", "x"),
-        (("--target=x",), "target", "x"),
-        (("--target=x", "--target=y"), "target", "y"),
-        (("--target=a=b",), "target", "a=b"),
+        ((), "context", ""),
+        (("--context", "x"), "context", "x"),
+        (("--context=x",), "context", "x"),
+        (("--context=x", "--context=y"), "context", "y"),
+        (("--context=a=b",), "context", "a=b"),
+        (("--target=x", "--target", "y,z"), "target", ("x", "y,z")),
         (("-f", "D"), "dockerfile", "D"),
         (("-fD",), "dockerfile", "D"),
         (("--file", "D"), "dockerfile", "D"),
