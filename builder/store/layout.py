@@ -1,15 +1,17 @@
 """An OCI layout: a directory with blobs by digest and index.json with the names (OCI image spec, image-layout.md).
 
 Several processes may share one: a blob appears under its final name only when it is whole, and index.json changes under a lock.
+Where blobs are deleted as well (garbage.py) everyone holds those that he needs, see `opened`.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,26 +23,34 @@ from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.media import OCI_INDEX
 from builder.image.verify import verified
+from builder.store.holds import Holds
 from builder.store.names import REF_NAME, digest_of, find, sniff
 
 _CHUNK = 1 << 20
+_MAY_NOT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+PART = ".part"
+"""How the names of files end that are being written, in the layout's own directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayoutStore:
-    """The layout in the directory `path`, which is made by the first write."""
+    """The layout in the directory `path`, which is made by the first write.
+
+    With `holds`, whatever was found or stored here stays until they are closed, whoever deletes.
+    """
 
     path: Path
+    holds: Holds | None = None
 
     def blob_path(self, digest: Digest) -> Path:
         """Where the blob is, or would be."""
         return self.path / "blobs" / digest.algorithm / digest.hex
 
     def has(self, descriptor: Descriptor) -> bool:
-        try:
-            return self.blob_path(descriptor.digest).stat().st_size == descriptor.size
-        except FileNotFoundError:
-            return False
+        if self.holds is None or descriptor.digest in self.holds:
+            return self._is_whole(descriptor)
+        with self.locked(shared=True):
+            return self._is_whole(descriptor) and self.holds.take(descriptor.digest, self.blob_path(descriptor.digest))
 
     def open(self, descriptor: Descriptor) -> BinaryIO:
         path = self.blob_path(descriptor.digest)
@@ -54,37 +64,36 @@ class LayoutStore:
         if self.has(blob.descriptor):
             return
         self._create()
-        target = self.blob_path(blob.descriptor.digest)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if blob.path is None or not _link(blob.path, target, size=blob.descriptor.size):
-            with self._replacing(target) as out, verified(blob.open(), blob.descriptor, where="its source") as source:
+        if blob.path is None or not self._link(blob.path, blob.descriptor):
+            with self._new_file() as (out, temporary), verified(blob.open(), blob.descriptor, where="its source") as source:
                 while chunk := source.read(_CHUNK):
                     out.write(chunk)
+                out.flush()
+                self._place(temporary, blob.descriptor)
 
     def resolve(self, name: str) -> Descriptor:
         """Also `""`, which means the only image of the layout."""
-        found = find(name, [(_names(entry), entry) for entry in self._entries()], where=f"layout {str(self.path)!r}")
-        if found is not None:
+        if self.holds is None:
+            return self._resolve(name)
+        with self.locked(shared=True):
+            found = self._resolve(name)
+            self.holds.take(found.digest, self.blob_path(found.digest))
             return found
-        digest = digest_of(name)
-        if digest is not None and self.blob_path(digest).is_file():
-            return sniff(self.blob_path(digest).read_bytes(), digest)
-        known = ", ".join(sorted(self.names())) or "none"
-        raise StoreError(f"layout {str(self.path)!r} has no image {name!r}", hint=f"its names are: {known}")
 
     def tag(self, name: str, manifest: Blob) -> None:
         """The name moves here from any other manifest; an entry without a name stays."""
         self.put(manifest)
         entry = replace(manifest.descriptor, annotations={**manifest.descriptor.annotations, REF_NAME: name})
-        with self._locked():
-            kept = [other for other in self._entries() if other.annotations.get(REF_NAME) != name]
-            self._write_index([*kept, entry])
+        with self.locked():
+            kept = [other for other in self.entries() if other.annotations.get(REF_NAME) != name]
+            self.write_index([*kept, entry])
 
     def names(self) -> dict[str, Descriptor]:
         """Every name and what it means, in the order of index.json."""
-        return {entry.annotations[REF_NAME]: entry for entry in self._entries() if REF_NAME in entry.annotations}
+        return {entry.annotations[REF_NAME]: entry for entry in self.entries() if REF_NAME in entry.annotations}
 
-    def _entries(self) -> list[Descriptor]:
+    def entries(self) -> list[Descriptor]:
+        """Those of index.json, also without names; none when there is no layout yet."""
         path = self.path / "index.json"
         try:
             document: Any = json.loads(path.read_bytes())
@@ -94,62 +103,128 @@ class LayoutStore:
         except (ValueError, TypeError, KeyError, ImageError) as error:
             raise StoreError(f"malformed layout: can't read {str(path)!r}: {error}") from error
 
-    def _write_index(self, entries: list[Descriptor]) -> None:
+    def write_index(self, entries: Sequence[Descriptor]) -> None:
+        """Replace index.json; to be called under the lock."""
         document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry.to_json() for entry in entries]}
-        with self._replacing(self.path / "index.json") as out:
-            out.write(json.dumps(document, indent=2).encode())
-
-    def _create(self) -> None:
-        if (self.path / "oci-layout").exists():
-            return
-        self.path.mkdir(parents=True, exist_ok=True)
-        with self._locked():
-            if not (self.path / "index.json").exists():
-                self._write_index([])
-            with self._replacing(self.path / "oci-layout") as out:
-                out.write(b'{"imageLayoutVersion": "1.0.0"}')
+        self._replace("index.json", json.dumps(document, indent=2).encode())
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
+        """For moments only. Exclusive: index.json or blobs change; shared: nobody deletes. Without a layout it does nothing."""
         # The directory itself is locked, so that the layout needs no file that the specification doesn't know.
-        directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(directory, fcntl.LOCK_EX)
+            directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield
+            return
+        except OSError as error:
+            raise StoreError(f"can't open store {str(self.path)!r}: {error.strerror}") from error
+        try:
+            fcntl.flock(directory, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             yield
         finally:
             os.close(directory)
 
+    def _is_whole(self, descriptor: Descriptor) -> bool:
+        try:
+            return self.blob_path(descriptor.digest).stat().st_size == descriptor.size
+        except FileNotFoundError:
+            return False
+
+    def _resolve(self, name: str) -> Descriptor:
+        found = find(name, [(_names(entry), entry) for entry in self.entries()], where=f"layout {str(self.path)!r}")
+        if found is not None:
+            return found
+        digest = digest_of(name)
+        if digest is not None and self.blob_path(digest).is_file():
+            return sniff(self.blob_path(digest).read_bytes(), digest)
+        known = ", ".join(sorted(self.names())) or "none"
+        raise StoreError(f"layout {str(self.path)!r} has no image {name!r}", hint=f"its names are: {known}")
+
+    def _create(self) -> None:
+        if (self.path / "oci-layout").exists():
+            return
+        with self._writing():
+            self.path.mkdir(parents=True, exist_ok=True)
+        with self.locked():
+            if not (self.path / "index.json").exists():
+                self.write_index([])
+            self._replace("oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+
+    def _link(self, source: Path, descriptor: Descriptor) -> bool:
+        """Whether the blob is now another name of `source`; not if that lies elsewhere, may not be linked or has another size."""
+        try:
+            status = source.stat()
+            if status.st_size != descriptor.size:
+                return False
+            if status.st_mode & 0o444 != 0o444:
+                source.chmod(0o644)  # a layout is there to be read by others; the builder's own files are private
+            with self._placing(descriptor) as target:
+                os.link(source, target)
+        except FileExistsError:
+            return self.has(descriptor)
+        except OSError:
+            return False
+        return True
+
+    def _place(self, temporary: Path, descriptor: Descriptor) -> None:
+        # Not over one that another process has stored meanwhile: that file, not ours, is the one which he holds.
+        with self._placing(descriptor) as target:
+            if not self._is_whole(descriptor):
+                temporary.rename(target)
+
     @contextmanager
-    def _replacing(self, target: Path) -> Iterator[BinaryIO]:
-        """A new file that takes the target's name at the end, or vanishes if there is an error."""
+    def _placing(self, descriptor: Descriptor) -> Iterator[Path]:
+        """The blob's place, under the lock; what is there afterwards is held."""
+        target = self.blob_path(descriptor.digest)
+        with self.locked():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield target
+            if self.holds is not None:
+                self.holds.take(descriptor.digest, target)
+
+    @contextmanager
+    def _new_file(self) -> Iterator[tuple[BinaryIO, Path]]:
+        """A file to write, and where it is; gone at the end unless it was renamed. Its lock tells that its writer is alive."""
         # Not beside the blob: readers of layouts take every file there for a blob.
-        temporary = self.path / f".{secrets.token_hex(8)}.part"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        temporary = self.path / f".{secrets.token_hex(8)}{PART}"
+        with self.locked(shared=True), self._writing():
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
         try:
             with os.fdopen(descriptor, "wb") as out:
-                yield out
-            temporary.rename(target)
-        except BaseException:
+                yield out, temporary
+        finally:
             temporary.unlink(missing_ok=True)
-            raise
+
+    def _replace(self, name: str, data: bytes) -> None:
+        """Give a small file its new content all at once; under the lock."""
+        temporary = self.path / f".{secrets.token_hex(8)}{PART}"
+        try:
+            with self._writing():
+                temporary.write_bytes(data)
+                temporary.rename(self.path / name)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _MAY_NOT:
+                raise
+            hint = "give --state-dir, or MASU_STATE_DIR, a directory that can be written"
+            raise StoreError(f"can't write to store {str(self.path)!r}: {error.strerror}", hint=hint) from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[LayoutStore]:
+    """The layout in `path`; what is found or stored there is held until the context ends."""
+    with Holds() as holds:
+        yield LayoutStore(path, holds)
 
 
 def _names(entry: Descriptor) -> tuple[str, ...]:
     name = entry.annotations.get(REF_NAME)
     return () if name is None else (name,)
-
-
-def _link(source: Path, target: Path, *, size: int) -> bool:
-    """Whether `target` is now another name of `source`; not when it lies elsewhere, may not be linked, or has another size."""
-    try:
-        status = source.stat()
-        if status.st_size != size:
-            return False
-        if status.st_mode & 0o444 != 0o444:
-            source.chmod(0o644)  # a layout is there to be read by others; the builder's own files are private
-        os.link(source, target)
-    except FileExistsError:
-        return target.stat().st_size == size
-    except OSError:
-        return False
-    return True
