@@ -86,7 +86,7 @@ def _from_the_machine(error: OSError) -> BuilderError:
 def report(error: BuilderError) -> None:
     """Print it and what to do about it, as everything that can go wrong is shown."""
     sys.stdout.flush()
-    sys.stderr.write(f"error: {error.message}\n")
+    sys.stderr.write(f"error{f' {error.under_way}' if error.under_way else ''}: {error.message}\n")
     if error.hint:
         sys.stderr.write(f"hint: {error.hint}\n")
 

@@ -9,6 +9,7 @@ BuilderError
 ├── ImageError         a malformed image, manifest, config or reference
 ├── StoreError         the local store, a layout or a tarball
 ├── RootfsError        a stage's filesystem: unpacking, copying, packing
+├── CredentialError    a cloud that was asked for a credential and gave none; a build may well go on
 └── RegistryError      a registry's answer: method, URL, status, its own code
     ├── AuthError      401 or 403
     └── NotFoundError  404
@@ -18,9 +19,15 @@ Each says what was being done and to what; `hint` says what to do next. Only cli
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class BuilderError(Exception):
-    """An expected failure: `message` says what failed, `hint` (may be empty) what the user can do about it."""
+    """An expected failure: `message` says what failed, `hint` (may be empty) what the user can do about it.
+
+    `under_way` is what masu was doing, in the words of Kaniko's log ("building image"), if anything.
+    """
 
     exit_code = 1
 
@@ -28,11 +35,22 @@ class BuilderError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.under_way = ""
 
     def locate(self, where: str) -> None:
         """Put in front of the message where in the Dockerfile it happened."""
         self.message = f"{where}: {self.message}"
         self.args = (self.message,)
+
+
+@contextmanager
+def during(what: str) -> Iterator[None]:
+    """Errors that leave it say what was under way, unless something inside has said so."""
+    try:
+        yield
+    except BuilderError as error:
+        error.under_way = error.under_way or what
+        raise
 
 
 class UsageError(BuilderError):
@@ -75,6 +93,10 @@ class StoreError(BuilderError):
 
 
 class RootfsError(BuilderError):
+    pass
+
+
+class CredentialError(BuilderError):
     pass
 
 
