@@ -16,8 +16,11 @@ def no_secret(name: str) -> None:
 
 
 def shown(url: str) -> str:
-    """Without user, password, query and fragment, which may be secrets."""
-    parts = urlsplit(url)
+    """Without user, password, query and fragment, which may be secrets; also of what is no URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.partition("?")[0].partition("#")[0].rpartition("@")[2]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

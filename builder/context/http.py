@@ -1,21 +1,24 @@
 """The one door to the web beside registries: files that ADD and build contexts name by URL.
 
 As BuildKit does (source/http/source.go): redirects are followed wherever they lead, what a server compressed on its own account
-arrives as it was, the time is Last-Modified. Beyond that broken transfers are repeated, and sizes are bounded.
+arrives as it was, the time is Last-Modified. Beyond that broken transfers go on where they broke, and sizes are bounded.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import os
+import re
 import shutil
 import ssl
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -23,6 +26,7 @@ import requests.adapters
 import urllib3
 import urllib3.exceptions
 
+from builder.context.resumable import CHUNK, Part, Resumable
 from builder.errors import ContextError
 from builder.image.digest import Digest
 from builder.retry import TRANSIENT, Retry, Transient
@@ -35,7 +39,10 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 10  # as Go's http.Client
 _LARGEST = 64 << 30  # bytes
 _SPARE = 64 << 20  # bytes of the disk left free
-_CHUNK = 1 << 20
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+_PARTIAL = 206
+_MOST_DIGITS = 19
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 _CONNECT_SECONDS, _READ_SECONDS = 30, 120
 _TIME_FORMATS = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")  # RFC 9110, 5.6.7
 
@@ -57,31 +64,49 @@ class Web:
 
         Raises ContextError: no such host, a status that isn't 2xx, a digest other than `checksum`, too large for the disk.
         """
-        try:
-            self._retry.run(lambda: self._attempt(url, to, checksum))
-        except ValueError as error:  # what the standard library makes of a host or port that can't be one
-            plain = url.partition("?")[0].rpartition("@")[2]
-            raise ContextError(f"invalid URL {plain!r}, or one it redirects to: {error}") from error
-
-    def _attempt(self, url: str, to: Path, checksum: Digest | None) -> None:
-        hasher = checksum.hasher() if checksum else hashlib.sha256()
-        with self._session() as session, closing(self._follow(session, url)) as response:
-            with open(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-                for chunk in _body(response, url, _room(to)):
-                    hasher.update(chunk)
-                    file.write(chunk)
-            modified = _last_modified(response.headers.get("Last-Modified", ""))
+        hasher, room, written = checksum.hasher() if checksum else hashlib.sha256(), _room(to), 0
+        answers = _Answers(self, url, most=room)
+        with answers.stream() as stream, open(os.open(to, _CREATE, 0o600), "wb") as file:
+            while chunk := stream.read(CHUNK):
+                written += len(chunk)
+                if written > room:
+                    raise _too_large(url, room)
+                hasher.update(chunk)
+                file.write(chunk)
         if checksum and hasher.hexdigest() != checksum.hex:
             message = f"GET {shown(url)}: it has the digest {checksum.algorithm}:{hasher.hexdigest()}, expected {checksum}"
             raise ContextError(message, hint="the file has changed, or the checksum is for another one")
-        os.utime(to, (modified, modified))
+        os.utime(to, (answers.modified, answers.modified))
 
-    def _follow(self, session: requests.Session, url: str) -> requests.Response:
+    def open(self, url: str) -> BinaryIO:
+        """What is at `url` as a stream, which goes on where a connection broke. Raises ContextError, also while it is read."""
+        return _Answers(self, url, most=_LARGEST).stream()
+
+    def ask(self, url: str, more: Mapping[str, str]) -> tuple[requests.Session, requests.Response]:
+        """The answer to one GET with the headers `more`, at the end of redirects; the receiver closes both.
+
+        Raises ContextError, and Transient for what may pass.
+        """
+        session = self._session()
+        try:
+            return session, self._follow(session, url, more)
+        except ValueError as error:  # what the standard library makes of a host or port that can't be one
+            session.close()
+            raise ContextError(f"invalid URL {shown(url)!r}, or one it redirects to: {error}") from error
+        except BaseException:
+            session.close()
+            raise
+
+    @property
+    def retry(self) -> Retry:
+        return self._retry
+
+    def _follow(self, session: requests.Session, url: str, more: Mapping[str, str]) -> requests.Response:
         """The answer at the end of the redirects. What authorizes is for the first host alone."""
         here, authorization = url, self._authorization(url)
         for _ in range(_MOST_REDIRECTS + 1):
             headers = authorization if _host(here) == _host(url) else {}
-            response = self._ask(session, here, headers)
+            response = self._ask(session, here, {**more, **headers})
             location = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or location is None:
                 return self._checked(response, here)
@@ -129,11 +154,47 @@ class Web:
     def _session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = False
-        session.mount("https://", _Adapter(self._trust.context()))
+        session.mount("https://", TrustingAdapter(self._trust.context()))
         return session
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
+class _Answers:
+    """The answers that together bring one file; `modified` is the time that the last of them told."""
+
+    def __init__(self, web: Web, url: str, *, most: int) -> None:
+        self._web = web
+        self._url = url
+        self._most = most
+        self._encoded = False
+        self.modified = 0
+
+    def stream(self) -> BinaryIO:
+        return io.BufferedReader(Resumable(self._part, name=f"GET {shown(self._url)}", retry=self._web.retry), CHUNK)
+
+    def _part(self, offset: int, version: str) -> Part:
+        """What a server compressed on its own account has to begin anew: offsets count the bytes before that."""
+        ranged = offset and version and not self._encoded
+        session, response = self._web.ask(self._url, {"Range": f"bytes={offset}-", "If-Range": version} if ranged else {})
+        try:
+            self.modified = _last_modified(response.headers.get("Last-Modified", ""))
+            # As Go's client, which takes gzip of a server's own accord for a matter of the transfer.
+            self._encoded = response.headers.get("Content-Encoding", "").lower() == "gzip"
+            start, total = _position(response, self._url, offset if ranged else 0)
+            if total is not None and total > self._most:
+                raise _too_large(self._url, self._most)
+        except BaseException:
+            session.close()
+            raise
+        return Part(
+            start=start,
+            total=None if self._encoded else total,
+            version=_version(response.headers),
+            read=partial(_read, response.raw, self._url, decode=self._encoded),
+            close=partial(_close, response, session),
+        )
+
+
+class TrustingAdapter(requests.adapters.HTTPAdapter):
     """Trusts what its context does; requests itself has no other way to be told."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -147,28 +208,34 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return super().proxy_manager_for(proxy, ssl_context=self._context, **details)  # type: ignore[no-any-return]
 
 
-def _body(response: requests.Response, url: str, room: int) -> Iterator[bytes]:
-    """The answer's bytes, at most `room` of them."""
+def _position(response: requests.Response, url: str, wanted: int) -> tuple[int, int | None]:
+    """Where an answer begins, and the length of the whole (RFC 9110, 14.4)."""
     announced = response.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > room:
-        raise _too_large(url, room)
-    # As Go's client, which takes gzip of a server's own accord for a matter of the transfer.
-    decode = response.headers.get("Content-Encoding", "").lower() == "gzip"
-    read = 0
-    raw = response.raw
-    while True:
-        try:
-            chunk = raw.read(_CHUNK, decode_content=decode)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Transient(ContextError(f"GET {shown(url)}: the answer broke off: {error}")) from error
-        if not chunk:
-            break
-        read += len(chunk)
-        if read > room:
-            raise _too_large(url, room)
-        yield chunk
-    if not decode and announced.isdecimal() and read < int(announced):
-        raise Transient(ContextError(f"GET {shown(url)}: the answer ended after {read} of {announced} bytes"))
+    length = int(announced) if announced.isdecimal() and len(announced) < _MOST_DIGITS else None
+    if response.status_code != _PARTIAL:
+        return 0, length
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if match is None or int(match[1]) != wanted:
+        raise ContextError(f"GET {shown(url)}: the server sent another part than the one asked for")
+    return wanted, None if match[2] == "*" else int(match[2])
+
+
+def _version(headers: Mapping[str, str]) -> str:
+    """What If-Range takes: a strong ETag, or the time of the last change (RFC 9110, 13.1.5); empty if there is neither."""
+    tag = headers.get("ETag", "")
+    return tag if tag.startswith('"') else headers.get("Last-Modified", "")
+
+
+def _read(raw: urllib3.HTTPResponse, url: str, most: int, *, decode: bool) -> bytes:
+    try:
+        return raw.read(most, decode_content=decode)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Transient(ContextError(f"GET {shown(url)}: the answer broke off: {error}")) from error
+
+
+def _close(response: requests.Response, session: requests.Session) -> None:
+    response.close()
+    session.close()
 
 
 def _room(path: Path) -> int:
