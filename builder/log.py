@@ -25,6 +25,8 @@ _NAMES = {
     logging.ERROR: "error",
     logging.CRITICAL: "fatal",
 }
+_LIBRARIES = ("urllib3", "boto3", "botocore", "s3transfer", "google", "azure", "msal")
+"""Never below warnings: what they tell beyond that has tokens in it."""
 _TAIL_BYTES = 8192
 
 
@@ -35,7 +37,8 @@ def configure(options: CommonOptions, *, terminal: bool) -> None:
     handler.setFormatter(formatters[options.log_format](timestamp=options.log_timestamp, terminal=terminal))
     level = logging.ERROR if options.progress == "quiet" else _LEVELS[options.verbosity]
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    for library in _LIBRARIES:
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 class _Formatter(logging.Formatter):

@@ -250,6 +250,9 @@ class RegistryFlags:
     image_download_retry: int = _flag(0, "look for a base image so often again when a registry fails, after 1, 2, 4… s",
         metavar="N")
     push_retry: int = _flag(0, "push so often again when a registry fails, after 1, 2, 4… s", metavar="N")
+    credential_helpers: tuple[str, ...] = _flag(_REPEAT, 'ask these for credentials after the docker config, in this order; "" '
+        "for none (repeatable; default env, google, ecr, acr, gitlab)", metavar="NAME",
+        kaniko="better: an unknown name is refused; the fork has it")
     push_ignore_immutable_tag_errors: bool = _flag(False, "only warn when a tag can't be moved to the image that was built")
 
 # fmt: on

@@ -19,13 +19,13 @@ from typing import Any
 
 from builder import process
 from builder.credentials.credential import Credential
+from builder.credentials.hosts import normal
 from builder.errors import BuilderError
 from builder.image.reference import DEFAULT_HOST, Repository
 
 log = logging.getLogger(__name__)
 
 HUB_KEY = "https://index.docker.io/v1/"
-_HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 _TOKEN_USER = "<token>"
 _FIELDS = frozenset({"auth", "username", "password", "identitytoken", "registrytoken"})
 _NOT_FOUND = "credentials not found"
@@ -44,7 +44,7 @@ class DockerConfig:
         for file in self._files:
             file.refresh()
 
-    def find(self, repository: Repository) -> Credential | None:
+    def find(self, repository: Repository, *, refused: Credential | None = None) -> Credential | None:
         with self._lock:
             for file in self._files:
                 file.refresh()
@@ -130,9 +130,7 @@ def _key(text: str) -> str:
     """`host` or `host/path`, whatever scheme, API version or default port the key was written with."""
     _, found, rest = text.partition("://")
     host, _, path = (rest if found else text).rstrip("/").partition("/")
-    host = host.lower().removesuffix(":443")
-    if host in _HUB_HOSTS:
-        host = DEFAULT_HOST
+    host = normal(host)
     if path in ("v1", "v2") and (found or host == DEFAULT_HOST):
         path = ""
     return f"{host}/{path}" if path else host
@@ -140,7 +138,7 @@ def _key(text: str) -> str:
 
 def _candidates(repository: Repository) -> Iterator[str]:
     """The keys that may hold the repository's credential, the longest first."""
-    parts = [repository.host.lower().removesuffix(":443"), *repository.path.split("/")]
+    parts = [normal(repository.host), *repository.path.split("/")]
     for length in range(len(parts), 0, -1):
         yield "/".join(parts[:length])
 
