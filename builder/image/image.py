@@ -17,19 +17,29 @@ from builder.image.platform import Platform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """`manifest` and `config_blob` are the exact bytes that were pulled, or that a push will send."""
+    """`manifest` and `config_blob` are the exact bytes that were pulled, or that a push will send.
+
+    `index`, if there is one, has this manifest alone, and the image's names mean it.
+    """
 
     config: Config
     layers: tuple[Layer, ...]
     format: Format
     config_blob: Blob
     manifest: Blob
+    index: Blob | None = None
+
+    @property
+    def named(self) -> Blob:
+        """The document that the image's names mean."""
+        return self.index or self.manifest
 
     @classmethod
     def make(
         cls, *, config: Config, layers: tuple[Layer, ...], format: Format, annotations: Mapping[str, str] | None = None
     ) -> Image:
-        """A new image; the config's diff_ids are set from the layers."""
+        """A new image; the config's diff_ids are set from the layers, whose media types become those of `format`."""
+        layers = tuple(layer.called(format.layer_as(layer.blob.descriptor.media_type)) for layer in layers)
         config = replace(config, diff_ids=tuple(layer.diff_id for layer in layers))
         config_blob = Blob.of(config.to_bytes(), format.config)
         descriptors = tuple(layer.blob.descriptor for layer in layers)

@@ -30,9 +30,7 @@ class Manifest:
             "config": self.config.to_json(),
             "layers": [layer.to_json() for layer in self.layers],
         }
-        if self.annotations:
-            document["annotations"] = dict(sorted(self.annotations.items()))
-        return json.dumps(document, indent=2).encode()
+        return _written(document, self.annotations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +40,19 @@ class Index:
     media_type: MediaType
     manifests: tuple[Descriptor, ...]
     annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        document: dict[str, Any] = {
+            "schemaVersion": 2,
+            "mediaType": self.media_type,
+            "manifests": [manifest.to_json() for manifest in self.manifests],
+        }
+        return _written(document, self.annotations)
+
+
+def _written(document: dict[str, Any], annotations: Mapping[str, str]) -> bytes:
+    more = {"annotations": dict(sorted(annotations.items()))} if annotations else {}
+    return json.dumps(document | more, indent=2).encode()
 
 
 def parse_manifest(data: bytes, media_type: MediaType) -> Manifest | Index:

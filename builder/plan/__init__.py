@@ -5,6 +5,7 @@ from __future__ import annotations
 from builder.plan.lower import BaseConfig, find_target, lower
 from builder.plan.named import NamedContexts
 from builder.plan.render import render
+from builder.plan.single import single_layer
 from builder.plan.values import Base, ImageBase, Plan, PlannedStage, Scratch, StageBase, Step
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "find_target",
     "lower",
     "render",
+    "single_layer",
 ]

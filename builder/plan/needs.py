@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from builder.ops import Copy, CopyFrom, Exec, FromStage, sources
+from builder.ops import Copy, CopyFrom, Exec, FromStage, Op, sources
 from builder.plan.values import Plan, PlannedStage, StageBase, Step
 
 
@@ -38,8 +38,11 @@ def runs(plan: Plan) -> bool:
 
 
 def needs_rootfs(plan: Plan, stage: PlannedStage) -> bool:
-    """Whether the stage must lie unpacked: it changes files itself (--link doesn't), or another stage copies from it."""
-    return any(step.op and not (isinstance(step.op, Copy) and step.op.link) for step in stage.steps) or any(
+    """Whether the stage must lie unpacked: it changes files itself, or another stage copies from it.
+
+    COPY --link changes none, unless all changes are to be in one layer.
+    """
+    return any(step.op and (plan.single_layer or not _is_link(step.op)) for step in stage.steps) or any(
         _reads(other, stage.index) for other in plan.stages
     )
 
@@ -52,6 +55,10 @@ def is_used(plan: Plan, index: int, *, by: Collection[int], but_as_base_of: Plan
         for stage in plan.stages
         if stage.index in by
     )
+
+
+def _is_link(op: Op) -> bool:
+    return isinstance(op, Copy) and op.link
 
 
 def _reads(stage: PlannedStage, index: int) -> bool:

@@ -62,10 +62,14 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Only the stages that are needed, in build order; `target_index` is that of the target in the Dockerfile."""
+    """Only the stages that are needed, in build order; `target_index` is that of the target in the Dockerfile.
+
+    With `single_layer` a stage makes one layer of all that it changes.
+    """
 
     stages: tuple[PlannedStage, ...]
     target_index: int
+    single_layer: bool = False
 
     @property
     def target(self) -> PlannedStage:

@@ -11,6 +11,7 @@ from builder.image.digest import Digest
 from builder.image.layer import Layer
 from builder.image.media import MediaType
 from builder.ops import Copy, MakeDir
+from builder.rootfs.combined import Lookup
 from builder.rootfs.copy_tree import SourceTree
 from builder.rootfs.owner import Owners
 from builder.rootfs.tree import Changes
@@ -30,6 +31,9 @@ class Rootfs(Protocol):
 
     def unpack(self, layer: BinaryIO, *, diff_id: Digest | None = None) -> None:
         """Apply a layer's tar stream, compressed or not; read to its end. With `diff_id` its content is checked."""
+
+    def remember(self) -> Lookup:
+        """Tells what is there now, whatever will become of it, as long as the tree lives; for `Combined`."""
 
     def snapshot(self) -> None:
         """Remember the tree as it is, before a RUN. Once it returns, no change can escape `diff`."""

@@ -17,6 +17,7 @@ from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER_GZIP, MediaType
 from builder.ops import Copy, MakeDir
 from builder.rootfs import paths
+from builder.rootfs.combined import Lookup, look_up
 from builder.rootfs.copy import copy_into
 from builder.rootfs.copy_tree import SourceTree
 from builder.rootfs.layer_trees import LayerTrees
@@ -50,6 +51,7 @@ class OverlayRootfs:
         self._links = Links(links)
         self._is_written = False  # something may be in the upper directory
         self._has_children = False
+        self._remembered: list[Path] = []
 
     @classmethod
     def of(cls, directory: Path, mounter: Mounter, layers: Iterable[Layer], trees: LayerTrees) -> OverlayRootfs:
@@ -72,6 +74,15 @@ class OverlayRootfs:
             names = apply_layer(root_fd, layer, self.owners, diff_id=diff_id)
         self._follow(names)
         self._push()
+
+    def remember(self) -> Lookup:
+        self.snapshot()
+        place, empty = (self._directory / f"{name}-{len(self._remembered)}" for name in ("remembered", "empty"))
+        for directory in (place, empty):
+            directory.mkdir()
+        self._mounter.mount(place, (*self._mounted.lowers, empty))
+        self._remembered.append(place)
+        return partial(look_up, place)
 
     def snapshot(self) -> None:
         if self._is_written:
@@ -123,6 +134,8 @@ class OverlayRootfs:
 
     def close(self) -> None:
         """Unmount it; twice is no error."""
+        while self._remembered:
+            self._mounter.unmount(self._remembered.pop())
         stack, self._stack = self._stack, None
         if stack is not None:
             stack.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER_GZIP, MediaType
 from builder.ops import Copy, MakeDir
 from builder.rootfs import paths
+from builder.rootfs.combined import Lookup
 from builder.rootfs.copy import copy_into
 from builder.rootfs.copy_tree import SourceTree
 from builder.rootfs.make_dir import make_dir
@@ -43,9 +45,12 @@ class PlainRootfs:
         with paths.opened_root(self.path) as root_fd:
             apply_layer(root_fd, layer, self.owners, diff_id=diff_id)
 
+    def remember(self) -> Lookup:
+        tree = self._current()
+        return {path: stat.S_IFMT(entry.mode) for path, entry in tree.items()}.get
+
     def snapshot(self) -> None:
-        if self._tree is None or not self._is_current:
-            self._tree = self._scan()
+        self._tree = self._current()
         self._is_current = False
         settle(self._tree, self.path.parent)
 
@@ -112,6 +117,11 @@ class PlainRootfs:
                     self._tree.pop(path, None)
                 else:
                     self._tree[path] = entry
+
+    def _current(self) -> dict[str, Entry]:
+        if self._tree is None or not self._is_current:
+            self._tree, self._is_current = self._scan(), True
+        return self._tree
 
     def _scan(self) -> dict[str, Entry]:
         try:

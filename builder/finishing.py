@@ -1,0 +1,59 @@
+"""What is done to an image once all its layers are there: its base's layers compressed as its own are, annotations, an index."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from builder.errors import ImageError
+from builder.image.annotations import Annotations
+from builder.image.blob import Blob
+from builder.image.encoding import TOC_DIGEST, Compression, Encoding
+from builder.image.image import Image
+from builder.image.layer import Layer
+from builder.image.manifest import Index
+from builder.image.media import OCI_LAYER_GZIP, OCI_LAYER_ZSTD, Format
+from builder.rootfs.recompress import as_estargz, recompressed
+from builder.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def finished(image: Image, settings: Settings, *, to: Path) -> Image:
+    """The image as the settings want it; new blobs are made in the directory `to`. Raises ImageError, RootfsError."""
+    encoding = settings.encoding
+    layers = tuple(_encoded(layer, encoding, image.format, to) for layer in image.layers) if encoding.force else image.layers
+    if image.format is Format.DOCKER and any(layer.blob.descriptor.media_type == OCI_LAYER_ZSTD for layer in layers):
+        hint = "add --force-compression, or leave out --image-format"
+        raise ImageError("the base image has zstd layers, which an image of the format docker can't have", hint=hint)
+    annotations = settings.annotations
+    if layers != image.layers or annotations.manifest:
+        image = Image.make(config=image.config, layers=layers, format=image.format, annotations=annotations.manifest)
+    return _annotated(image, annotations)
+
+
+def _encoded(layer: Layer, encoding: Encoding, format: Format, to: Path) -> Layer:
+    """The layer, made anew unless it has the right compression."""
+    descriptor, media_type = layer.blob.descriptor, encoding.layer_on(format)
+    is_lazy = TOC_DIGEST in descriptor.annotations
+    if format.layer_as(descriptor.media_type) == media_type and is_lazy == (encoding.compression is Compression.ESTARGZ):
+        return layer
+    log.info("compressing layer %s of the base image as %s", descriptor.digest, encoding.compression.value)
+    if encoding.compression is Compression.ESTARGZ:
+        return as_estargz(layer, to=to, media_type=OCI_LAYER_GZIP, level=encoding.level)
+    return recompressed(layer, to=to, media_type=media_type, level=encoding.level)
+
+
+def _annotated(image: Image, annotations: Annotations) -> Image:
+    """With what is said about its manifest from outside; an index is made only to carry annotations."""
+    if annotations.manifest_descriptor:
+        descriptor = replace(image.manifest.descriptor, annotations=annotations.manifest_descriptor)
+        image = replace(image, manifest=replace(image.manifest, descriptor=descriptor))
+    if not annotations.wants_index:
+        return image
+    entry = replace(image.manifest.descriptor, platform=image.config.platform)
+    index = Index(media_type=image.format.index, manifests=(entry,), annotations=annotations.index)
+    blob = Blob.of(index.to_bytes(), index.media_type)
+    descriptor = replace(blob.descriptor, annotations=annotations.index_descriptor)
+    return replace(image, index=replace(blob, descriptor=descriptor))

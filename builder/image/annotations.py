@@ -1,0 +1,61 @@
+"""Annotations of an image, by what they are attached to (docker/buildx, docs/reference/buildx_build.md, --annotation)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from builder.errors import ImageError, UsageError
+from builder.image.platform import Platform
+
+_FORM = re.compile(
+    r"(?:(?P<levels>[a-z]+(?:-[a-z]+)?(?:\[[^]]*\])?(?:,[a-z]+(?:-[a-z]+)?(?:\[[^]]*\])?)*):)?(?P<key>[^=\s]+)=(?P<value>.*)",
+    re.S,
+)
+_LEVEL = re.compile(r"(?P<level>[a-z-]+)(?:\[(?P<platform>.*)\])?")
+_LEVELS = ("manifest", "index", "manifest-descriptor", "index-descriptor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotations:
+    """Those of the manifest and of an index around it, and those of the descriptors that refer to them."""
+
+    manifest: Mapping[str, str] = field(default_factory=dict)
+    index: Mapping[str, str] = field(default_factory=dict)
+    manifest_descriptor: Mapping[str, str] = field(default_factory=dict)
+    index_descriptor: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, texts: Iterable[str], platform: Platform) -> Self:
+        """Each is `KEY=VALUE`, `LEVEL:KEY=VALUE` or `LEVEL[PLATFORM]:KEY=VALUE`, or has several levels with commas between them.
+
+        `platform` is the image's. Raises UsageError for an unknown level, and for another platform.
+        """
+        found: dict[str, dict[str, str]] = {level: {} for level in _LEVELS}
+        for text in texts:
+            match = _FORM.fullmatch(text)
+            if match is None:
+                raise UsageError(f"invalid --annotation {text!r}", hint="write KEY=VALUE, or LEVEL:KEY=VALUE")
+            for level in (match["levels"] or "manifest").split(","):
+                found[_level(level, text, platform)][match["key"]] = match["value"]
+        return cls(**{level.replace("-", "_"): values for level, values in found.items()})
+
+    @property
+    def wants_index(self) -> bool:
+        return bool(self.index or self.index_descriptor)
+
+
+def _level(text: str, annotation: str, platform: Platform) -> str:
+    match = _LEVEL.fullmatch(text)
+    if match is None or match["level"] not in _LEVELS:
+        raise UsageError(f"unknown level {text!r} in --annotation {annotation!r}", hint=f"levels are {', '.join(_LEVELS)}")
+    if match["platform"]:
+        try:
+            wanted = Platform.parse(match["platform"])
+        except ImageError as error:
+            raise UsageError(f"--annotation {annotation!r}: {error.message}", hint=error.hint) from error
+        if not platform.matches(wanted):
+            raise UsageError(f"--annotation {annotation!r} is for {wanted}, and the image for {platform}")
+    return match["level"]

@@ -1,0 +1,71 @@
+"""What the options say about how the image is made, read and checked before anything is built."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from builder.errors import UsageError
+from builder.image.annotations import Annotations
+from builder.image.encoding import Encoding
+from builder.image.platform import Platform
+from builder.options import BuildOptions
+from builder.retry import Again
+
+_MOST_JOBS = 256
+_MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """At most `jobs` stages are built at the same time. `epoch` (seconds since 1970) is every time that the image records, and
+    the latest that its new files have; None for the time of the build. A layer that can't be downloaded is tried `again`.
+    """
+
+    jobs: int = 1
+    epoch: int | None = None
+    encoding: Encoding = field(default_factory=Encoding)
+    annotations: Annotations = field(default_factory=Annotations)
+    again: Again = field(default_factory=Again)
+
+    @classmethod
+    def of(cls, options: BuildOptions, build_args: Mapping[str, str]) -> Self:
+        """Raises UsageError for values that mean nothing."""
+        epoch = _epoch(build_args)
+        return cls(
+            jobs=_jobs(options.jobs),
+            epoch=0 if epoch is None and options.reproducible else epoch,
+            encoding=Encoding.parse(
+                compression=options.compression,
+                level=options.compression_level,
+                format=options.image_format,
+                force=options.force_compression,
+            ),
+            annotations=Annotations.parse(options.annotation, platform_of(options)),
+            again=Again(extra=options.image_fs_extract_retry),
+        )
+
+
+def platform_of(options: BuildOptions) -> Platform:
+    """What is built for. Raises ImageError when the option names no platform."""
+    return Platform.parse(options.custom_platform) if options.custom_platform else Platform.host()
+
+
+def _jobs(text: str) -> int:
+    if not text:
+        return len(os.sched_getaffinity(0))
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_JOBS):
+        raise UsageError(f"invalid --jobs {text!r}", hint=f"give a number from 1 to {_MOST_JOBS}")
+    return int(text)
+
+
+def _epoch(build_args: Mapping[str, str]) -> int | None:
+    """SOURCE_DATE_EPOCH (reproducible-builds.org/specs/source-date-epoch)."""
+    text = build_args.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_EPOCH_DIGITS):
+        raise UsageError(f"invalid SOURCE_DATE_EPOCH {text!r}", hint="give seconds since 1970, as date +%s prints them")
+    return int(text)
