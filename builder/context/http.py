@@ -82,6 +82,18 @@ class Web:
         """What is at `url` as a stream, which goes on where a connection broke. Raises ContextError, also while it is read."""
         return _Answers(self, url, most=_LARGEST).stream()
 
+    def put(self, url: str, data: bytes) -> None:
+        """Send the text `data` to the URL, which may be a signed one, as Kaniko sends digest files. Raises ContextError."""
+        self._retry.run(lambda: self._put(url, data))
+
+    def _put(self, url: str, data: bytes) -> None:
+        with self._session() as session:
+            try:
+                answer = self._ask(session, url, {"Content-Type": "text/plain"}, method="PUT", data=data)
+            except ValueError as error:
+                raise ContextError(f"invalid URL {shown(url)!r}: {error}") from error
+            self._checked(answer, url).close()
+
     def ask(self, url: str, more: Mapping[str, str]) -> tuple[requests.Session, requests.Response]:
         """The answer to one GET with the headers `more`, at the end of redirects; the receiver closes both.
 
@@ -117,10 +129,12 @@ class Web:
             here = target
         raise ContextError(f"GET {shown(url)}: more than {_MOST_REDIRECTS} redirects")
 
-    def _ask(self, session: requests.Session, url: str, authorization: Mapping[str, str]) -> requests.Response:
-        headers = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **authorization}
+    def _ask(
+        self, session: requests.Session, url: str, more: Mapping[str, str], *, method: str = "GET", data: bytes | None = None
+    ) -> requests.Response:
+        headers = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **more}
         try:
-            request = requests.Request("GET", url, headers=headers).prepare()
+            request = requests.Request(method, url, headers=headers, data=data).prepare()
             return session.send(
                 request,
                 stream=True,
@@ -129,16 +143,18 @@ class Web:
                 proxies=proxies_for(url, self._proxies),
             )
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
-            raise ContextError(f"GET {shown(url)}: it is no URL that can be fetched") from error
+            raise ContextError(f"{method} {shown(url)}: it is no URL that can be reached") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _no_answer(url, error) from error
+            raise _no_answer(f"{method} {shown(url)}", error) from error
 
     def _checked(self, response: requests.Response, url: str) -> requests.Response:
         status = response.status_code
         if 200 <= status < 300:
             return response
         response.close()
-        error = ContextError(f"GET {shown(url)}: {status} {response.reason}".rstrip(), hint=_hint(status, url))
+        method = response.request.method
+        hint = _hint(status, url) if method == "GET" else "is it a signed URL, made for PUT and text/plain, and still valid?"
+        error = ContextError(f"{method} {shown(url)}: {status} {response.reason}".rstrip(), hint=hint)
         if status in TRANSIENT:
             raise Transient(error, retry_after=retry_after(response.headers, now=time.time()))
         raise error
@@ -262,7 +278,7 @@ def _host(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
 
 
-def _no_answer(url: str, error: Exception) -> Exception:
+def _no_answer(what: str, error: Exception) -> Exception:
     cause = error
     for _ in range(10):
         inner = [getattr(cause, "reason", None), *cause.args[-1:]]
@@ -270,7 +286,7 @@ def _no_answer(url: str, error: Exception) -> Exception:
         if found is None:
             break
         cause = found
-    message = f"GET {shown(url)}: {cause}"
+    message = f"{what}: {cause}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return ContextError(message, hint="name a file with the CA that signed it in SSL_CERT_FILE")
     return Transient(ContextError(message, hint="is the host up, and can it be reached from here (HTTPS_PROXY, NO_PROXY)?"))
