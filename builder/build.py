@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -22,16 +21,15 @@ from builder.checks import linter_of, report, verdict
 from builder.context.git import Git
 from builder.contexts import Contexts
 from builder.dockerfile.watch import Watcher
-from builder.errors import UsageError
+from builder.errors import UsageError, during
 from builder.executor import execute
 from builder.govalues import is_bool, parse_bool
 from builder.image.image import Image
-from builder.image.platform import Platform
 from builder.inputs import Inputs, open_inputs
 from builder.log import RunOutput
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.outputs import Outputs, deliver
-from builder.plan import BaseConfig, NamedContexts, Plan, lower, render
+from builder.plan import BaseConfig, NamedContexts, Plan, lower, render, single_layer
 from builder.plan.needs import runs
 from builder.provisions import Provisions
 from builder.provisions.from_options import provisions_of
@@ -40,6 +38,7 @@ from builder.pushing import pushable
 from builder.remotes import Remote, connect
 from builder.retry import Again
 from builder.sandbox import choose
+from builder.settings import Settings, platform_of
 from builder.state import State
 from builder.store.layout import LayoutStore, opened
 from builder.trees import opened_trees
@@ -49,9 +48,6 @@ if TYPE_CHECKING:
     from builder.context.http import Web
 
 log = logging.getLogger(__name__)
-
-_MOST_JOBS = 256
-_MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,18 +69,19 @@ class Prepared:
     ) -> Plan:
         """Lower the Dockerfile; `base_config` is for who can do without a base image. Raises BuilderError."""
         first, *also = [name for text in options.target for name in text.split(",") if name] or [""]
-        return lower(
+        plan = lower(
             self.inputs.dockerfile,
             target=first,
             also=also,
             build_args=self.build_args,
             labels=dict(_label(text) for text in options.label),
-            platform=Platform.parse(options.custom_platform) if options.custom_platform else Platform.host(),
+            platform=platform_of(options),
             base_config=base_config or (lambda reference, wanted: self.image_of(reference, wanted).config),
             named=self.named,
             watch=watch,
             every_stage=every_stage,
         )
+        return single_layer(plan) if options.single_snapshot else plan
 
     def checked_plan(self, options: BuildOptions) -> Plan:
         """The plan, after the warnings of the build checks. Raises BuilderError, too, if the Dockerfile wants no warnings."""
@@ -121,26 +118,29 @@ def prepared(options: BuildOptions, registry: RegistryFlags, common: CommonOptio
 def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Image:
     """Build the image and deliver it to every output. Raises BuilderError."""
     started = time.monotonic()
-    outputs, state, jobs = Outputs.of(options), State.at(common.state_dir, env), _jobs(options.jobs)
+    outputs, state = Outputs.of(options), State.at(common.state_dir, env)
+    settings = Settings.of(options, _build_args(options, env))
     with (
+        during("building image"),
         prepared(options, registry, common, env) as ready,
         provisions_of(options, env, secrets=ready.secrets, cache_mounts=state.cache_mounts) as provisions,
         pushable(() if options.skip_push_permission_check else outputs.pushed, remote=ready.remote) as check_push,
     ):
         plan = ready.checked_plan(options)
         check_push()
-        with _workshop(plan, ready, provisions, common, state, jobs) as workshop:
-            image = execute(plan, workshop)
-            deliver(image, outputs, local=ready.local, remote=ready.remote, again=Again(extra=registry.push_retry))
+        with _workshop(plan, ready, provisions, common, state, settings) as workshop:
+            image, again = execute(plan, workshop), Again(extra=registry.push_retry)
+            with during("pushing image"):
+                deliver(image, outputs, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
     _summarize(image, time.monotonic() - started)
     return image
 
 
 @contextmanager
 def _workshop(
-    plan: Plan, ready: Prepared, provisions: Provisions, common: CommonOptions, state: State, jobs: int
+    plan: Plan, ready: Prepared, provisions: Provisions, common: CommonOptions, state: State, settings: Settings
 ) -> Iterator[Workshop]:
-    epoch, cancel = _epoch(ready.build_args), Cancel()
+    epoch, cancel = settings.epoch, Cancel()
     sandbox = cache(partial(choose, common.sandbox, state.root))
     wanted = common.sandbox in ("auto", "namespaces")
     with (
@@ -157,12 +157,11 @@ def _workshop(
             sandbox=sandbox,
             image_of=ready.image_of,
             now=_now if epoch is None else lambda: _timestamp(epoch),
-            newest=epoch,
             output=lambda stage: RunOutput(sys.stderr.buffer, common, secrets=provisions.secrets.values(), stage=stage),
             trees=trees,
             discard=lambda rootfs: discarding.submit(rootfs.remove),
             provisions=provisions,
-            jobs=jobs,
+            settings=settings,
             cancel=cancel,
         )
 
@@ -211,24 +210,6 @@ def _label(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _jobs(text: str) -> int:
-    if not text:
-        return len(os.sched_getaffinity(0))
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_JOBS):
-        raise UsageError(f"invalid --jobs {text!r}", hint=f"give a number from 1 to {_MOST_JOBS}")
-    return int(text)
-
-
-def _epoch(build_args: Mapping[str, str]) -> int | None:
-    """SOURCE_DATE_EPOCH (reproducible-builds.org/specs/source-date-epoch): every time that the image records is this one."""
-    text = build_args.get("SOURCE_DATE_EPOCH", "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_EPOCH_DIGITS):
-        raise UsageError(f"invalid SOURCE_DATE_EPOCH {text!r}", hint="give seconds since 1970, as date +%s prints them")
-    return int(text)
-
-
 def _timestamp(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -239,5 +220,5 @@ def _now() -> str:
 
 def _summarize(image: Image, seconds: float) -> None:
     size = sum(layer.blob.descriptor.size for layer in image.layers)
-    log.info("built %s", image.manifest.descriptor.digest)
+    log.info("built %s", image.named.descriptor.digest)
     log.info("%d layers, %.1f MB compressed, %.1f s", len(image.layers), size / 1e6, seconds)

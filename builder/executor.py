@@ -10,16 +10,21 @@ from pathlib import Path
 
 from builder import runner
 from builder.errors import RunError
+from builder.finishing import finished
 from builder.image.config import History
+from builder.image.encoding import Compression
 from builder.image.image import Image
 from builder.image.layer import Layer
+from builder.image.media import OCI_LAYER, Format
 from builder.log import RunOutput
 from builder.mounting import Sources, mounted
 from builder.ops import Copy, Exec, FromUrl, Op
 from builder.plan import Plan, PlannedStage
 from builder.plan.needs import dependencies, has_independent_stages, needs_rootfs, runs
 from builder.rootfs import Changes, Rootfs, SourceTree
+from builder.rootfs.combined import Combined
 from builder.rootfs.plain import PlainRootfs
+from builder.rootfs.recompress import as_estargz
 from builder.rootfs.wildcards import literal
 from builder.schedule import run_all
 from builder.supplies import Finished, Supplies, downloading, located
@@ -47,14 +52,14 @@ def execute(plan: Plan, workshop: Workshop) -> Image:
             cancel=workshop.cancel,
             finished=supplies.finish,
         )
-    return supplies.finished[plan.target.index].image
+        return finished(supplies.finished[plan.target.index].image, workshop.settings, to=workshop.layers)
 
 
 def _jobs(plan: Plan, workshop: Workshop) -> int:
     """How many stages can be built at the same time."""
-    if workshop.jobs == 1 or not has_independent_stages(plan):
+    if workshop.settings.jobs == 1 or not has_independent_stages(plan):
         return 1
-    return workshop.jobs if not runs(plan) or workshop.sandbox().concurrent else 1
+    return workshop.settings.jobs if not runs(plan) or workshop.sandbox().concurrent else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,11 @@ class _Maker:
         return self.supplies.workshop
 
     @property
+    def format(self) -> Format:
+        """Of the stage's image."""
+        return self.workshop.settings.encoding.format_on(self.supplies.base_image(self.stage).format)
+
+    @property
     def directory(self) -> Path:
         """For what is the stage's own beside its tree."""
         return self.workshop.directory / f"for-{self.stage.index}"
@@ -82,52 +92,82 @@ def _build_stage(maker: _Maker) -> Finished:
     output = workshop.output("" if maker.is_alone else f"stage {maker.number}")
     image = maker.supplies.base_image(stage)
     rootfs = maker.supplies.base_rootfs(stage) if needs_rootfs(maker.supplies.plan, stage) else None
+    combined = Combined(rootfs.path, rootfs.remember()) if rootfs and maker.supplies.plan.single_layer else None
+    last = max((number for number, step in enumerate(stage.steps, start=1) if step.op), default=0)
     layers, history = list(image.layers), list(image.config.history)
     for number, step in enumerate(stage.steps, start=1):
         workshop.cancel.check()
         started, name = time.monotonic(), f"[stage {maker.number}, step {number}/{len(stage.steps)}]"
         log.info("%s %s", name, step.text)
+        made: tuple[Layer, ...] = ()
         if step.op is not None:
             with located(step):
-                layers.append(_carry_out(step.op, rootfs, maker, output))
-            size, seconds = layers[-1].blob.descriptor.size, time.monotonic() - started
-            log.info("%s done in %.1f s, layer of %d bytes", " " if maker.is_alone else name, seconds, size)
+                made = _carry_out(step.op, rootfs, maker, output, combined)
+                if combined and number == last:
+                    assert rootfs is not None
+                    made = (_encoded(_packed(combined.changes(), rootfs, maker), maker),)
+            size = f", layer of {made[0].blob.descriptor.size} bytes" if made else ""
+            log.info("%s done in %.1f s%s", " " if maker.is_alone else name, time.monotonic() - started, size)
+        layers += made
         if step.created_by:
             now = workshop.now()
-            history.append(History(created=now, created_by=step.created_by, comment=_COMMENT, empty_layer=step.op is None))
+            history.append(History(created=now, created_by=step.created_by, comment=_COMMENT, empty_layer=not made))
     config = replace(stage.config, history=tuple(history), created=workshop.now())
-    return Finished(image=Image.make(config=config, layers=tuple(layers), format=image.format), rootfs=rootfs)
+    return Finished(image=Image.make(config=config, layers=tuple(layers), format=maker.format), rootfs=rootfs)
 
 
-def _carry_out(op: Op, rootfs: Rootfs | None, maker: _Maker, output: RunOutput) -> Layer:
+def _carry_out(op: Op, rootfs: Rootfs | None, maker: _Maker, output: RunOutput, combined: Combined | None) -> tuple[Layer, ...]:
+    """The op's layer; none if what it changes is `combined` with the other ops'."""
     if isinstance(op, Copy) and op.link:
-        return _linked(op, rootfs, maker)
-    assert rootfs is not None
-    if isinstance(op, Exec):
-        changes = _exec(op, rootfs, maker, output)
-    elif isinstance(op, Copy):
-        changes = _copy(op, rootfs, maker)
+        changes, layer = _linked(op, rootfs, maker)
     else:
-        changes = rootfs.make_dir(op)
-    return _packed(changes, rootfs, maker)
+        assert rootfs is not None
+        changes, layer = _changed(op, rootfs, maker, output), None
+    if combined:
+        combined.add(changes)
+        return ()
+    if layer is None:
+        assert rootfs is not None
+        layer = _packed(changes, rootfs, maker)
+    return (_encoded(layer, maker),)
+
+
+def _changed(op: Op, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes:
+    if isinstance(op, Exec):
+        return _exec(op, rootfs, maker, output)
+    return _copy(op, rootfs, maker) if isinstance(op, Copy) else rootfs.make_dir(op)
 
 
 def _packed(changes: Changes, rootfs: Rootfs, maker: _Maker) -> Layer:
-    media_type = maker.supplies.base_image(maker.stage).format.layer
-    return rootfs.pack(changes, to=maker.workshop.layers, media_type=media_type, newest=maker.workshop.newest)
+    """As a layer of the image, but for eStargz, which is made of the layer as it is without."""
+    settings = maker.workshop.settings
+    media_type = settings.encoding.layer_on(maker.format)
+    if settings.encoding.compression is Compression.ESTARGZ:
+        media_type = OCI_LAYER
+    return rootfs.pack(
+        changes, to=maker.workshop.layers, media_type=media_type, level=settings.encoding.level, newest=settings.epoch
+    )
 
 
-def _linked(op: Copy, rootfs: Rootfs | None, maker: _Maker) -> Layer:
+def _encoded(layer: Layer, maker: _Maker) -> Layer:
+    encoding = maker.workshop.settings.encoding
+    if encoding.compression is not Compression.ESTARGZ:
+        return layer
+    return as_estargz(layer, to=maker.workshop.layers, media_type=encoding.layer_on(maker.format), level=encoding.level)
+
+
+def _linked(op: Copy, rootfs: Rootfs | None, maker: _Maker) -> tuple[Changes, Layer]:
     """COPY --link goes to an empty tree, whose layer is then laid over the stage's tree, if anybody needs that."""
     apart = PlainRootfs(maker.directory / "link")
     try:
-        layer = _packed(_copy(op, apart, maker), apart, maker)
+        changes = _copy(op, apart, maker)
+        layer = _packed(changes, apart, maker)
     finally:
         apart.remove()
     if rootfs is not None:
         with layer.blob.open() as stream:
             rootfs.unpack(stream, diff_id=layer.diff_id)
-    return layer
+    return changes, layer
 
 
 def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes:

@@ -136,6 +136,23 @@ class BuildOptions:
         metavar="N")
     skip_push_permission_check: bool = _flag(False, "do not try out before the build whether the destinations may be pushed to")
 
+    image_format: str = _flag("", "docker or oci: the media types of the image (default: those of the base image, else oci)",
+        choices=("", "docker", "oci"), metavar="FORMAT", kaniko="different: an image from scratch is oci, as docker's own builder "
+        "makes it; upstream writes docker's types there, and has no such flag")
+    compression: str = _flag("gzip", "how new layers are compressed", choices=("gzip", "zstd", "estargz", "uncompressed"),
+        kaniko="better: estargz and uncompressed, too; zstd is written faster, on all processors")
+    compression_level: int = _flag(-1, "0 to 9 for gzip and estargz, 0 to 22 for zstd; -1 is fast", metavar="N",
+        kaniko="same: -1 means level 1 for gzip and 3 for zstd")
+    force_compression: bool = _flag(False, "compress the base image's layers anew as well, unless they are as --compression says")
+    reproducible: bool = _flag(False, "the same image from the same input: every time in new layers and in the config is that of "
+        "SOURCE_DATE_EPOCH, or 1970", kaniko="better: the base image's layers keep their bytes and so their digests, the date is "
+        "1970 and not the year 1, and no layer is held in memory")
+    single_snapshot: bool = _flag(False, "put all that a stage changes into one layer", aliases=("squash",),
+        kaniko="better: the image is that of the stage with a layer for each step, deletions included")
+    annotation: tuple[str, ...] = _flag(_REPEAT, "annotate the manifest, or what the level says: manifest, index, "
+        "manifest-descriptor or index-descriptor (repeatable)", metavar="[LEVEL:]KEY=VALUE", kaniko="better: levels, as docker buildx "
+        "has them")
+
     oci_layout_path: str = _flag("", "write the image as an OCI layout into this directory", metavar="DIR",
         kaniko="better: the image has its tag as name; a relative path is relative to where masu was started")
     tar_path: str = _flag("", "write the image as a docker archive, as docker save does", aliases=("tarPath",), metavar="FILE",
@@ -254,5 +271,133 @@ class RegistryFlags:
         "for none (repeatable; default env, google, ecr, acr, gitlab)", metavar="NAME",
         kaniko="better: an unknown name is refused; the fork has it")
     push_ignore_immutable_tag_errors: bool = _flag(False, "only warn when a tag can't be moved to the image that was built")
+
+
+_PLATFORM = "of an image for several platforms take this one, os/architecture[/variant] (default: this machine's)"
+
+
+def _platform() -> Any:
+    return _flag("", _PLATFORM, metavar="PLATFORM")
+
+
+def _json_or_text() -> Any:
+    return _flag("text", "how the answer is printed", choices=("text", "json"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions:
+    """What `masu ls` takes."""
+
+    quiet: bool = _flag(False, "print the short digests only", short="q")
+    format: str = _json_or_text()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullOptions:
+    """What `masu pull` takes."""
+
+    platform: str = _platform()
+    all_platforms: bool = _flag(False, "fetch an image for several platforms as a whole, with its index")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushOptions:
+    """What `masu push` takes."""
+
+    destination: tuple[str, ...] = _flag(_REPEAT, "push under this reference, not under its own name (repeatable)", short="d",
+        metavar="REF")
+    digest_file: str = _same("digest_file")
+    image_name_with_digest_file: str = _same("image_name_with_digest_file")
+    image_name_tag_with_digest_file: str = _same("image_name_tag_with_digest_file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveOptions:
+    """What `masu save` takes."""
+
+    output: str = _flag("", "the archive to write (default: standard output, unless that is a terminal)", short="o",
+        metavar="FILE")
+    format: str = _flag("docker", "docker holds one platform an image, oci an image as it is", choices=("docker", "oci"))
+    platform: str = _platform()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """What `masu load` takes."""
+
+    input: str = _flag("", "the archive to read (default: standard input)", short="i", metavar="FILE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectOptions:
+    """What `masu inspect` takes."""
+
+    format: str = _flag("json", "how the answer is printed", choices=("json",))
+    raw: bool = _flag(False, "print the manifest or index, byte for byte")
+    config: bool = _flag(False, "print the image config, byte for byte")
+    remote: bool = _flag(False, "look into the registry, not into the store")
+    platform: str = _platform()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryOptions:
+    """What `masu history` takes."""
+
+    no_trunc: bool = _flag(False, "print whole ids and commands")
+    format: str = _json_or_text()
+    platform: str = _platform()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpackOptions:
+    """What `masu unpack` takes."""
+
+    rootless: bool = _flag(False, "give every file to the user who unpacks, as an ordinary user must")
+    platform: str = _platform()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveOptions:
+    """What `masu rm` takes."""
+
+    force: bool = _flag(False, "of an image that is given by its digest remove all names", short="f")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageOptions:
+    """What `masu du` takes."""
+
+    format: str = _json_or_text()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneOptions:
+    """What `masu prune` takes."""
+
+    all: bool = _flag(False, "remove images with names as well, unless a build uses them", short="a")
+    cache_mounts: bool = _flag(False, "remove the directories of RUN --mount=type=cache as well")
+    keep_storage: str = _flag("", "remove only until so much is left, what was not used for longest first", metavar="SIZE")
+    filter: tuple[str, ...] = _flag(_REPEAT, "until=DURATION: remove only what was not used for so long, as 24h (repeatable)",
+        metavar="FILTER")
+    dry_run: bool = _flag(False, "tell what would be removed, and remove nothing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionOptions:
+    """What `masu version` takes."""
+
+    format: str = _json_or_text()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What `masu run` takes."""
+
+    env: tuple[str, ...] = _flag(_REPEAT, "set a variable; KEY alone takes its value from the environment (repeatable)", short="e",
+        metavar="KEY=VALUE")
+    user: str = _flag("", "run as this user, name or number, with :GROUP after it", short="u", metavar="USER")
+    workdir: str = _flag("", "the working directory", short="w", metavar="DIR")
+    entrypoint: str = _flag("", "instead of the image's ENTRYPOINT; its CMD is left out as well", metavar="PROGRAM")
+    platform: str = _platform()
 
 # fmt: on

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from builder.cancel import Cancel
 from builder.errors import BuilderError
+from builder.image.blob import Blob
 from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.layer import Layer
@@ -134,9 +135,13 @@ def downloading(plan: Plan, workshop: Workshop) -> Iterator[Downloads]:
     try:
         images = [image for image in _unpacked_images(plan, workshop) if not workshop.trees.has(image.layers)]
         blobs = {layer.blob.descriptor.digest: layer.blob for image in images for layer in image.layers}
-        yield {digest: pool.submit(workshop.store.put, blob) for digest, blob in blobs.items()}
+        yield {digest: pool.submit(_download, blob, workshop) for digest, blob in blobs.items()}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _download(blob: Blob, workshop: Workshop) -> None:
+    workshop.settings.again.run(lambda: workshop.store.put(blob), what=f"downloading {blob.descriptor.digest}")
 
 
 @contextmanager

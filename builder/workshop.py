@@ -14,6 +14,7 @@ from builder.log import RunOutput
 from builder.provisions import Provisions
 from builder.rootfs import Rootfs, SourceTree
 from builder.sandbox import Sandbox
+from builder.settings import Settings
 from builder.store.layout import LayoutStore
 from builder.trees import Trees
 
@@ -28,9 +29,8 @@ class Workshop:
     `directory` is its own and removed afterwards, `store` keeps the blobs of base images, `context` is what COPY reads,
     `contexts` find what is elsewhere, `image_of` finds a base image, `now` is the clock (RFC 3339 text), `output` makes what
     takes the text that the RUNs of one stage print (it gets the stage's name for people, empty if no other is built meanwhile),
-    `trees` make its file system, `discard` gets those that nobody needs any more, `provisions` are what every RUN gets. At most
-    `jobs` stages are built at the same time, and `cancel` ends them. `newest` (seconds since the epoch) limits the modification
-    times in new layers.
+    `trees` make its file system, `discard` gets those that nobody needs any more, `provisions` are what every RUN gets,
+    `settings` are the user's own, and `cancel` ends everything.
     """
 
     directory: Path
@@ -44,8 +44,7 @@ class Workshop:
     trees: Trees
     discard: Callable[[Rootfs], object]
     provisions: Provisions = field(default_factory=Provisions)
-    newest: int | None = None
-    jobs: int = 1
+    settings: Settings = field(default_factory=Settings)
     cancel: Cancel = field(default_factory=Cancel)
 
     @property
