@@ -51,6 +51,10 @@ class Contexts:
         """The tree with what ADD fetches: one file of its name, or the content of a repository. Raises ContextError."""
         return self._once(source, lambda: self._git(source) if isinstance(source, GitUrl) else self._url(source))
 
+    def put(self, url: str, data: bytes) -> None:
+        """Send a small text to a URL. Raises ContextError."""
+        self.web().put(url, data)
+
     def check_named(self) -> None:
         """Raises ContextError for a directory that isn't there, whether a stage uses it or not; so does docker."""
         for name, text in self.named.items():

@@ -15,17 +15,18 @@ ROOT = Path(__file__).parents[1]
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"builder", "builder.errors", "builder.options", "builder.govalues", "builder.redact", "builder.cancel"}),
     frozenset({"builder.image", "builder.ops", "builder.credentials", "builder.process", "builder.log", "builder.state"})
-    | {"builder.retry", "builder.web", "builder.giturl", "builder.matcher", "builder.modes", "builder.schedule", "builder.trust"},
+    | {"builder.retry", "builder.web", "builder.giturl", "builder.matcher", "builder.modes", "builder.schedule", "builder.trust"}
+    | {"builder.kaniko"},
     frozenset(
         {"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}
         | {"builder.provisions", "builder.cache"}
     ),
     frozenset(
         {"builder.plan", "builder.remotes", "builder.mounting", "builder.runner", "builder.contexts", "builder.checks"}
-        | {"builder.trees"}
+        | {"builder.trees", "builder.reports", "builder.caching"}
     ),
     frozenset({"builder.executor", "builder.bases", "builder.inputs", "builder.outputs", "builder.workshop", "builder.supplies"}),
-    frozenset({"builder.build", "builder.trial", "builder.inventory", "builder.review", "builder.doctor"}),
+    frozenset({"builder.build", "builder.warmer", "builder.trial", "builder.inventory", "builder.review", "builder.doctor"}),
     frozenset({"builder.cli", "builder.commands", "builder.flags", "builder.completion", "builder.__main__"}),
     frozenset({"steps"}),
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from builder.commands import building, machine, stored
 from builder.commands.command import Argument, Call, Command, parser_of
 from builder.errors import UsageError
-from builder.options import BuildOptions, CommonOptions, RegistryFlags, ReviewOptions
+from builder.options import BuildOptions, CommonOptions, KanikoOptions, RegistryFlags, ReviewOptions
 
 __all__ = ["COMMANDS", "Call", "Command", "command_of", "parser_of"]
 
@@ -43,7 +43,7 @@ _PATH = Argument(name="PATH", count="?", help="the build context")
 COMMANDS: Mapping[str, Command] = {
     "build": Command(
         help="build an image from a Dockerfile",
-        tables=(BuildOptions, RegistryFlags, CommonOptions),
+        tables=(BuildOptions, KanikoOptions, RegistryFlags, CommonOptions),
         run=building.build,
         arguments=(_PATH,),
     ),

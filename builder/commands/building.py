@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from builder import kaniko
 from builder.commands.command import Call
 from builder.commands.prepare import prepare
 from builder.errors import UsageError
-from builder.options import BuildOptions, CommonOptions, RegistryFlags, ReviewOptions
+from builder.options import BuildOptions, CommonOptions, KanikoOptions, RegistryFlags, ReviewOptions
 
 
 def build(call: Call) -> int:
     from builder.build import build, show_plan
 
-    options, registry, common = call.options(BuildOptions), call.options(RegistryFlags), call.options(CommonOptions)
+    options, registry, needless = call.options(BuildOptions), call.options(RegistryFlags), call.options(KanikoOptions)
     options = replace(options, context=_context(call, options.context))
     method, form = _method(options)
     if method != "build":
         return _review(method, form, options, call)
-    prepare(call.env, takes_turns=True)
+    kaniko.tell(needless, call.env)
+    common, env = kaniko.moved(needless, call.options(CommonOptions), call.env)
+    prepare(env, takes_turns=True)
     if options.dry_run:
-        print(show_plan(options, registry, common, call.env), end="")  # noqa: T201 - what was asked for
+        print(show_plan(options, registry, common, env), end="")  # noqa: T201 - what was asked for
         return 0
-    build(options, registry, common, call.env)
+    build(options, registry, common, env)
     return 0
 
 

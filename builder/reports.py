@@ -1,0 +1,106 @@
+"""The files that tell other programs what was built: Kaniko's digest files, docker's --iidfile and --metadata-file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from builder.errors import UsageError
+from builder.image.digest import Digest
+from builder.image.image import Image
+from builder.image.reference import DEFAULT_TAG, Reference
+from builder.options import BuildOptions
+
+Put = Callable[[str, bytes], None]
+"""Sends the bytes to the URL by HTTP PUT."""
+
+_URL = "https://"
+
+
+class DigestFileOptions(Protocol):
+    """Options that have Kaniko's three files."""
+
+    @property
+    def digest_file(self) -> str: ...
+
+    @property
+    def image_name_with_digest_file(self) -> str: ...
+
+    @property
+    def image_name_tag_with_digest_file(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestFiles:
+    """Kaniko's three files, each a path, an https:// URL or empty; byte for byte what Kaniko writes."""
+
+    digest: str = ""
+    name: str = ""
+    name_and_tag: str = ""
+
+    @classmethod
+    def of(cls, options: DigestFileOptions, named: Sequence[Reference]) -> DigestFiles:
+        """`named` are the names that the image will have. Raises UsageError for a file that could not be written."""
+        files = {
+            "--digest-file": options.digest_file,
+            "--image-name-with-digest-file": options.image_name_with_digest_file,
+            "--image-name-tag-with-digest-file": options.image_name_tag_with_digest_file,
+        }
+        for option, path in files.items():
+            if "://" in path and not path.startswith(_URL):
+                hint = "give a file's path or an https:// URL"
+                raise UsageError(f"can't write {option} to {path.partition('?')[0]!r}", hint=hint)
+            if path and option != "--digest-file" and not named:
+                raise UsageError(f"you must provide --destination if setting {option}")
+        digest, name, name_and_tag = files.values()
+        return cls(digest=digest, name=name, name_and_tag=name_and_tag)
+
+    def write(self, digest: Digest, named: Sequence[Reference], *, put: Put) -> None:
+        """Write those that were asked for. Raises ContextError when a server doesn't take one."""
+        tagged = [(name.repository.indexed, name.tag or DEFAULT_TAG) for name in named]
+        _write(self.digest, str(digest), put)
+        _write(self.name, "".join(f"{repository}@{digest}\n" for repository, _ in tagged), put)
+        _write(self.name_and_tag, "".join(f"{repository}:{tag}@{digest}\n" for repository, tag in tagged), put)
+
+
+def write_build_files(image: Image, named: Sequence[Reference], pushed: Sequence[Reference], options: BuildOptions) -> None:
+    """--iidfile and --metadata-file."""
+    for path, text in _build_files(image, named, pushed, options):
+        _write_file(Path(path), text)
+
+
+def _build_files(
+    image: Image, named: Sequence[Reference], pushed: Sequence[Reference], options: BuildOptions
+) -> Iterator[tuple[str, str]]:
+    if options.iidfile:
+        yield options.iidfile, str(image.config_blob.descriptor.digest)
+    for path in options.metadata_file:
+        yield path, json.dumps(_metadata(image, named, pushed), indent=2) + "\n"
+
+
+def _write(where: str, text: str, put: Put) -> None:
+    if where.startswith(_URL):
+        put(where, text.encode())
+    elif where:
+        _write_file(Path(where), text)
+
+
+def _write_file(path: Path, text: str) -> None:
+    """In place, since it may be a device or a mount as /dev/termination-log is; directories on the way are its owner's alone."""
+    for parent in reversed(path.parents):
+        parent.mkdir(mode=0o700, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _metadata(image: Image, named: Sequence[Reference], pushed: Sequence[Reference]) -> dict[str, object]:
+    """The keys that docker's --metadata-file has, and `masu.pushed`: the names under which registries have it now."""
+    return {
+        "containerimage.config.digest": str(image.config_blob.descriptor.digest),
+        "containerimage.descriptor": image.named.descriptor.to_json(),
+        "containerimage.digest": str(image.named.descriptor.digest),
+        "image.name": ",".join(str(reference) for reference in named),
+        "masu.pushed": [str(reference) for reference in pushed],
+    }
