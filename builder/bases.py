@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.errors import StoreError
@@ -11,6 +11,7 @@ from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
 from builder.remotes import Remote
+from builder.retry import Again
 from builder.store.archive import read_archive
 from builder.store.copy import load
 from builder.store.layout import LayoutStore
@@ -20,10 +21,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bases:
-    """`local` is masu's own store: names given there with --tag come before a registry's."""
+    """`local` is masu's own store: names given there with --tag come before a registry's, which is asked `again` if it fails."""
 
     local: LayoutStore
     remote: Remote
+    again: Again = field(default_factory=Again)
 
     def find(self, text: str, platform: Platform) -> Image:
         """The image for `platform` that `text` names; raises the store's or registry's own error."""
@@ -39,7 +41,8 @@ class Bases:
         if str(reference) in self.local.names():
             log.info("using %s from the local store", reference.familiar)
             return load(self.local, str(reference), platform)
-        return load(self.remote(reference.repository), reference.name, platform)
+        store = self.remote(reference.repository)
+        return self.again.run(lambda: load(store, reference.name, platform), what=f"looking for {reference}")
 
 
 def _split_name(text: str) -> tuple[str, str]:

@@ -64,3 +64,21 @@ class Retry:
         error.message += f" (tried {self.tries} times)" if self.tries > 1 else ""
         error.args = (error.message,)
         return error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """Whole tries on top of what the policy does with one request: `extra` of them, 1, 2, 4… seconds apart, as in Kaniko."""
+
+    extra: int = 0
+    sleep: Callable[[float], None] = time.sleep
+
+    def run(self, action: Callable[[], T], *, what: str) -> T:
+        """The action's result; each failure but the last is logged. Raises its last BuilderError."""
+        for attempt in range(self.extra):
+            try:
+                return action()
+            except BuilderError as error:
+                log.warning("%s failed: %s; trying again in %d s", what, error.message, 2**attempt)
+                self.sleep(2**attempt)
+        return action()

@@ -33,6 +33,11 @@ class Repository:
         return f"{self.host}/{self.path}"
 
     @property
+    def indexed(self) -> str:
+        """As Kaniko and go-containerregistry show it: Docker Hub's host is `index.docker.io`."""
+        return f"{'index.docker.io' if self.host == DEFAULT_HOST else self.host}/{self.path}"
+
+    @property
     def familiar(self) -> str:
         """As docker shows it: without `docker.io/` and `library/`."""
         if self.host != DEFAULT_HOST:
@@ -76,6 +81,11 @@ class Reference:
         return (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
 
 
+def registry_host(text: str) -> str:
+    """A registry's host as Repository has it: Docker Hub goes by several names."""
+    return DEFAULT_HOST if text.lower() in _HUB_ALIASES | {DEFAULT_HOST} else text
+
+
 def _split_tag(rest: str, text: str) -> tuple[str, str | None]:
     head, slash, last = rest.rpartition("/")
     last, colon, tag = last.partition(":")
@@ -92,8 +102,7 @@ def _parse_repository(name: str, text: str) -> Repository:
     first, slash, rest = name.partition("/")
     is_host = bool(slash) and ("." in first or ":" in first or first == "localhost" or first.lower() != first)
     host, path = (first, rest) if is_host else (DEFAULT_HOST, name)
-    if host in _HUB_ALIASES:
-        host = DEFAULT_HOST
+    host = registry_host(host)
     if host == DEFAULT_HOST and path and "/" not in path:
         path = f"library/{path}"
     if not _HOST.fullmatch(host):

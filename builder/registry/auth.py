@@ -45,7 +45,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """`form` makes it a POST; `authorization` belongs to the realm's own host alone; `path` and `push` say what it is for."""
+    """`form` makes it a POST; `authorization` belongs to the realm's own host alone; the rest says what it is for."""
 
     url: str
     authorization: str | None = None
@@ -53,14 +53,19 @@ class TokenRequest:
     path: str = ""
     push: bool = False
     username: str | None = None
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """`header` is the Authorization to send, if any; `username` whom it is for: empty for a token, None without credentials."""
+    """`header` is the Authorization to send, if any; `username` whom it is for: empty for a token, None without credentials.
+
+    `service` is what the registry calls itself.
+    """
 
     header: str | None
     username: str | None
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +112,7 @@ class Authorizer:
         with self._lock:
             self._challenges = tuple(challenges) or self._challenges
             self._tokens = [token for token in self._tokens if token.header != refused.header]
-            self._found.pop(repository, None)
+            self._found[repository] = self._credentials.find(repository, refused=self._found.get(repository))
             asked = frozenset(scope for challenge in challenges for scope in _split(challenge.parameters.get("scope", "")))
             granted = self._grant(repository, scopes | asked)
             return None if granted.header in (None, refused.header) else granted
@@ -121,7 +126,8 @@ class Authorizer:
             return Granted(header=f"Bearer {credential.registry_token}", username=username)
         schemes = {challenge.scheme: challenge for challenge in reversed(self._challenges)}
         if "bearer" in schemes:
-            return Granted(header=self._token(schemes["bearer"], repository, credential, scopes), username=username)
+            header = self._token(schemes["bearer"], repository, credential, scopes)
+            return Granted(header=header, username=username, service=schemes["bearer"].parameters.get("service", ""))
         if "basic" in schemes and credential is not None and credential.password:
             return Granted(header=_basic(credential), username=username)
         return Granted(header=None, username=username)
@@ -137,6 +143,7 @@ class Authorizer:
             path=repository.path,
             push=any(scope.endswith(":push") for scope in scopes),
             username=None if credential is None else credential.username,
+            service=challenge.parameters.get("service", ""),
         )
         token = _read_token(self._fetch(request), scopes, now)
         self._tokens.append(token)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from builder.trust import Trust
+from builder.trust import ClientCertificate, Trust
 from builder.web import proxies_for
 
 _PRIVATE = tuple(ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
@@ -16,7 +16,8 @@ _PRIVATE = tuple(ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryOptions:
-    """Hosts are spelled as in references, with their port; `certificates` are CA files that are trusted for one host as well.
+    """Hosts are spelled as in references, with their port; `certificates` are CA files that are trusted for one host as well,
+    `client_certificates` are shown to one host alone.
 
     `proxies` is keyed as the environment is (`http`, `https`, `no`), see web.py.
     """
@@ -28,6 +29,7 @@ class RegistryOptions:
     skip_tls_verify_pull: bool = False
     skip_tls_verify_registries: frozenset[str] = frozenset()
     certificates: Mapping[str, Path] = field(default_factory=dict)
+    client_certificates: Mapping[str, ClientCertificate] = field(default_factory=dict)
     trust: Trust = field(default_factory=Trust)
     proxies: Mapping[str, str] = field(default_factory=dict)
     user_agent: str = "masu"

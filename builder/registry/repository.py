@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from dataclasses import replace
 from typing import BinaryIO
 
 from builder.errors import ImageError, RegistryError
@@ -14,9 +15,10 @@ from builder.image.media import INDEXES, MANIFESTS
 from builder.image.reference import Reference, Repository
 from builder.image.verify import read_small, verified
 from builder.registry.download import open_blob, read_manifest
+from builder.registry.failure import says_immutable
 from builder.registry.request import Request
 from builder.registry.transport import Transport
-from builder.registry.upload import Upload
+from builder.registry.upload import Upload, upload_url
 from builder.web import shown
 
 log = logging.getLogger(__name__)
@@ -25,14 +27,24 @@ _DOCUMENTS = MANIFESTS | INDEXES
 
 
 class RemoteRepository:
-    """A Store; threads share it. `lax`: reading, too, is as insecure as the options for pushing allow (a cache repository)."""
+    """A Store; threads share it. `lax`: reading, too, is as insecure as the options for pushing allow (a cache repository).
 
-    def __init__(self, repository: Repository, *, transport: Transport, lax: bool = False) -> None:
+    `forgive_immutable`: a tag that the registry refuses to move is only warned of.
+    """
+
+    def __init__(
+        self, repository: Repository, *, transport: Transport, lax: bool = False, forgive_immutable: bool = False
+    ) -> None:
         self.repository = repository
         self._transport = transport
         self._lax = lax
+        self._forgive_immutable = forgive_immutable
         # The manifests that `resolve` had to read, so that `open` doesn't pull them again: registries count pulls.
         self._resolved: dict[Digest, bytes] = {}
+
+    def reach(self) -> None:
+        """Raises RegistryError, after one attempt, when the registry doesn't answer at all."""
+        self._transport.reach(self.repository.host)
 
     def has(self, descriptor: Descriptor) -> bool:
         return self._has(descriptor, push=False)
@@ -71,9 +83,25 @@ class RemoteRepository:
         try:
             self._put_manifest(tag, manifest)
         except RegistryError as error:
-            if not _may_be_immutable(error) or not self._means(tag, manifest.descriptor):
+            if _may_be_immutable(error) and self._means(tag, manifest.descriptor):
+                log.info("%s:%s is %s already: %s", self.repository, tag, manifest.descriptor.digest, error.message)
+            elif self._forgive_immutable and says_immutable(error):
+                log.warning("%s:%s is immutable and keeps its image: %s", self.repository, tag, error.message)
+            else:
                 raise
-            log.info("%s:%s is %s already: %s", self.repository, tag, manifest.descriptor.digest, error.message)
+
+    def check_push(self) -> None:
+        """Begin an upload and give it up: raises RegistryError when the repository may not be pushed to."""
+        begin = Request(
+            method="POST", repository=self.repository, path="blobs/uploads/", expected=frozenset({202}), body=b"", push=True
+        )
+        with self._transport.send(begin) as answer:
+            upload = upload_url(answer)
+        give_up = replace(begin, method="DELETE", path=upload, expected=frozenset({200, 202, 204}), body=None)
+        try:
+            self._transport.send(give_up).close()
+        except RegistryError as error:  # the permission is there; the registry drops an unused upload by itself
+            log.debug("can't give up the upload: %s", error.message)
 
     def _own(self, name: str) -> str:
         """The tag or the text of the digest; raises ImageError when the name is of another repository."""
@@ -128,7 +156,7 @@ class RemoteRepository:
 
 def _may_be_immutable(error: RegistryError) -> bool:
     """Registries have no common code for a tag that can't be moved: ECR answers 400, Harbor 412, others 409."""
-    return error.status in (400, 409, 412) or "immutable" in error.message.lower()
+    return error.status in (400, 409, 412) or says_immutable(error)
 
 
 def _refuse_foreign(descriptor: Descriptor) -> None:

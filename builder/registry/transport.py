@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -33,6 +32,7 @@ from builder.registry.failure import Asked, failure
 from builder.registry.options import RegistryOptions
 from builder.registry.request import Request
 from builder.retry import TRANSIENT, Retry, Transient
+from builder.trust import blind_context
 from builder.web import retry_after, shown
 
 __all__ = ["Answer", "RegistryOptions", "Request", "Retry", "Transport"]
@@ -80,7 +80,8 @@ class Answer:
     def failure(self) -> RegistryError:
         """The error that this answer is; reads its body."""
         body = b"" if self._response.request.method == "HEAD" else self.read_all(_MOST_ERROR_BYTES)
-        return failure(str(self._response.request.method), self.url, self.status, body, self._asked)
+        server = self.headers.get("Server", "")
+        return failure(str(self._response.request.method), self.url, self.status, body, self._asked, server=server)
 
     def __enter__(self) -> Self:
         return self
@@ -184,6 +185,7 @@ class Transport:
             push=request.push,
             username=granted.username,
             with_token=(granted.header or "").startswith("Bearer "),
+            service=granted.service,
         )
         url = f"{registry.base}/v2/{repository.path}/{request.path}"
         if "://" in request.path:
@@ -244,7 +246,7 @@ class Transport:
 
     def _fetch_token(self, request: TokenRequest, asked: Asked, *, push: bool) -> bytes:
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if request.form is not None else {}
-        asked = Asked(host=asked.host, path=request.path, push=request.push, username=request.username)
+        asked = Asked(host=asked.host, path=request.path, push=request.push, username=request.username, service=request.service)
         method = "GET" if request.form is None else "POST"
         exchange = Exchange(method=method, url=request.url, headers=headers, body=request.form, asked=asked)
         with self._follow(exchange, authorization=request.authorization, home=request.url, push=push) as answer:
@@ -279,10 +281,11 @@ class _Wire:
     def __init__(self, options: RegistryOptions) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self._plain = _session()
+        self._certificates = {_api_host(host).lower(): path for host, path in options.certificates.items()}
+        self._shown = {_api_host(host).lower(): shown for host, shown in options.client_certificates.items()}
         # The user has asked for it; the library would warn at each request.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._verifying: requests.Session | None = None
+        self._sessions: dict[tuple[str, bool], requests.Session] = {}
 
     def send(self, exchange: Exchange, *, more: Mapping[str, str], verify: bool) -> Answer:
         """Any answer at all. Raises Transient when none came, RegistryError when the certificate isn't trusted."""
@@ -304,19 +307,21 @@ class _Wire:
         return Answer(response, exchange.asked)
 
     def _session(self, url: str, *, verify: bool) -> requests.Session:
-        if not url.startswith("https:") or not verify:
-            return self._plain
+        """One for all hosts that are trusted alike; those with a certificate of their own have one each."""
+        parts = urlsplit(url)
+        own = parts.scheme == "https" and (parts.netloc.lower() in self._certificates or parts.netloc.lower() in self._shown)
+        key = parts.netloc.lower() if own else parts.scheme, verify
         with self._lock:
-            if self._verifying is None:
-                self._verifying = _session()
-                self._verifying.mount("https://", self._adapter(None))
-                for host, certificate in self._options.certificates.items():
-                    self._verifying.mount(f"https://{_api_host(host)}/", self._adapter(certificate))
-            return self._verifying
+            if key not in self._sessions:
+                self._sessions[key] = _session(self._adapter(key[0], verify=verify) if parts.scheme == "https" else _pool())
+            return self._sessions[key]
 
-    def _adapter(self, certificate: Path | None) -> requests.adapters.HTTPAdapter:
-        """Trusts what the options say, what requests does, and `certificate`."""
-        context = self._options.trust.context(*([certificate] if certificate else []))
+    def _adapter(self, host: str, *, verify: bool) -> requests.adapters.HTTPAdapter:
+        """Trusts what the options say, what requests does, and the host's own certificate; shows the client's."""
+        shown, certificate = self._shown.get(host), self._certificates.get(host)
+        context = (
+            self._options.trust.context(*([certificate] if certificate else []), shown=shown) if verify else blind_context(shown)
+        )
         adapter = _pool()
         adapter.init_poolmanager(_POOL, _POOL, ssl_context=context)
         if proxy := self._options.proxies.get("https"):
@@ -324,12 +329,12 @@ class _Wire:
         return adapter
 
 
-def _session() -> requests.Session:
+def _session(adapter: requests.adapters.HTTPAdapter) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.mount("http://", _pool())
-    session.mount("https://", _pool())
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
     return session
 
 

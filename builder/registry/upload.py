@@ -1,7 +1,8 @@
 """Sending a blob to a registry (OCI distribution spec, Pushing blobs).
 
 First a cross-repository mount, if the same registry has the blob elsewhere; then one PUT of the whole; then, for registries and
-proxies that refuse that, pieces. A failed upload begins anew, because how much of it arrived is the registry's secret.
+proxies that refuse that, pieces. After a break the registry is asked how much has arrived, and gets the rest in pieces. One that
+doesn't know any more (distribution forgets an upload that broke within a request) gets the blob from its beginning.
 """
 
 from __future__ import annotations
@@ -27,18 +28,21 @@ _CHUNK = 1 << 20
 _PIECES = (16 << 20, 1 << 20)
 """Bytes of a PATCH. The last is what nginx takes unless it is told otherwise."""
 
+_BYTES_A_BREAK = 64 << 20
 _REFUSES_WHOLE = frozenset({400, 404, 405, 411, 413, 415, 501})
 _DAMAGED = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "DIGEST_INVALID", "SIZE_INVALID"})
+_OUT_OF_STEP = 416
 _BREAKS_BEFORE_PIECES = 2
 _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Session:
-    """An upload that has begun: where its bytes go, and the fewest of them a piece may have."""
+    """An upload that has begun: where its bytes go, the fewest of them a piece may have, how many the registry has."""
 
     url: str
     least: int
+    offset: int = 0
 
 
 class _Part:
@@ -67,13 +71,17 @@ class Upload:
         self._repository = repository
         self._blob = blob
         self._session: _Session | None = None
+        self._broke = False
         self._ways = [0, *_PIECES]
         self._breaks = 0
 
     def run(self) -> None:
         """Returns when the registry has the blob. Raises RegistryError, or ImageError when the blob isn't what it should be."""
-        if not self._mount():
-            self._transport.retry.run(self._attempt)
+        if self._mount():
+            return
+        retry = self._transport.retry
+        tries = retry.tries + self._blob.descriptor.size // _BYTES_A_BREAK
+        replace(retry, tries=tries).run(self._attempt)
 
     def _mount(self) -> bool:
         """Whether the registry has taken the blob over from another of its repositories; if not, it may have begun an upload."""
@@ -90,12 +98,14 @@ class Upload:
             return False
         with answer:
             if answer.status == 202:
-                self._session = self._next(answer)
+                self._session = _begun(answer)
             return answer.status == 201
 
     def _attempt(self) -> None:
-        session = self._session or self._begin()
-        self._session = None
+        if self._broke and self._is_complete():
+            return
+        self._session = session = self._session or self._begin()
+        self._broke = True
         try:
             self._send(session)
         except Transient as failure:
@@ -104,6 +114,9 @@ class Upload:
                 self._smaller()  # a proxy that refuses long bodies may hang up before its answer can be read
             raise
         except RegistryError as error:
+            if error.status == _OUT_OF_STEP:
+                raise Transient(error, retry_after=0) from error
+            self._session, self._broke = None, False
             if error.code in _DAMAGED:
                 raise Transient(error) from error
             if error.status in _REFUSES_WHOLE and self._smaller():
@@ -117,30 +130,50 @@ class Upload:
             return True
         return False
 
+    def _is_complete(self) -> bool:
+        """Whether the registry has the blob, though its answer was lost; if not, learn how much of it has arrived."""
+        session, self._session = self._session, None
+        if session is not None:
+            request = self._request("GET", session.url, expected={200, 202, 204})
+            try:
+                with self._transport.send(request) as answer:
+                    self._session = _continued(answer, session, self._blob.descriptor.size)
+                    return False
+            except RegistryError as error:
+                log.debug("an upload of %s is lost: %s", self._blob.descriptor.digest, error.message)
+        path = f"blobs/{self._blob.descriptor.digest}"
+        with self._transport.send(self._request("HEAD", path, expected={200, 404})) as answer:
+            return answer.status == 200
+
     def _begin(self) -> _Session:
         request = self._request("POST", "blobs/uploads/", expected={202})
         with self._transport.send(replace(request, repeatable=True, body=b"")) as answer:
-            return self._next(answer)
+            return _begun(answer)
 
     def _send(self, session: _Session) -> None:
         size, piece = self._blob.descriptor.size, self._ways[0]
+        if session.offset and not piece:
+            piece = _PIECES[0]
         with verified(self._blob.open(), self._blob.descriptor, where="its source") as stream:
             if not piece or not size:
                 self._finish(session, _Part(stream, size) if size else b"")
                 return
-            for start in range(0, size, max(piece, session.least)):
-                session = self._send_piece(session, stream, start, min(max(piece, session.least), size - start))
+            _skip(stream, session.offset)
+            while session.offset < size:
+                session = self._send_piece(session, stream, min(max(piece, session.least), size - session.offset))
+                self._session = session
         self._finish(session, b"")
 
-    def _send_piece(self, session: _Session, stream: BinaryIO, start: int, size: int) -> _Session:
+    def _send_piece(self, session: _Session, stream: BinaryIO, size: int) -> _Session:
         request = self._request("PATCH", session.url, expected={202})
-        headers = {**_OCTETS, "Content-Range": f"{start}-{start + size - 1}"}
+        end = session.offset + size
+        headers = {**_OCTETS, "Content-Range": f"{session.offset}-{end - 1}"}
         with self._transport.send(replace(request, headers=headers, body=_Part(stream, size))) as answer:
-            arrived = answer.headers.get("Range", "")
-            if arrived and arrived.rpartition("-")[2] != str(start + size - 1):
-                message = f"PATCH {shown(answer.url)}: the registry has bytes {arrived} of the {start + size} sent"
+            arrived = _arrived(answer)
+            if arrived is not None and arrived != end:
+                message = f"PATCH {shown(answer.url)}: the registry has {arrived} of the {end} bytes sent"
                 raise Transient(RegistryError(message, status=answer.status))
-            return replace(self._next(answer), least=session.least)
+            return replace(session, url=upload_url(answer), offset=end)
 
     def _finish(self, session: _Session, body: bytes | _Part) -> None:
         digest = self._blob.descriptor.digest
@@ -153,10 +186,38 @@ class Upload:
             method=method, repository=self._repository, path=path, expected=frozenset(expected), push=True, repeatable=False
         )
 
-    def _next(self, answer: Answer) -> _Session:
-        """Where the upload goes on; a relative Location is meant from the URL asked, and its query belongs to it."""
-        location = answer.headers.get("Location")
-        if not location:
-            raise RegistryError(f"POST {shown(answer.url)}: the answer has no Location for the upload", status=answer.status)
-        least = answer.headers.get("OCI-Chunk-Min-Length", "")
-        return _Session(url=urljoin(answer.url, location), least=int(least) if least.isdecimal() else 0)
+
+def upload_url(answer: Answer) -> str:
+    """Where the upload goes on; a relative Location is meant from the URL asked, and its query belongs to it."""
+    location = answer.headers.get("Location")
+    if not location:
+        raise RegistryError(f"POST {shown(answer.url)}: the answer has no Location for the upload", status=answer.status)
+    return urljoin(answer.url, location)
+
+
+def _begun(answer: Answer) -> _Session:
+    least = answer.headers.get("OCI-Chunk-Min-Length", "")
+    return _Session(url=upload_url(answer), least=int(least) if least.isdecimal() else 0)
+
+
+def _continued(answer: Answer, session: _Session, size: int) -> _Session | None:
+    """The session as the registry knows it; None if it doesn't say how much has arrived."""
+    arrived = _arrived(answer)
+    if arrived is None or arrived > size:
+        return None
+    location = answer.headers.get("Location")
+    return replace(session, url=urljoin(answer.url, location) if location else session.url, offset=arrived)
+
+
+def _arrived(answer: Answer) -> int | None:
+    """Bytes by the Range header, `0-<last>`; distribution says `0-0` when there are none, too."""
+    last = answer.headers.get("Range", "").rpartition("-")[2]
+    if not last.isdecimal():
+        return None
+    return int(last) + 1 if int(last) else 0
+
+
+def _skip(stream: BinaryIO, size: int) -> None:
+    """Read so much of the stream; at its end it knows whether all of it was right."""
+    while size:
+        size -= len(stream.read(min(_CHUNK, size)))

@@ -36,7 +36,7 @@ class Known:
 
     by_host: Mapping[str, Credential]
 
-    def find(self, repository: Repository) -> Credential | None:
+    def find(self, repository: Repository, *, refused: Credential | None = None) -> Credential | None:
         return self.by_host.get(repository.host)
 
 

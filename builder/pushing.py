@@ -1,0 +1,117 @@
+"""Pushing an image to all its destinations at once, and trying out beforehand whether that is allowed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
+
+from builder.errors import BuilderError, RegistryError, during
+from builder.image.image import Image
+from builder.image.reference import DEFAULT_TAG, Reference, Repository
+from builder.remotes import Remote
+from builder.retry import Again
+from builder.store.copy import copy
+
+log = logging.getLogger(__name__)
+
+_MOST_AT_ONCE = 4
+# Kaniko's sentence, which people look for in logs.
+_CHECKING = (
+    "checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, "
+    "and try again"
+)
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A store that can tell whether it may be written to."""
+
+    def check_push(self) -> None:
+        """Raises RegistryError if it may not; leaves nothing behind."""
+        ...
+
+
+def push(image: Image, references: Sequence[Reference], *, remote: Remote, again: Again) -> None:
+    """Push to every repository and tag; several repositories at once. When some fail the others are completed all the same.
+
+    Raises RegistryError, that of the only destination as it is, else one that names those that failed.
+    """
+    by_repository = _by_repository(references)
+
+    def push_to(repository: Repository) -> None:
+        names = by_repository[repository]
+        store, tags = remote(repository), [name.tag or DEFAULT_TAG for name in names]
+        for name in names:
+            log.info("Pushing image to %s", name)
+        again.run(lambda: copy(image, to=store, names=tags), what=f"pushing to {repository}")
+        for name in names:
+            log.info("Pushed %s@%s", name.repository.indexed, image.named.descriptor.digest)
+
+    failed = _failures(push_to, list(by_repository))
+    if failed and len(by_repository) == 1:
+        raise next(iter(failed.values()))
+    if failed:
+        raise _several(failed, of=len(by_repository))
+
+
+@contextmanager
+def pushable(references: Sequence[Reference], *, remote: Remote) -> Iterator[Callable[[], None]]:
+    """Begin to ask every repository whether it may be pushed to; the function given waits for the answers.
+
+    It raises RegistryError for the first repository, in the order of the references, that may not.
+    """
+    repositories = list(_by_repository(references))
+    pool = ThreadPoolExecutor(max_workers=_MOST_AT_ONCE, thread_name_prefix="probe")
+    try:
+        running = [pool.submit(_check, remote, repository) for repository in repositories]
+        yield lambda: _raise_first(running)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _by_repository(references: Sequence[Reference]) -> dict[Repository, list[Reference]]:
+    found: dict[Repository, list[Reference]] = {}
+    for reference in references:
+        found.setdefault(reference.repository, []).append(reference)
+    return found
+
+
+def _failures(action: Callable[[Repository], None], repositories: Sequence[Repository]) -> dict[Repository, BuilderError]:
+    """What the action raised for which repository; each one's is ended before this returns."""
+    failed: dict[Repository, BuilderError] = {}
+    pool = ThreadPoolExecutor(max_workers=_MOST_AT_ONCE, thread_name_prefix="push")
+    try:
+        running = {repository: pool.submit(action, repository) for repository in repositories}
+        for repository, future in running.items():
+            try:
+                future.result()
+            except BuilderError as error:
+                if len(repositories) > 1:
+                    log.error("failed to push to destination %s: %s", repository, error.message)
+                failed[repository] = error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return failed
+
+
+def _several(failed: dict[Repository, BuilderError], *, of: int) -> BuilderError:
+    told = "; ".join(f"{repository}: {error.message}" for repository, error in failed.items())
+    first = next(iter(failed.values()))
+    return RegistryError(
+        f"failed to push to {len(failed)} of {of} destinations, the others have the image: {told}", hint=first.hint
+    )
+
+
+def _check(remote: Remote, repository: Repository) -> None:
+    store = remote(repository)
+    if isinstance(store, Checked):
+        store.check_push()
+
+
+def _raise_first(running: Sequence[Future[None]]) -> None:
+    with during(_CHECKING):
+        for future in running:
+            future.result()
