@@ -13,6 +13,7 @@ from builder.image.image import Image
 from builder.image.reference import DEFAULT_TAG, Reference, Repository
 from builder.remotes import Remote
 from builder.retry import Again
+from builder.store.bundle import Bundle
 from builder.store.copy import copy
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Checked(Protocol):
         ...
 
 
-def push(image: Image, references: Sequence[Reference], *, remote: Remote, again: Again) -> None:
+def push(image: Image | Bundle, references: Sequence[Reference], *, remote: Remote, again: Again) -> None:
     """Push to every repository and tag; several repositories at once. When some fail the others are completed all the same.
 
     Raises RegistryError, that of the only destination as it is, else one that names those that failed.
@@ -46,9 +47,9 @@ def push(image: Image, references: Sequence[Reference], *, remote: Remote, again
         store, tags = remote(repository), [name.tag or DEFAULT_TAG for name in names]
         for name in names:
             log.info("Pushing image to %s", name)
-        again.run(lambda: copy(image, to=store, names=tags), what=f"pushing to {repository}")
+        pushed = again.run(lambda: copy(image, to=store, names=tags), what=f"pushing to {repository}")
         for name in names:
-            log.info("Pushed %s@%s", name.repository.indexed, image.named.descriptor.digest)
+            log.info("Pushed %s@%s", name.repository.indexed, pushed.digest)
 
     failed = _failures(push_to, list(by_repository))
     if failed and len(by_repository) == 1:

@@ -25,7 +25,10 @@ ROWS: tuple[frozenset[str], ...] = (
         {"builder.plan", "builder.remotes", "builder.mounting", "builder.runner", "builder.contexts", "builder.checks"}
         | {"builder.trees", "builder.reports", "builder.caching"}
     ),
-    frozenset({"builder.executor", "builder.bases", "builder.inputs", "builder.outputs", "builder.workshop", "builder.supplies"}),
+    frozenset(
+        {"builder.executor", "builder.bases", "builder.inputs", "builder.outputs", "builder.workshop", "builder.supplies"}
+        | {"builder.pushing"}
+    ),
     frozenset({"builder.build", "builder.warmer", "builder.trial", "builder.inventory", "builder.review", "builder.doctor"}),
     frozenset({"builder.cli", "builder.commands", "builder.flags", "builder.completion", "builder.__main__"}),
     frozenset({"steps"}),
@@ -49,6 +52,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (4, "builder.executor", "builder.supplies"),
     (4, "builder.executor", "builder.workshop"),
     (4, "builder.supplies", "builder.workshop"),
+    (4, "builder.outputs", "builder.pushing"),
 }
 
 
