@@ -73,7 +73,7 @@ def transport_of(flags: RegistryFlags, env: Mapping[str, str]) -> Transport:
         proxies=proxies_of(env),
         user_agent=_user_agent(env),
     )
-    return Transport(options, credentials=from_environment(env))
+    return Transport(options, credentials=from_environment(env, helpers=flags.credential_helpers))
 
 
 def _user_agent(env: Mapping[str, str]) -> str:
