@@ -30,15 +30,17 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 Chown = tuple[int, int]
 
 
-def apply_layer(root_fd: int, stream: BinaryIO, owners: Owners, *, diff_id: Digest | None = None) -> set[str]:
+def apply_layer(
+    root_fd: int, stream: BinaryIO, owners: Owners, *, diff_id: Digest | None = None, chown: Chown | None = None
+) -> set[str]:
     """Unpack a layer, compressed or not, onto the root; `stream` is read to its end. With `diff_id` the tar's digest is checked.
 
-    Returns the paths between which it made hard links.
+    `chown` replaces the layer's owners. Returns the paths between which it made hard links.
 
     Raises RootfsError for a malformed or hostile archive and for a full disk, and whatever reading `stream` raises.
     """
     hasher = diff_id.hasher() if diff_id else None
-    with ReadAhead(stream, hasher=hasher) as chunks, _Applier(root_fd, "", owners) as applier, explained():
+    with ReadAhead(stream, hasher=hasher) as chunks, _Applier(root_fd, "", owners, chown=chown) as applier, explained():
         reader = TarReader(chunks)
         for member in reader:
             applier.apply(member, reader)

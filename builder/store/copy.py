@@ -21,10 +21,12 @@ from builder.image.platform import Platform, choose
 from builder.image.reference import Repository
 from builder.image.verify import read_small
 from builder.store import Store
+from builder.store.bundle import Bundle
 
 log = logging.getLogger(__name__)
 
 _NESTED_INDEXES = 3
+_MOST_DOCUMENTS = 1000
 
 
 @runtime_checkable
@@ -32,6 +34,15 @@ class InRegistry(Protocol):
     """A store whose blobs a registry may mount elsewhere."""
 
     repository: Repository
+
+
+@runtime_checkable
+class Mirrored(Protocol):
+    """A store that reads from several places."""
+
+    def locate(self, name: str) -> tuple[Store, Descriptor]:
+        """The place that has what `name` means, and that."""
+        ...
 
 
 @runtime_checkable
@@ -46,7 +57,8 @@ def load(store: Store, name: str, platform: Platform) -> Image:
 
     Raises ImageError when it isn't an image, or the index has none for the platform.
     """
-    manifest, parsed = _manifest(store, name, platform)
+    store, descriptor = store.locate(name) if isinstance(store, Mirrored) else (store, store.resolve(name))
+    manifest, parsed = _manifest(store, descriptor, name, platform)
     config = _in_memory(store, parsed.config)
     image = Image.read(manifest=manifest, parsed=parsed, config=config, blob_of=lambda descriptor: _lazy(store, descriptor))
     if not choose([replace(manifest.descriptor, platform=image.config.platform)], platform):
@@ -54,18 +66,47 @@ def load(store: Store, name: str, platform: Platform) -> Image:
     return image
 
 
-def copy(image: Image, *, to: Store, names: Sequence[str], jobs: int = 4) -> Descriptor:
-    """Store the image under every name and return its manifest's descriptor; without names its manifest has only its digest.
+def load_all(store: Store, name: str) -> Bundle:
+    """What `name` means, of an index all platforms; configs and layers are read when they are opened.
+
+    Raises ImageError for a malformed document, and for an index with too many.
+    """
+    store, descriptor = store.locate(name) if isinstance(store, Mirrored) else (store, store.resolve(name))
+    documents: dict[Digest, Blob] = {}
+    blobs: dict[Digest, Blob] = {}
+    level = [descriptor]
+    for _ in range(_NESTED_INDEXES):
+        below: list[Descriptor] = []
+        for item in level:
+            blob, parsed = document(store, item)
+            documents[item.digest] = documents.pop(item.digest, blob)  # the deepest place counts
+            if isinstance(parsed, Index):
+                below += parsed.manifests
+            else:
+                blobs |= {part.digest: _lazy(store, part) for part in (*parsed.layers, parsed.config)}
+        level = list({item.digest: item for item in below}.values())
+        if len(documents) + len(level) > _MOST_DOCUMENTS:
+            raise ImageError(f"image {name!r} has more than {_MOST_DOCUMENTS} manifests")
+    if level:
+        raise ImageError(f"image {name!r} is an index of indexes, deeper than {_NESTED_INDEXES}")
+    root = documents.pop(descriptor.digest)
+    return Bundle(manifest=root, documents=tuple(reversed(documents.values())), blobs=tuple(blobs.values()))
+
+
+def copy(source: Image | Bundle, *, to: Store, names: Sequence[str], jobs: int = 4) -> Descriptor:
+    """Store it under every name and return its manifest's descriptor; without names its manifest has only its digest.
 
     `jobs` blobs go at a time; the manifest follows when all are there. After an error the others are given up.
     """
-    blobs = {blob.descriptor.digest: blob for blob in (*(layer.blob for layer in image.layers), image.config_blob)}
-    _put_all(list(blobs.values()), to=to, jobs=jobs)
+    bundle = source if isinstance(source, Bundle) else Bundle.of(source)
+    _put_all(bundle.blobs, to=to, jobs=jobs)
+    for blob in bundle.documents:
+        to.put(blob)
     for name in names:
-        to.tag(name, image.manifest)
+        to.tag(name, bundle.manifest)
     if not names:
-        to.put(image.manifest)
-    return image.manifest.descriptor
+        to.put(bundle.manifest)
+    return bundle.manifest.descriptor
 
 
 def _put_all(blobs: Sequence[Blob], *, to: Store, jobs: int) -> None:
@@ -104,16 +145,20 @@ def _stoppable(blob: Blob, stop: threading.Event) -> Blob:
     return replace(blob, open=lambda: cast(BinaryIO, _StoppableReader(blob.open(), stop)))
 
 
-def _manifest(store: Store, name: str, platform: Platform) -> tuple[Blob, Manifest]:
-    descriptor = store.resolve(name)
+def _manifest(store: Store, descriptor: Descriptor, name: str, platform: Platform) -> tuple[Blob, Manifest]:
     for _ in range(_NESTED_INDEXES):
-        blob = _in_memory(store, replace(descriptor, annotations={}))
-        with blob.open() as stream:
-            parsed = parse_manifest(stream.read(), descriptor.media_type)
+        blob, parsed = document(store, descriptor)
         if isinstance(parsed, Manifest):
             return blob, parsed
         descriptor = _choose(parsed, name, platform)
     raise ImageError(f"image {name!r} is an index of indexes, deeper than {_NESTED_INDEXES}")
+
+
+def document(store: Store, descriptor: Descriptor) -> tuple[Blob, Manifest | Index]:
+    """The manifest or index: its bytes, in memory, and what they mean. Raises ImageError."""
+    blob = _in_memory(store, replace(descriptor, annotations={}))
+    with blob.open() as stream:
+        return blob, parse_manifest(stream.read(), descriptor.media_type)
 
 
 def _choose(index: Index, name: str, platform: Platform) -> Descriptor:

@@ -11,7 +11,7 @@ from builder.errors import ImageError, StoreError
 from builder.image.blob import Blob
 from builder.image.media import OCI_MANIFEST, MediaType
 from builder.image.platform import Platform
-from builder.store.copy import copy, load
+from builder.store.copy import copy, load, load_all
 from builder.store.layout import LayoutStore
 from tests.support.samples import AMD64, ARM64, sample_image, sample_index
 
@@ -95,3 +95,31 @@ def test_an_error_stops_the_other_blobs_and_no_name_is_set(tmp_path: Path) -> No
     with pytest.raises(OSError, match="can't read it"):
         copy(replace(image, layers=tuple(layers)), to=LayoutStore(tmp_path), names=["1"])
     assert LayoutStore(tmp_path).names() == {}
+
+
+def test_an_index_is_copied_with_all_platforms_and_its_attestations(tmp_path: Path) -> None:
+    ours, theirs = sample_image("shared", "a"), sample_image("shared", "b", platform=ARM64)
+    source, target = LayoutStore(tmp_path / "source"), LayoutStore(tmp_path / "target")
+    for image in (ours, theirs):
+        copy(image, to=source, names=[])
+    index = sample_index([ours, theirs])
+    source.tag("multi", index)
+    assert copy(load_all(source, "multi"), to=target, names=["1"]).digest == index.descriptor.digest
+    for platform, image in ((AMD64, ours), (ARM64, theirs)):
+        found = load(target, "1", platform)
+        assert [layer.blob.open().read() for layer in found.layers] == [layer.blob.open().read() for layer in image.layers]
+
+
+def test_a_bundle_knows_its_size_and_has_each_blob_once(tmp_path: Path) -> None:
+    store, image = LayoutStore(tmp_path), sample_image("a", "a", "b")
+    copy(image, to=store, names=["1"])
+    bundle = load_all(store, "1")
+    assert len(bundle.blobs) == 3
+    assert bundle.size == sum(path.stat().st_size for path in (tmp_path / "blobs/sha256").iterdir())
+
+
+def test_an_index_with_a_missing_image_is_refused(tmp_path: Path) -> None:
+    store = LayoutStore(tmp_path)
+    store.tag("multi", sample_index([sample_image("a")]))
+    with pytest.raises(StoreError, match="has no blob"):
+        load_all(store, "multi")
