@@ -15,17 +15,22 @@ from builder.retry import Again
 from builder.store.archive import read_archive
 from builder.store.copy import load
 from builder.store.layout import LayoutStore
+from builder.store.warmed import WarmCache, WarmedStore
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bases:
-    """`local` is masu's own store: names given there with --tag come before a registry's, which is asked `again` if it fails."""
+    """`local` is masu's own store: names given there with --tag come before a registry's, which is asked `again` if it fails.
+
+    What `warm` has is not downloaded.
+    """
 
     local: LayoutStore
     remote: Remote
     again: Again = field(default_factory=Again)
+    warm: WarmCache | None = None
 
     def find(self, text: str, platform: Platform) -> Image:
         """The image for `platform` that `text` names; raises the store's or registry's own error."""
@@ -42,6 +47,8 @@ class Bases:
             log.info("using %s from the local store", reference.familiar)
             return load(self.local, str(reference), platform)
         store = self.remote(reference.repository)
+        if self.warm:
+            store = WarmedStore(origin=store, cache=self.warm)
         return self.again.run(lambda: load(store, reference.name, platform), what=f"looking for {reference}")
 
 

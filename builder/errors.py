@@ -45,9 +45,11 @@ class BuilderError(Exception):
 
 @contextmanager
 def during(what: str) -> Iterator[None]:
-    """Errors that leave it say what was under way, unless something inside has said so."""
+    """Errors that leave it say what was under way, unless something inside has said so, or the options are wrong."""
     try:
         yield
+    except UsageError:
+        raise
     except BuilderError as error:
         error.under_way = error.under_way or what
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -48,9 +48,22 @@ class Settings:
         )
 
 
+def read_build_args(texts: Iterable[str], env: Mapping[str, str]) -> dict[str, str]:
+    """The values of --build-arg; SOURCE_DATE_EPOCH is taken from the environment too, as docker's client does."""
+    from_env = {"SOURCE_DATE_EPOCH": env["SOURCE_DATE_EPOCH"]} if env.get("SOURCE_DATE_EPOCH") else {}
+    return from_env | dict(_build_arg(text, env) for text in texts)
+
+
 def platform_of(options: BuildOptions) -> Platform:
     """What is built for. Raises ImageError when the option names no platform."""
     return Platform.parse(options.custom_platform) if options.custom_platform else Platform.host()
+
+
+def _build_arg(text: str, env: Mapping[str, str]) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key:
+        raise UsageError(f"invalid --build-arg {text!r}", hint="write KEY=VALUE, or KEY to take the value from the environment")
+    return key, value if equals else env.get(key, "")
 
 
 def _jobs(text: str) -> int:

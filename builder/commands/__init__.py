@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from builder.commands import building, machine, stored
 from builder.commands.command import Argument, Call, Command, parser_of
 from builder.errors import UsageError
-from builder.options import BuildOptions, CommonOptions, KanikoOptions, RegistryFlags, ReviewOptions
+from builder.options import BuildOptions, CommonOptions, KanikoOptions, RegistryFlags, ReviewOptions, WarmerOptions
 
 __all__ = ["COMMANDS", "Call", "Command", "command_of", "parser_of"]
 
@@ -46,6 +46,11 @@ COMMANDS: Mapping[str, Command] = {
         tables=(BuildOptions, KanikoOptions, RegistryFlags, CommonOptions),
         run=building.build,
         arguments=(_PATH,),
+    ),
+    "warmer": Command(
+        help="fetch base images into a directory, for builds with --cache",
+        tables=(WarmerOptions, RegistryFlags, CommonOptions),
+        run=building.warmer,
     ),
     "outline": Command(
         help="tell the arguments, secrets and ssh sockets that a Dockerfile's target takes",

@@ -8,7 +8,7 @@ from builder import kaniko
 from builder.commands.command import Call
 from builder.commands.prepare import prepare
 from builder.errors import UsageError
-from builder.options import BuildOptions, CommonOptions, KanikoOptions, RegistryFlags, ReviewOptions
+from builder.options import BuildOptions, CommonOptions, KanikoOptions, RegistryFlags, ReviewOptions, WarmerOptions
 
 
 def build(call: Call) -> int:
@@ -26,6 +26,13 @@ def build(call: Call) -> int:
         print(show_plan(options, registry, common, env), end="")  # noqa: T201 - what was asked for
         return 0
     build(options, registry, common, env)
+    return 0
+
+
+def warmer(call: Call) -> int:
+    from builder.warmer import warm
+
+    warm(call.options(WarmerOptions), call.options(RegistryFlags), call.env)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Images that were fetched before: an OCI layout, and a store that asks it before the registry. What a tag means is asked there."""
+"""Images that were fetched before: an OCI layout, and a store that asks it before the registry, but for what a tag means."""
 
 from __future__ import annotations
 
