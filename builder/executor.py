@@ -19,7 +19,7 @@ from builder.image.media import OCI_LAYER, Format
 from builder.log import RunOutput
 from builder.mounting import Sources, mounted
 from builder.ops import Copy, Exec, FromUrl, Op
-from builder.plan import Plan, PlannedStage
+from builder.plan import ImageBase, Plan, PlannedStage
 from builder.plan.needs import dependencies, has_independent_stages, needs_rootfs, runs
 from builder.rootfs import Changes, Rootfs, SourceTree
 from builder.rootfs.combined import Combined
@@ -91,7 +91,7 @@ def _build_stage(maker: _Maker) -> Finished:
     maker.directory.mkdir()
     output = workshop.output("" if maker.is_alone else f"stage {maker.number}")
     image = maker.supplies.base_image(stage)
-    rootfs = maker.supplies.base_rootfs(stage) if needs_rootfs(maker.supplies.plan, stage) else None
+    rootfs = _rootfs(maker, image)
     combined = Combined(rootfs.path, rootfs.remember()) if rootfs and maker.supplies.plan.single_layer else None
     last = max((number for number, step in enumerate(stage.steps, start=1) if step.op), default=0)
     layers, history = list(image.layers), list(image.config.history)
@@ -114,6 +114,19 @@ def _build_stage(maker: _Maker) -> Finished:
             history.append(History(created=now, created_by=step.created_by, comment=_COMMENT, empty_layer=not made))
     config = replace(stage.config, history=tuple(history), created=workshop.now())
     return Finished(image=Image.make(config=config, layers=tuple(layers), format=maker.format), rootfs=rootfs)
+
+
+def _rootfs(maker: _Maker, image: Image) -> Rootfs | None:
+    """The stage's tree if it needs one. What the log tells of it are Kaniko's sentences."""
+    stage, plan = maker.stage, maker.supplies.plan
+    if not needs_rootfs(plan, stage):
+        if image.layers:
+            log.info("Skipping unpacking as no commands require it.")
+        return None
+    if isinstance(stage.base, ImageBase) and not maker.workshop.trees.has(image.layers):
+        first = next((step.text for step in stage.steps if step.op), "COPY of another stage")
+        log.info("Unpacking rootfs as cmd %s requires it.", first)
+    return maker.supplies.base_rootfs(stage)
 
 
 def _carry_out(op: Op, rootfs: Rootfs | None, maker: _Maker, output: RunOutput, combined: Combined | None) -> tuple[Layer, ...]:
@@ -141,11 +154,14 @@ def _changed(op: Op, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Change
 def _packed(changes: Changes, rootfs: Rootfs, maker: _Maker) -> Layer:
     """As a layer of the image, but for eStargz, which is made of the layer as it is without."""
     settings = maker.workshop.settings
+    kept = settings.ignored.without(changes)
+    if left_out := len(changes.written) + len(changes.deleted) - len(kept.written) - len(kept.deleted):
+        log.info("  leaving %d paths of --ignore-path out of the layer", left_out)
     media_type = settings.encoding.layer_on(maker.format)
     if settings.encoding.compression is Compression.ESTARGZ:
         media_type = OCI_LAYER
     return rootfs.pack(
-        changes, to=maker.workshop.layers, media_type=media_type, level=settings.encoding.level, newest=settings.epoch
+        kept, to=maker.workshop.layers, media_type=media_type, level=settings.encoding.level, newest=settings.epoch
     )
 
 

@@ -13,6 +13,7 @@ from builder.image.encoding import Encoding
 from builder.image.platform import Platform
 from builder.options import BuildOptions
 from builder.retry import Again
+from builder.rootfs.ignored import IgnoredPaths
 
 _MOST_JOBS = 256
 _MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
@@ -22,6 +23,7 @@ _MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
 class Settings:
     """At most `jobs` stages are built at the same time. `epoch` (seconds since 1970) is every time that the image records, and
     the latest that its new files have; None for the time of the build. A layer that can't be downloaded is tried `again`.
+    Changes of `ignored` paths are in no layer.
     """
 
     jobs: int = 1
@@ -29,6 +31,7 @@ class Settings:
     encoding: Encoding = field(default_factory=Encoding)
     annotations: Annotations = field(default_factory=Annotations)
     again: Again = field(default_factory=Again)
+    ignored: IgnoredPaths = field(default_factory=IgnoredPaths)
 
     @classmethod
     def of(cls, options: BuildOptions, build_args: Mapping[str, str]) -> Self:
@@ -45,6 +48,7 @@ class Settings:
             ),
             annotations=Annotations.parse(options.annotation, platform_of(options)),
             again=Again(extra=options.image_fs_extract_retry),
+            ignored=IgnoredPaths.of([*options.ignore_path, *(["/var/run"] if options.ignore_var_run else [])]),
         )
 
 

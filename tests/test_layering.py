@@ -23,7 +23,7 @@ ROWS: tuple[frozenset[str], ...] = (
     ),
     frozenset(
         {"builder.plan", "builder.remotes", "builder.mounting", "builder.runner", "builder.contexts", "builder.checks"}
-        | {"builder.trees", "builder.reports", "builder.caching"}
+        | {"builder.trees", "builder.reports", "builder.caching", "builder.settings"}
     ),
     frozenset(
         {"builder.executor", "builder.bases", "builder.inputs", "builder.outputs", "builder.workshop", "builder.supplies"}
