@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from builder import __version__
 from builder.bases import Bases
+from builder.caching import warm_cache
 from builder.cancel import Cancel
 from builder.checks import linter_of, report, verdict
-from builder.context.git import Git
+from builder.context import Means
+from builder.context.gitoptions import GitOptions
 from builder.contexts import Contexts
 from builder.dockerfile.watch import Watcher
 from builder.errors import UsageError, during
@@ -38,14 +39,11 @@ from builder.pushing import pushable
 from builder.remotes import Remote, connect
 from builder.retry import Again
 from builder.sandbox import choose
-from builder.settings import Settings, platform_of
+from builder.settings import Settings, platform_of, read_build_args
 from builder.state import State
 from builder.store.layout import LayoutStore, opened
 from builder.trees import opened_trees
 from builder.workshop import ImageOf, Workshop
-
-if TYPE_CHECKING:
-    from builder.context.http import Web
 
 log = logging.getLogger(__name__)
 
@@ -97,21 +95,21 @@ class Prepared:
 @contextmanager
 def prepared(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Iterator[Prepared]:
     """Find the Dockerfile and the context. Raises BuilderError."""
-    state, remote = State.at(common.state_dir, env), connect(registry, env)
-    build_args, named = _build_args(options, env), NamedContexts.parse(options.build_context)
+    warm, state, remote = warm_cache(options), State.at(common.state_dir, env), connect(registry, env)
+    build_args, named = read_build_args(options.build_arg, env), NamedContexts.parse(options.build_context)
     with state.working_directory() as directory, opened(state.store) as local:
         secrets = read_secrets(options.secret, env)
-        contexts = _contexts(directory, named, env, secrets)
+        contexts = _contexts(directory, named, options, env, secrets, build_args)
         yield Prepared(
             directory=directory,
             local=local,
             remote=remote,
-            image_of=cache(Bases(local=local, remote=remote, again=Again(extra=registry.image_download_retry)).find),
+            image_of=cache(Bases(local=local, remote=remote, warm=warm, again=Again(extra=registry.image_download_retry)).find),
             build_args=build_args,
             named=named,
             secrets=secrets,
             contexts=contexts,
-            inputs=_inputs(options, contexts, build_args),
+            inputs=open_inputs(options, contexts, stdin=sys.stdin.buffer),
         )
 
 
@@ -119,7 +117,7 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
     """Build the image and deliver it to every output. Raises BuilderError."""
     started = time.monotonic()
     outputs, state = Outputs.of(options), State.at(common.state_dir, env)
-    settings = Settings.of(options, _build_args(options, env))
+    settings = Settings.of(options, read_build_args(options.build_arg, env))
     with (
         during("building image"),
         prepared(options, registry, common, env) as ready,
@@ -172,35 +170,26 @@ def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOpti
         return render(ready.checked_plan(options))
 
 
-def _contexts(directory: Path, named: NamedContexts, env: Mapping[str, str], secrets: Mapping[str, bytes]) -> Contexts:
-    @cache
-    def web() -> Web:
-        from builder.context.http import Web
-
-        return Web(env, user_agent=f"masu/{__version__}", secret=secrets.get)
-
-    contexts = Contexts(directory=directory / "contexts", web=web, git=Git(env, secret=secrets.get), named=named.values)
+def _contexts(
+    directory: Path,
+    named: NamedContexts,
+    options: BuildOptions,
+    env: Mapping[str, str],
+    secrets: Mapping[str, bytes],
+    build_args: Mapping[str, str],
+) -> Contexts:
+    keep = build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "")
+    means = Means(
+        env=env,
+        user_agent=f"masu/{__version__}",
+        stdin=sys.stdin.buffer,
+        secret=secrets.get,
+        git=GitOptions.parse(options.git),
+        keep_git_dir=is_bool(keep) and parse_bool(keep),
+    )
+    contexts = Contexts(directory=directory / "contexts", means=means, named=named.values)
     contexts.check_named()
     return contexts
-
-
-def _inputs(options: BuildOptions, contexts: Contexts, build_args: Mapping[str, str]) -> Inputs:
-    text = build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "")
-    keep = is_bool(text) and parse_bool(text)
-    return open_inputs(options, contexts, keep_git_dir=keep, stdin=sys.stdin.buffer)
-
-
-def _build_args(options: BuildOptions, env: Mapping[str, str]) -> dict[str, str]:
-    """Those of the command line; SOURCE_DATE_EPOCH is taken from the environment too, as docker's client does."""
-    from_env = {"SOURCE_DATE_EPOCH": env["SOURCE_DATE_EPOCH"]} if env.get("SOURCE_DATE_EPOCH") else {}
-    return from_env | dict(_build_arg(text, env) for text in options.build_arg)
-
-
-def _build_arg(text: str, env: Mapping[str, str]) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not key:
-        raise UsageError(f"invalid --build-arg {text!r}", hint="write KEY=VALUE, or KEY to take the value from the environment")
-    return key, value if equals else env.get(key, "")
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -1,39 +1,56 @@
-"""Opens the trees that a build reads from elsewhere: URLs and repositories, as sources of ADD and as build contexts."""
+"""Opens the trees that a build reads: the main build context wherever it is, named contexts, and what ADD fetches."""
 
 from __future__ import annotations
 
 import os
-import shutil
+import posixpath
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
+from builder.context import SOURCES, Archive, Means, Tree, is_blob
 from builder.context.git import Git
 from builder.context.local import IGNORE_FILE, open_directory
-from builder.errors import ContextError
-from builder.giturl import GitUrl, parse_git_url
+from builder.context.rewindable import Rewindable
+from builder.errors import ContextError, RootfsError
+from builder.giturl import GitUrl, parse_git_context, parse_git_url
 from builder.image.digest import Digest
 from builder.ops import FromUrl, Remote
 from builder.rootfs import Owners, SourceTree, paths
+from builder.rootfs.decompress import is_compressed
 from builder.rootfs.unpack import extract_archive, is_archive
+from builder.web import shown
 
 if TYPE_CHECKING:
     from builder.context.http import Web
 
-_TAR = "tar://"
 HTTP_NAME = "context"
 """What BuildKit calls the one file of a context that is a URL (dockerui/context.go)."""
+DOCKERFILE_LIMIT = 16 << 20
+"""Bytes of a Dockerfile."""
+
+_PREFIXES = {"-": "tar", "tar://": "tar", "dir://": "local", "gs://": "gs", "s3://": "s3"}
+_REMOTE = frozenset({"git", "http", "azure"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A build context from elsewhere; `dockerfile` is the name of the one it was given as, else empty."""
+    """The main build context: a directory; `owners` None: all is root's.
 
-    tree: SourceTree
+    `is_ours`: a directory of this machine, whose links may lead anywhere. `has_rules`: its ignore file counts. `dockerfile` is
+    the file that it was given as, `is_given` if that isn't part of it.
+    """
+
+    path: Path
+    owners: Owners | None = None
+    is_ours: bool = False
+    has_rules: bool = False
     dockerfile: str = ""
+    is_given: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,8 +58,7 @@ class Contexts:
     """Each is fetched once, at its first use, into `directory`; `named` has what `--build-context` says, but for images."""
 
     directory: Path
-    web: Callable[[], Web]
-    git: Git
+    means: Means
     named: Mapping[str, str] = field(default_factory=dict)
     _known: dict[object, SourceTree] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -53,7 +69,7 @@ class Contexts:
 
     def put(self, url: str, data: bytes) -> None:
         """Send a small text to a URL. Raises ContextError."""
-        self.web().put(url, data)
+        self._web().put(url, data)
 
     def check_named(self) -> None:
         """Raises ContextError for a directory that isn't there, whether a stage uses it or not; so does docker."""
@@ -69,42 +85,50 @@ class Contexts:
         """The tree of a named context that isn't an image. Raises ContextError."""
         return self._once(name, lambda: self._open_named(name, self.named[name]))
 
-    def open(self, text: str, *, keep_git_dir: bool = False, stdin: BinaryIO) -> Opened | None:
-        """The main build context if `text` isn't a directory: a git repository, a URL of an archive or a Dockerfile, or `-`.
+    def open(self, text: str, *, sub_path: str = "") -> Opened:
+        """The main build context, in all the forms that SOURCES has, or a directory below it. Raises ContextError."""
+        kind = _kind(text)
+        source = SOURCES[kind](self.means)
+        with _about(text, kind):
+            fetched = source.fetch(text, self._new_directory())
+            opened = self._unpacked(fetched) if isinstance(fetched, Archive) else _tree(fetched)
+            if not sub_path:
+                return opened
+            if opened.dockerfile:
+                raise ContextError(f"--context-sub-path {sub_path!r}: the build context is a Dockerfile and has no directories")
+            return _below(opened, sub_path)
 
-        Ignore files count for directories only. Raises ContextError.
-        """
-        url = parse_git_url(text, bare_github=True) if not Path(text).exists() else None
-        if url is not None:
-            return Opened(tree=self._git(replace(url, keep_git_dir=url.keep_git_dir or keep_git_dir)))
-        if text == "-" or text == f"{_TAR}stdin":
-            return self._unpacked(self._saved(stdin))
-        if text.startswith(_TAR):
-            return self._unpacked(Path(text.removeprefix(_TAR)))
-        if text.startswith(("http://", "https://")):
-            return self._unpacked(self._url(FromUrl(url=text, name=HTTP_NAME)).path / HTTP_NAME)
-        return None
+    def read(self, url: str) -> bytes:
+        """A Dockerfile from the web. Raises ContextError."""
+        with self._web().open(url) as stream:
+            return read_dockerfile(stream, shown(url))
 
-    def _unpacked(self, file: Path) -> Opened:
-        """The tree in an archive, its owners kept; anything else is taken for a Dockerfile."""
-        try:
-            with file.open("rb") as stream:
-                if not is_archive(stream):
-                    return Opened(tree=SourceTree(path=file.parent), dockerfile=file.name)
-                stream.seek(0)
-                directory = self._new_directory()
-                owners = Owners(self.directory)
-                with paths.opened_root(directory) as fd:
-                    extract_archive(fd, "", stream, owners)
-        except OSError as error:
-            raise ContextError(f"can't read the build context {str(file)!r}: {error.strerror}") from error
-        return Opened(tree=SourceTree(path=directory, owners=owners))
+    def _unpacked(self, archive: Archive) -> Opened:
+        """The tree in an archive, its owners kept, unpacked as it comes; nothing is stored but what is in it."""
+        rewindable = Rewindable(archive.stream)
+        stream = cast(BinaryIO, rewindable)
+        with archive.stream:
+            is_tar = is_archive(stream)
+            rewindable.rewind()
+            directory = self._new_directory()
+            if not is_tar:
+                return self._lone_dockerfile(archive, stream, directory)
+            owners = Owners(self.directory)
+            with paths.opened_root(directory) as fd:
+                extract_archive(fd, "", stream, owners)
+        return Opened(path=directory, owners=owners, has_rules=archive.has_rules)
 
-    def _saved(self, stream: BinaryIO) -> Path:
-        file = self._new_directory() / HTTP_NAME
-        with file.open("wb") as output:
-            shutil.copyfileobj(stream, output, 1 << 20)
-        return file
+    def _lone_dockerfile(self, archive: Archive, stream: BinaryIO, directory: Path) -> Opened:
+        start = stream.read(8)
+        if not archive.may_be_dockerfile or is_compressed(start):
+            problem = "it is damaged, or no tar archive is in it" if is_compressed(start) else "it is no tar archive"
+            raise ContextError(problem, hint="make it with tar; gzip, bzip2, xz or zstd may compress it")
+        data = start + read_dockerfile(stream, "it")
+        file = directory / HTTP_NAME
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as output:
+            output.write(data)
+        os.utime(file, (archive.modified(), archive.modified()))
+        return Opened(path=directory, dockerfile=HTTP_NAME, is_given=archive.is_given)
 
     def _once(self, key: object, make: Callable[[], SourceTree]) -> SourceTree:
         with self._lock:
@@ -128,22 +152,22 @@ class Contexts:
             ignore_file=f"{IGNORE_FILE} of the context {name!r}",
         )
 
+    def _web(self) -> Web:
+        from builder.context.http import Web
+
+        means = self.means
+        return Web(means.env, user_agent=means.user_agent, secret=means.secret, retry=means.retry)
+
     def _url(self, source: FromUrl) -> SourceTree:
         directory = self._new_directory()
         checksum = Digest.parse(source.checksum) if source.checksum else None
-        self.web().download(source.url, directory / source.name, checksum=checksum)
+        self._web().download(source.url, directory / source.name, checksum=checksum)
         return SourceTree(path=directory)
 
     def _git(self, url: GitUrl) -> SourceTree:
         directory = self._new_directory()
-        self.git.check_out(url, directory)
-        with paths.opened_root(directory) as fd:
-            try:
-                subdir_fd, subdir = paths.open_dir(fd, url.subdir)
-            except OSError as error:
-                raise ContextError(f"subdirectory {url.subdir!r} of the git repository: {error.strerror}") from error
-            os.close(subdir_fd)
-        return SourceTree(path=directory / subdir)
+        Git(self.means.env, secret=self.means.secret).check_out(url, directory)
+        return SourceTree(path=_inner(directory, url.subdir))
 
     def empty(self) -> Path:
         """A directory with nothing in it."""
@@ -152,6 +176,69 @@ class Contexts:
     def _new_directory(self) -> Path:
         self.directory.mkdir(exist_ok=True)
         return Path(tempfile.mkdtemp(dir=self.directory))
+
+
+def read_dockerfile(stream: BinaryIO, name: str) -> bytes:
+    """All of it; raises ContextError when it is too long to be one."""
+    data = stream.read(DOCKERFILE_LIMIT + 1)
+    if len(data) > DOCKERFILE_LIMIT:
+        raise ContextError(f"{name} is too large for a Dockerfile: more than {DOCKERFILE_LIMIT >> 20} MiB")
+    return data
+
+
+def _kind(text: str) -> str:
+    """Which of SOURCES a text means. Raises ContextError."""
+    known = next(
+        (kind for prefix, kind in _PREFIXES.items() if text == prefix or (prefix != "-" and text.startswith(prefix))), ""
+    )
+    if known:
+        return known
+    if is_blob(text):
+        return "azure"
+    if not Path(text).exists() and parse_git_context(text, method="https") is not None:
+        return "git"
+    if text.startswith(("http://", "https://")):
+        return "http"
+    if "://" not in text:
+        return "local"
+    hint = "give a directory, a git URL, an archive by https://, gs://, s3:// or tar://, or - for one on standard input"
+    raise ContextError(f"there are no build contexts like {shown(text)!r}", hint=hint)
+
+
+@contextmanager
+def _about(text: str, kind: str) -> Iterator[None]:
+    """Errors say which context they are about."""
+    name = shown(text) if kind in _REMOTE else text
+    try:
+        yield
+    except (ContextError, RootfsError) as error:
+        if kind != "local":
+            error.message = error.message.removeprefix(f"{name}: ")
+            error.locate(f"can't fetch the build context {name!r}")
+        raise
+
+
+def _tree(tree: Tree) -> Opened:
+    return Opened(path=_inner(tree.root, tree.subdir), is_ours=tree.is_ours, has_rules=tree.has_rules)
+
+
+def _below(opened: Opened, sub_path: str) -> Opened:
+    if posixpath.normpath(sub_path.lstrip("/")).split("/")[0] == "..":
+        raise ContextError(f"--context-sub-path {sub_path!r} leads out of the build context")
+    return replace(opened, path=_inner(opened.path, sub_path, what=f"--context-sub-path {sub_path!r}"))
+
+
+def _inner(root: Path, subdir: str, *, what: str = "") -> Path:
+    """A directory below `root`, whatever links lead to it. Raises ContextError."""
+    if not subdir:
+        return root
+    with paths.opened_root(root) as fd:
+        try:
+            subdir_fd, found = paths.open_dir(fd, subdir)
+        except OSError as error:
+            raise ContextError(f"{what or f'subdirectory {subdir!r} of the git repository'}: {error.strerror}") from error
+        os.close(subdir_fd)
+    return root / found
 
 
 def _is_local(text: str) -> bool:

@@ -24,12 +24,13 @@ _KNOWN = ("ref", "tag", "branch", "subdir", "checksum", "commit", "keep-git-dir"
 class GitUrl:
     """`remote` is what git is given (it may hold a password); `ref` is a branch, tag, full ref or commit, empty for the default.
 
-    `checksum` is the beginning of the commit that has to come. None: the URL doesn't say. `commit_times` gives files the time of
-    the commit.
+    `checksum` is the beginning of the commit that has to come; `within` is a ref that has the commit `ref` in its history, if the
+    URL names one. None: the URL doesn't say. `commit_times` gives files the time of the commit.
     """
 
     remote: str
     ref: str = ""
+    within: str = ""
     subdir: str = ""
     checksum: str = ""
     keep_git_dir: bool | None = None
@@ -60,6 +61,27 @@ def parse_git_url(text: str, *, bare_github: bool = False) -> GitUrl | None:
     return None
 
 
+def parse_git_context(text: str, *, method: str) -> GitUrl | None:
+    """As `parse_git_url`, for a build context: `git://HOST/…#REF#COMMIT` is Kaniko's, and fetched by `method` (http, https, git).
+
+    Raises ContextError.
+    """
+    if not text.lower().startswith("git://"):
+        return parse_git_url(text, bare_github=True)
+    place, _, fragment = text.partition("#")
+    ref, mark, commit = fragment.partition("#")
+    if ref and mark and not is_commit(commit):
+        raise ContextError(f"invalid git URL {shown(place)!r}: after the second # comes a commit, 40 hexadecimal digits")
+    url = _from_url(f"{method}{place[3:]}" + (f"#{fragment}" if fragment and not (ref and mark) else ""))
+    if not (ref and mark):
+        return url
+    try:
+        check_ref(ref)
+    except ValueError as error:
+        raise ContextError(f"invalid git URL {shown(place)!r}: {error}") from error
+    return replace(url, ref=commit, checksum=commit, within=ref)
+
+
 def _from_scp(text: str) -> GitUrl | None:
     match = _SCP.fullmatch(text)
     return _checked(match[1], match[2] or "", match[3] or "") if match else None
@@ -79,12 +101,17 @@ def _from_url(text: str) -> GitUrl:
 def _checked(remote: str, query: str, fragment: str) -> GitUrl:
     try:
         url = _with_query(_with_fragment(GitUrl(remote=remote), fragment), query)
-        if _BAD_REF.search(url.ref):
-            raise ValueError(f"invalid ref {url.ref!r}")
+        check_ref(url.ref)
         check_checksum(url.checksum)
     except ValueError as error:
         raise ContextError(f"invalid git URL {shown(remote)!r}: {error}") from error
     return url
+
+
+def check_ref(ref: str) -> None:
+    """Raises ValueError for what can't be one, or would be an option or part of a refspec."""
+    if _BAD_REF.search(ref):
+        raise ValueError(f"invalid ref {ref!r}")
 
 
 def check_checksum(checksum: str) -> None:

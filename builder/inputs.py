@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import fnmatch
+import logging
 import os
-from dataclasses import dataclass
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from builder.context import BuildContext
-from builder.context.local import open_directory
-from builder.contexts import Contexts, Opened
+from builder.context.ignore import IgnoreRules
+from builder.context.local import IGNORE_FILE, BuildContext, open_directory, rules_beside
+from builder.contexts import Contexts, Opened, read_dockerfile
 from builder.dockerfile.parse import Dockerfile, parse
 from builder.errors import ContextError
 from builder.options import BuildOptions
 from builder.rootfs import SourceTree, paths
 
-_DOCKERFILE_LIMIT = 16 << 20  # bytes
-_DIRECTORY = "dir://"
+log = logging.getLogger(__name__)
+
+_IGNORE_LIMIT = 1 << 20  # bytes
+_BUCKET = "gs://"
 _NAMES = ("Dockerfile", "dockerfile")
+_WEB = ("http://", "https://")
+_CREDENTIALS = ("gha-creds-*.json",)
+"""Files that platforms leave at the top of a workspace, and that must be in no image (google-github-actions/auth, README)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,75 +37,141 @@ class Inputs:
     context: SourceTree
 
 
-def open_inputs(options: BuildOptions, contexts: Contexts, *, keep_git_dir: bool, stdin: BinaryIO) -> Inputs:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A Dockerfile; `path` is the file of this machine that it is, `inside` its name in a context from elsewhere."""
+
+    dockerfile: Dockerfile
+    path: Path | None = None
+    inside: str = ""
+
+
+def open_inputs(options: BuildOptions, contexts: Contexts, *, stdin: BinaryIO) -> Inputs:
     """Find and parse them. Raises ContextError, DockerfileError."""
-    text = options.context or "."
-    if text == options.dockerfile == "-":
+    text = _where(options)
+    if text in ("-", "tar://stdin") and options.dockerfile == "-":
         raise ContextError("standard input can't be the Dockerfile and the build context at once")
-    opened = contexts.open(text, keep_git_dir=keep_git_dir, stdin=stdin)
-    if opened is None:
-        return _local(text, options.dockerfile, stdin)
-    if options.dockerfile == "-":
-        return Inputs(dockerfile=_from_stdin(stdin), context=opened.tree)
-    tree = SourceTree(path=contexts.empty()) if opened.dockerfile and text == "-" else opened.tree
-    return Inputs(dockerfile=_inside(opened, options.dockerfile), context=tree)
+    opened = contexts.open(text, sub_path=options.context_sub_path)
+    found = _find(options.dockerfile, opened, contexts, stdin)
+    if opened.is_given:
+        opened = replace(opened, path=contexts.empty())
+    return Inputs(dockerfile=found.dockerfile, context=_without_credentials(_tree(opened, found)))
 
 
-def _local(text: str, dockerfile: str, stdin: BinaryIO) -> Inputs:
-    if "://" in text and not text.startswith(_DIRECTORY):
-        hint = "give a directory, a git URL, an http(s):// or tar:// archive, or - for one on standard input"
-        raise ContextError(f"build contexts like {text!r} are not supported yet", hint=hint)
-    directory = Path(text.removeprefix(_DIRECTORY))
-    if not directory.is_dir():
-        raise ContextError(f"the build context {str(directory)!r} is not a directory")
-    if dockerfile == "-":
-        return Inputs(dockerfile=_from_stdin(stdin), context=_tree(open_directory(directory)))
-    path = _find_dockerfile(dockerfile, directory)
+def _where(options: BuildOptions) -> str:
+    """What `--context` and `--bucket` mean together (resolveSourceContext in Kaniko's cmd/executor/cmd/root.go)."""
+    context, bucket = options.context, options.bucket
+    if not bucket:
+        return context or "."
+    if context and "://" not in context:
+        log.warning("--bucket %s is not used: the build context is %r", bucket, context)
+        return context
+    return bucket if "://" in bucket else f"{_BUCKET}{bucket}"
+
+
+def _find(option: str, opened: Opened, contexts: Contexts, stdin: BinaryIO) -> _Found:
+    """The Dockerfile: standard input, a URL, what the context was given as; a file as it is named, then in the context."""
+    if option == "-":
+        return _Found(dockerfile=parse(read_dockerfile(stdin, "standard input"), file="-"))
+    if option.startswith(_WEB):
+        return _Found(dockerfile=parse(contexts.read(option), file="Dockerfile"))
+    if opened.dockerfile:
+        return _inside(opened, (opened.dockerfile,))
+    if opened.is_ours:
+        return _local(option, opened.path)
+    if option and Path(option).is_file():
+        log.info("the Dockerfile is %r of this machine, not of the build context", option)
+        return _read_local(Path(option), Path(option).parent)
+    return _inside(opened, (option,) if option else _NAMES)
+
+
+def _local(option: str, directory: Path) -> _Found:
+    """As it is, then in the context (Kaniko's order); without the option `Dockerfile` or `dockerfile` in the context."""
+    candidates = [Path(option), directory / option] if option else [directory / name for name in _NAMES]
+    for candidate in candidates:
+        if candidate.is_file():
+            return _read_local(candidate, directory)
+    tried = " or ".join(repr(str(candidate)) for candidate in candidates)
+    raise ContextError(f"no Dockerfile at {tried}", hint="name it with --dockerfile PATH")
+
+
+def _read_local(path: Path, directory: Path) -> _Found:
+    shown = str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)  # short in messages
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = read_dockerfile(file, repr(shown))
     except OSError as error:
         raise ContextError(f"can't read the Dockerfile {str(path)!r}: {error.strerror}") from error
-    context = open_directory(directory, dockerfile=path)
-    return Inputs(dockerfile=parse(data, file=_shown(path, directory)), context=_tree(context))
+    return _Found(dockerfile=parse(data, file=shown), path=path)
 
 
-def _tree(context: BuildContext) -> SourceTree:
-    return SourceTree(path=context.path, ignored=context.ignored, prunes=context.prunes, ignore_file=context.ignore_file)
-
-
-def _from_stdin(stdin: BinaryIO) -> Dockerfile:
-    return parse(stdin.read(_DOCKERFILE_LIMIT), file="-")
-
-
-def _inside(opened: Opened, option: str) -> Dockerfile:
+def _inside(opened: Opened, names: tuple[str, ...]) -> _Found:
     """The Dockerfile of a context from elsewhere, whose links can't lead out of it."""
-    names = [opened.dockerfile] if opened.dockerfile else [option] if option else list(_NAMES)
-    with paths.opened_root(opened.tree.path) as root:
+    with paths.opened_root(opened.path) as root:
         for name in names:
-            try:
-                with paths.find(root, name) as spot:
-                    fd = os.open(spot.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=spot.dir_fd)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:
-                raise ContextError(f"can't read the Dockerfile {name!r} of the build context: {error.strerror}") from error
-            with open(fd, "rb") as file:
-                return parse(file.read(_DOCKERFILE_LIMIT), file=name)
+            file = _opened(root, name, f"the Dockerfile {name!r}")
+            if file is not None:
+                with file:
+                    return _Found(dockerfile=parse(read_dockerfile(file, repr(name)), file=name), inside=name)
     raise ContextError(
         f"no Dockerfile {' or '.join(map(repr, names))} in the build context", hint="name it with --dockerfile PATH"
     )
 
 
-def _find_dockerfile(option: str, directory: Path) -> Path:
-    """As it is, then in the context (Kaniko's order); without the option `Dockerfile` or `dockerfile` in the context."""
-    candidates = [Path(option), directory / option] if option else [directory / name for name in _NAMES]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    tried = " or ".join(repr(str(candidate)) for candidate in candidates)
-    raise ContextError(f"no Dockerfile at {tried}", hint="name it with --dockerfile PATH")
+def _opened(root: int, name: str, what: str) -> BinaryIO | None:
+    """A regular file below the root; None if there is nothing."""
+    try:
+        with paths.find(root, name) as spot:
+            fd = os.open(spot.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=spot.dir_fd)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ContextError(f"can't read {what} of the build context: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ContextError(f"can't read {what} of the build context: it is no regular file")
+    return open(fd, "rb")
 
 
-def _shown(path: Path, directory: Path) -> str:
-    """Short in messages: relative to the context if it lies there."""
-    return str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
+def _tree(opened: Opened, found: _Found) -> SourceTree:
+    """What COPY sees of the context."""
+    context = _ruled(opened, found) if opened.has_rules else BuildContext(path=opened.path)
+    tree = SourceTree(path=opened.path, owners=opened.owners)
+    if not context.ignore_file:
+        return tree
+    return replace(tree, ignored=context.ignored, prunes=context.prunes, ignore_file=context.ignore_file)
+
+
+def _ruled(opened: Opened, found: _Found) -> BuildContext:
+    """`<Dockerfile>.dockerignore` goes before `.dockerignore`."""
+    if opened.is_ours:
+        return open_directory(opened.path, dockerfile=found.path)
+    if found.path and (own := rules_beside(found.path)):
+        return BuildContext(path=opened.path, rules=own)
+    with paths.opened_root(opened.path) as root:
+        for name in filter(None, (found.inside and found.inside + IGNORE_FILE, IGNORE_FILE)):
+            file = _opened(root, name, repr(name))
+            if file is not None:
+                with file:
+                    return BuildContext(path=opened.path, rules=_rules(file.read(_IGNORE_LIMIT + 1), name))
+    return BuildContext(path=opened.path)
+
+
+def _rules(data: bytes, name: str) -> IgnoreRules:
+    if len(data) > _IGNORE_LIMIT:
+        raise ContextError(f"{name!r} of the build context is too large: more than {_IGNORE_LIMIT >> 20} MiB")
+    return IgnoreRules.parse(data, file=name)
+
+
+def _without_credentials(tree: SourceTree) -> SourceTree:
+    """The tree without what a platform's login has left at its top."""
+    withheld: Mapping[str, str] = {
+        name: "it holds credentials that a login step has left in the workspace; such a file is never in the build context"
+        for name in sorted(os.listdir(tree.path))
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in _CREDENTIALS) and not tree.ignored(name)
+    }
+    if not withheld:
+        return tree
+    for name in withheld:
+        log.warning("%r is left out of the build context: a login step has left its credentials in it", name)
+    return replace(tree, ignored=lambda path: path in withheld or tree.ignored(path), withheld=withheld)

@@ -71,6 +71,14 @@ class BuildOptions:
         "standard input; also given as an argument (default: the current directory)",
         short="c", env="MASU_CONTEXT", metavar="DIR",
         kaniko="same: /workspace is the default of the step image; masu's own command takes the current directory")
+    context_sub_path: str = _flag("", "a directory below the build context that takes its place", metavar="PATH",
+        kaniko="better: counts for a plain directory, too, where Kaniko ignores it; links and .. can't lead out of the context")
+    bucket: str = _flag("", "the build context is context.tar.gz of this Google Cloud Storage bucket, or at this URL",
+        short="b", metavar="BUCKET", hidden=True, kaniko="same: it counts without --context, or when that has :// in it; "
+        "elsewhere a warning says that it doesn't")
+    git: tuple[str, ...] = _flag(_REPEAT, "how a git context is fetched: branch=, single-branch=, recurse-submodules=, "
+        "insecure-skip-tls=, depth= (repeatable)", metavar="KEY=VALUE", kaniko="different: submodules are fetched unless "
+        "recurse-submodules=false, the depth is 1 unless given, and an unknown key is an error")
     destination: tuple[str, ...] = _flag(_REPEAT, "push the image under this reference (repeatable)", short="d", metavar="REF",
         kaniko="same: names in an archive or layout, too; a digest in it is refused")
     tag: tuple[str, ...] = _flag(_REPEAT, "name the image in the local store (repeatable)", short="t", metavar="REF")

@@ -1,29 +1,33 @@
-"""The build context: a read-only tree and the rules that say what of it isn't there."""
+"""The build context: a tree that COPY reads, wherever it comes from. One kind of place a file, all of them in SOURCES."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
-from builder.context.ignore import IgnoreRules
+from builder.context.azure import Azure, is_blob
+from builder.context.gcs import Gcs
+from builder.context.git import GitSource
+from builder.context.local import BuildContext, Local
+from builder.context.s3 import S3
+from builder.context.source import Archive, Means, Source, Tree
+from builder.context.tarball import Tarball
+
+__all__ = ["SOURCES", "Archive", "BuildContext", "Means", "Source", "Tree", "is_blob"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildContext:
-    """`path` is a directory, wherever its content came from; paths below are relative to it and never begin with a slash."""
+def _http(means: Means) -> Source:
+    from builder.context.http import HttpSource  # not every build pays for requests
 
-    path: Path
-    rules: IgnoreRules = field(default_factory=IgnoreRules)
+    return HttpSource(means)
 
-    def ignored(self, path: str) -> bool:
-        """Whether COPY doesn't see this file or directory; something below a directory may still be visible."""
-        return self.rules.ignored(path)
 
-    def prunes(self, path: str) -> bool:
-        """Whether nothing below this ignored directory can be visible, so that it needn't be read."""
-        return self.rules.prunes(path)
-
-    @property
-    def ignore_file(self) -> str:
-        """The file with the rules, as messages name it; empty without rules."""
-        return self.rules.file
+SOURCES: Mapping[str, Callable[[Means], Source]] = {
+    "local": Local,
+    "tar": Tarball,
+    "git": GitSource,
+    "http": _http,
+    "gs": Gcs,
+    "s3": S3,
+    "azure": Azure,
+}
+"""Kind → source; contexts.py tells from a text which kind it is."""

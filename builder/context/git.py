@@ -12,12 +12,15 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from builder import process
+from builder.context.gitoptions import GitOptions
+from builder.context.source import Means, Tree
 from builder.errors import ContextError
-from builder.giturl import GitUrl
+from builder.giturl import GitUrl, check_ref, parse_git_context
 from builder.web import Secret, no_secret, shown
 
 log = logging.getLogger(__name__)
@@ -40,18 +43,56 @@ _CONFIG = {
 """A server that sends nothing for two minutes is given up."""
 
 
-class Git:
-    """`env` gives PATH, proxies, CA files and an ssh agent; `secret` may know GIT_AUTH_TOKEN and GIT_AUTH_HEADER[.<host>]."""
+class GitSource:
+    """A repository as the build context, in docker's spellings and Kaniko's; GIT_TOKEN and the like are for its own host only."""
 
-    def __init__(self, env: Mapping[str, str], *, secret: Secret = no_secret) -> None:
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    def fetch(self, text: str, directory: Path) -> Tree:
+        means, options = self._means, self._means.git
+        method = pull_method(means.env)
+        url = parse_git_context(text, method=method)
+        if url is None:
+            raise ContextError(f"{shown(text)!r} is no git repository")
+        if options.branch and not url.ref:
+            url = replace(url, ref=_valid(options.branch))
+        if options.submodules is not None and url.submodules is None:
+            url = replace(url, submodules=options.submodules)
+        if url.keep_git_dir is None:
+            url = replace(url, keep_git_dir=means.keep_git_dir)
+        Git(means.env, secret=means.secret, login=_login(means.env), options=options).check_out(url, directory)
+        # docker ignores nothing of a repository; in Kaniko .dockerignore counts for every context.
+        return Tree(root=directory, subdir=url.subdir, has_rules=text.lower().startswith("git://") and method != "git")
+
+
+def pull_method(env: Mapping[str, str]) -> str:
+    """How a `git://` context is fetched: by https as Kaniko does, or as GIT_PULL_METHOD says. Raises ContextError."""
+    method = env.get("GIT_PULL_METHOD") or "https"
+    if method not in ("https", "http", "git"):
+        raise ContextError(f"invalid GIT_PULL_METHOD {method!r}", hint="set it to https, http, or git for git's own protocol")
+    return method
+
+
+class Git:
+    """`env` gives PATH, proxies, CA files and an ssh agent; `secret` may know GIT_AUTH_TOKEN and GIT_AUTH_HEADER[.<host>].
+
+    `login` (user:password) is for the whole host of the repository that is checked out.
+    """
+
+    def __init__(
+        self, env: Mapping[str, str], *, secret: Secret = no_secret, login: bytes = b"", options: GitOptions | None = None
+    ) -> None:
         self._env = env
         self._secret = secret
+        self._login = login
+        self._options = options or GitOptions()
 
     def check_out(self, url: GitUrl, to: Path) -> None:
         """Put the files of one commit into the new directory `to`, submodules too, modes 644 and 755; raises ContextError."""
         if shutil.which("git", path=self._env.get("PATH")) is None:
             raise ContextError(f"can't fetch {shown(url.remote)}: there is no git command here", hint="install git")
-        repository = _Repository(url, to, self._environment(url))
+        repository = _Repository(url, to, self._environment(url), depth=self._options.depth)
         repository.fetch()
         if url.submodules is not False:
             repository.fetch_submodules()
@@ -65,13 +106,16 @@ class Git:
         names = [name for passed in _PASSED_ON for name in dict.fromkeys((passed, passed.upper()))]
         env = {name: self._env[name] for name in names if name in self._env}
         config = dict(_CONFIG)
-        if header := self._authorization(url.remote):
-            config[f"http.{_scope(url.remote)}.extraHeader"] = f"Authorization: {header}"
+        header, scope = self._authorization(url.remote)
+        if header:
+            config[f"http.{scope}.extraHeader"] = f"Authorization: {header}"
         for number, (key, value) in enumerate(config.items()):
             env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         for name, git_name in _CERTIFICATES.items():
             if place := self._env.get(name):
                 env[git_name] = place
+        if self._options.insecure:
+            env["GIT_SSL_NO_VERIFY"] = "1"
         return env | {
             "GIT_CONFIG_COUNT": str(len(config)),
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -84,26 +128,29 @@ class Git:
             "LC_ALL": "C",
         }
 
-    def _authorization(self, remote: str) -> str:
-        """A URL's own password goes first, then the secrets, those of the host before the others."""
+    def _authorization(self, remote: str) -> tuple[str, str]:
+        """The header, and the URL it is for: a URL's own password first, then the login, then secrets, the host's own first."""
         if not remote.startswith(("http://", "https://")):
-            return ""
+            return "", ""
         parts = urlsplit(remote)
         if parts.username is not None:
-            return _basic(f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode())
+            return _basic(f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()), _scope(remote)
+        if self._login:
+            return _basic(self._login), f"{parts.scheme}://{parts.netloc}/"
         for suffix in (f".{parts.netloc}", ""):
             if header := self._secret(f"GIT_AUTH_HEADER{suffix}"):
-                return header.decode("latin-1").strip()
+                return header.decode("latin-1").strip(), _scope(remote)
             if token := self._secret(f"GIT_AUTH_TOKEN{suffix}"):
-                return _basic(b"x-access-token:" + token.strip())
-        return ""
+                return _basic(b"x-access-token:" + token.strip()), _scope(remote)
+        return "", ""
 
 
 class _Repository:
     """One checkout under way, its repository in `.git` below it."""
 
-    def __init__(self, url: GitUrl, directory: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, url: GitUrl, directory: Path, env: Mapping[str, str], *, depth: int) -> None:
         self._url = url
+        self._depth = (f"--depth={depth}",) if depth else ()
         self._remote = _without_password(url.remote)
         self._directory = directory
         self._env = env
@@ -112,7 +159,7 @@ class _Repository:
         """Fetch what the URL names, make sure that it is what `checksum` says, and check it out."""
         self._git("init", "--quiet", "--template=", "--", str(self._directory), inside=False)
         self._git("remote", "add", "--", "origin", self._remote)
-        ref = self._url.ref if self._url.is_commit else self._find()
+        ref = self._url.ref if self._url.is_commit else self._find(self._url.ref or self._default_branch())
         if self._url.is_commit:
             self._fetch_commit(ref)
         else:
@@ -135,9 +182,8 @@ class _Repository:
             for name in (*directories, *files):
                 os.utime(os.path.join(path, name), (seconds, seconds), follow_symlinks=False)
 
-    def _find(self) -> str:
-        """The full name of the ref that the URL names: of its branch before its tag, as git checkout prefers."""
-        ref = self._url.ref or self._default_branch()
+    def _find(self, ref: str) -> str:
+        """The full name of a ref: of a branch before a tag, as git checkout prefers."""
         found = {line.partition("\t")[2] for line in self._git("ls-remote", "--", self._remote, ref).splitlines()}
         plain = ref.removeprefix("refs/")
         branch, tag = (f"refs/{kind}/{ref.removeprefix(f'refs/{kind}/')}" for kind in ("heads", "tags"))
@@ -154,14 +200,15 @@ class _Repository:
 
     def _fetch_commit(self, commit: str) -> None:
         """By its name, which not every server allows; else everything, in which it should be."""
-        if not self._succeeds("fetch", "--quiet", "--depth=1", "--no-tags", "origin", commit):
-            self._git("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+        if not self._succeeds("fetch", "--quiet", *self._depth, "--no-tags", "origin", commit):
+            within = [self._find(self._url.within)] if self._url.within else []
+            self._git("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*", *within)
             if not self._succeeds("cat-file", "-e", f"{commit}^{{commit}}"):
                 raise self._error(f"repository does not contain the commit {commit}")
 
     def _fetch(self, *arguments: str) -> None:
         """The newest commit only; the plain http protocol can't do that."""
-        done = self._run("fetch", "--quiet", "--depth=1", *arguments)
+        done = self._run("fetch", "--quiet", *self._depth, *arguments)
         if done.returncode and any(word in done.stderr.decode(errors="replace") for word in _NO_SHALLOW):
             done = self._run("fetch", "--quiet", *arguments)
         self._checked(done)
@@ -195,6 +242,23 @@ class _Repository:
         return ContextError(f"git repository {shown(self._remote)}: {message}", hint=hint)
 
 
+def _login(env: Mapping[str, str]) -> bytes:
+    """What Kaniko's variables say: a token is a user without a password (pkg/buildcontext/git.go)."""
+    if token := env.get("GIT_TOKEN"):
+        return f"{token}:".encode()
+    if "GIT_USERNAME" in env or "GIT_PASSWORD" in env:
+        return f"{env.get('GIT_USERNAME', '')}:{env.get('GIT_PASSWORD', '')}".encode()
+    return b""
+
+
+def _valid(branch: str) -> str:
+    try:
+        check_ref(branch)
+    except ValueError as error:
+        raise ContextError(f"--git branch={branch}: {error}") from error
+    return branch
+
+
 def _is_whole(url: GitUrl) -> bool:
     return os.path.normpath(f"/{url.subdir}") == "/"
 
@@ -217,7 +281,9 @@ def _basic(credentials: bytes) -> str:
 
 def _hint(stderr: bytes) -> str:
     if b"could not read Username" in stderr or b"Authentication failed" in stderr or b"401" in stderr or b"403" in stderr:
-        return "the server wants to know who asks: give a secret GIT_AUTH_TOKEN or GIT_AUTH_HEADER"
+        return (
+            "the server wants to know who asks: set GIT_TOKEN, or GIT_USERNAME and GIT_PASSWORD, or give a secret GIT_AUTH_TOKEN"
+        )
     if b"Permission denied (publickey" in stderr:
         return "an ssh agent that holds the key is needed (SSH_AUTH_SOCK)"
     return "check the URL, and that the host can be reached from here"

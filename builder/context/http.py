@@ -27,6 +27,7 @@ import urllib3
 import urllib3.exceptions
 
 from builder.context.resumable import CHUNK, Part, Resumable
+from builder.context.source import Archive, Means
 from builder.errors import ContextError
 from builder.image.digest import Digest
 from builder.retry import TRANSIENT, Retry, Transient
@@ -45,6 +46,18 @@ _MOST_DIGITS = 19
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 _CONNECT_SECONDS, _READ_SECONDS = 30, 120
 _TIME_FORMATS = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")  # RFC 9110, 5.6.7
+
+
+class HttpSource:
+    """A tar archive behind a URL, or a Dockerfile."""
+
+    def __init__(self, means: Means) -> None:
+        self._web = Web(means.env, user_agent=means.user_agent, secret=means.secret, retry=means.retry)
+
+    def fetch(self, text: str, directory: Path) -> Archive:
+        answers = _Answers(self._web, text, most=_LARGEST)
+        # As for docker, whose ignore files count for directories only.
+        return Archive(stream=answers.stream(), has_rules=False, may_be_dockerfile=True, modified=lambda: answers.modified)
 
 
 class Web:

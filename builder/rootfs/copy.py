@@ -123,7 +123,7 @@ class _Job:
         return found, status
 
     def _not_found(self, path: str, *, ignored: bool = False) -> ContextError:
-        hint = f"it is there, but {self._source.ignore_file} excludes it" if ignored else ""
+        hint = self._source.why_ignored(path) if ignored else ""
         return ContextError(f'"/{path}": not found', hint=hint)
 
     def _destination(self) -> str:

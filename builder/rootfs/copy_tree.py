@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,8 +39,8 @@ class SourceTree:
     """Where COPY reads: a directory that paths can't leave.
 
     `owners` is the source rootfs's; None means a build context, whose files all belong to root. `ignored` says which paths
-    (relative to the root) aren't there; `prunes` for which ignored directories this holds of all below. `ignore_file` is named in
-    hints.
+    (relative to the root) aren't there; `prunes` for which ignored directories this holds of all below. Hints name the
+    `ignore_file`, or say what `withheld` has about the path.
     """
 
     path: Path
@@ -48,6 +48,11 @@ class SourceTree:
     ignored: Callable[[str], bool] = _nothing
     prunes: Callable[[str], bool] = _everything
     ignore_file: str = ".dockerignore"
+    withheld: Mapping[str, str] = field(default_factory=dict)
+
+    def why_ignored(self, path: str) -> str:
+        """What to tell whoever asks for an ignored path that is there."""
+        return self.withheld.get(path) or f"it is there, but {self.ignore_file} excludes it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,11 @@ def decompressed(stream: BinaryIO) -> BinaryIO:
     return buffered
 
 
+def is_compressed(start: bytes) -> bool:
+    """Whether a stream that begins so is compressed in one of the ways known here."""
+    return any(start.startswith(magic) for magic, _ in _FORMATS)
+
+
 class _Raw(io.RawIOBase):
     """Any object with read() as what BufferedReader wants; closing it leaves the object open."""
 

@@ -52,7 +52,7 @@ def _locate(root_fd: int, source: SourceTree, path: str) -> tuple[str, os.stat_r
     if status is None:
         raise ContextError(f'"{path}": not found')
     if not _is_visible(root_fd, source, found, status):
-        raise ContextError(f'"{path}": not found', hint=f"it is there, but {source.ignore_file} excludes it")
+        raise ContextError(f'"{path}": not found', hint=source.why_ignored(found))
     return found, status
 
 
