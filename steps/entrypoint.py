@@ -1,6 +1,7 @@
 """What a container of the step image runs: a shell if one is asked for, else masu, with the conventions of Kaniko's image.
 
-`/kaniko/executor` is `masu build` of /workspace unless its first word is a command of masu's; `/kaniko/masu` is masu as it is.
+`/kaniko/executor` is `masu build` of /workspace unless its first word is a command of masu's, `/kaniko/warmer` is `masu warmer`,
+and `/kaniko/masu` is masu as it is.
 The place of a platform's adapter is around `cli.main`: arguments and environment go in, an exit code comes out.
 """
 
@@ -13,11 +14,13 @@ from typing import NoReturn
 
 from builder import cli
 from builder.errors import BuilderError
-from steps import shell
+from steps import cloud_build, shell
 from steps.surroundings import completed
 
 _CONTEXT = "/workspace"
 """Kaniko's default, wherever it is called."""
+_COMMANDS = {"executor": "build", "warmer": "warmer"}
+"""What Kaniko's programs do when they are given flags alone."""
 
 
 def main() -> NoReturn:
@@ -32,25 +35,16 @@ def run(argv: Sequence[str], env: MutableMapping[str, str]) -> int:
     try:
         if arguments and shell.is_one(arguments[0]):
             shell.become(arguments, env)
-        if program == "warmer":
-            raise _no_warmer()
+        env.update(completed(env))
+        if program in _COMMANDS and _are_flags(arguments):
+            arguments = [_COMMANDS[program], *arguments]
+            env.setdefault("MASU_CONTEXT", _CONTEXT)
+        return cloud_build.reported(lambda: cli.main(arguments, env), env)
     except BuilderError as error:
         cli.report(error)
         return error.exit_code
-    env.update(completed(env))
-    if program == "executor" and _is_build(arguments):
-        env.setdefault("MASU_CONTEXT", _CONTEXT)
-        arguments = ["build", *arguments]
-    return cli.main(arguments, env)
 
 
-def _is_build(arguments: Sequence[str]) -> bool:
+def _are_flags(arguments: Sequence[str]) -> bool:
     """Whether they are flags only, as Kaniko's are."""
     return not arguments or (arguments[0].startswith("-") and arguments[0] != "--version")
-
-
-def _no_warmer() -> BuilderError:
-    return BuilderError(
-        "there is no warmer yet",
-        hint="leave this step out: a build downloads what it needs of a base image by itself, and at the same time as it works",
-    )

@@ -37,9 +37,10 @@ def test_help_is_of_the_build_for_kanikos_users(env: dict[str, str], capsys: pyt
     assert "Commands:" in capsys.readouterr().out
 
 
-def test_the_warmer_says_what_to_do_instead(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["/kaniko/warmer", "--image=debian"], env) == 1
-    assert "leave this step out" in capsys.readouterr().err
+def test_flags_alone_are_a_warmers_where_its_name_is_called(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["/kaniko/warmer"], env) == 1
+    assert "you must select at least one image" in capsys.readouterr().err
+    assert run(["/kaniko/warmer", "version"], env) == 0
 
 
 def test_a_missing_shell_is_an_error(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
