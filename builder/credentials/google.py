@@ -157,4 +157,8 @@ def _is_googles_machine() -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error.args[0] if error.args else error).strip() or type(error).__name__).splitlines()[0][:500]
+    """google-auth wraps errors in errors, with whole answers beside their words."""
+    while error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
+    text = str(error.args[0] if error.args and isinstance(error.args[0], str) else error).strip()
+    return (text or type(error).__name__).splitlines()[0][:500]

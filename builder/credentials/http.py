@@ -32,8 +32,8 @@ class Question:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | str | None = field(default=None, repr=False)
     seconds: float = _SECONDS
 
 
@@ -42,8 +42,8 @@ class Reply:
     """`headers` are looked up in any case."""
 
     status: int
-    headers: Mapping[str, str]
-    data: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    data: bytes = field(repr=False)
 
 
 class Client:

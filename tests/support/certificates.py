@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +23,18 @@ class Identity:
     key_path: Path
     certificate_path: Path
 
+    def locked_key(self, path: Path) -> Path:
+        """The key once more, in a file that wants a password."""
+        encryption = serialization.BestAvailableEncryption(b"password")
+        path.write_bytes(self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+        return path
 
-def make_identity(directory: Path, *, name: str = "masu test") -> Identity:
+
+def make_identity(directory: Path, *, name: str = "masu test", hosts: Sequence[str] = ()) -> Identity:
+    """`hosts` are names that it is valid for beside the address."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, hosts)]
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -35,7 +44,7 @@ def make_identity(directory: Path, *, name: str = "masu test") -> Identity:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
