@@ -2,6 +2,7 @@
 # make image  build the step image with masu itself: OCI layouts and docker archives below build/
 # make test   install what the tests need and run everything
 # make check  lint, types and layering alone
+# make flags  write docs/flags.md anew, after a change of builder/options.py
 # make matrix build every Dockerfile of tests/containers in containers of every kind; make test has a part of them
 # make fuzz   build N generated cases with masu and with Docker and compare (SEED=1 for the same ones again)
 # make fuzz-parser  the parser alone with N random texts
@@ -9,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo image test matrix check bench fuzz fuzz-parser clean
+.PHONY: demo image test matrix check flags bench fuzz fuzz-parser clean
 demo: $(VENV)/ready
 	scripts/demo
 
@@ -30,6 +31,9 @@ check: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_layering.py
+
+flags: $(VENV)/ready-dev
+	$(BIN)/python -m steps.manual > docs/flags.md
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m bench

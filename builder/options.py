@@ -185,7 +185,7 @@ class KanikoOptions:
         "--state-dir is given, and DIR/.docker/config.json is the login if there is one")
     snapshot_mode: str = _flag("full", "no effect: changes are found exactly, and without reading files",
         aliases=("snapshotMode",), choices=("full", "redo", "time"),
-        kaniko="better: inode, ctime, size, mode and owner tell what has changed: as exact as full, faster than time",
+        kaniko="better: inode, ctime, size, mode and owner tell what has changed: as exact as full, without reading files",
         told="changes are found by inode, ctime, size, mode and owner in every mode")
     use_new_run: bool = _flag(False, "no effect: nothing is read to find changes", kaniko="better: as --snapshot-mode",
         told="changes are found without reading files anyway")
