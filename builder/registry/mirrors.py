@@ -47,7 +47,10 @@ class Mirror:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirrors:
-    """The mirrors by the host they stand for, in the order they are tried; `fallback`: the host itself is tried last."""
+    """The mirrors by the host (in lower case) they stand for, in the order they are tried.
+
+    `fallback`: the host itself is tried last.
+    """
 
     by_host: Mapping[str, Sequence[Mirror]] = field(default_factory=dict)
     fallback: bool = True
@@ -62,14 +65,14 @@ class Mirrors:
                 raise UsageError(
                     f"invalid --registry-map {entry!r}", hint="write original-host=new-host[/path], several with ; between them"
                 )
-            found.setdefault(registry_host(original), []).append(Mirror.parse(new, where="--registry-map"))
+            found.setdefault(registry_host(original).lower(), []).append(Mirror.parse(new, where="--registry-map"))
         for text in mirrors:
             found.setdefault(DEFAULT_HOST, []).append(Mirror.parse(text, where="--registry-mirror"))
         return cls(by_host={host: tuple(dict.fromkeys(items)) for host, items in found.items()}, fallback=fallback)
 
     def places(self, original: Repository) -> tuple[Repository, ...]:
         """Where to look, in this order; `original` itself may be among them."""
-        mirrored = [mirror.repository(original) for mirror in self.by_host.get(registry_host(original.host), ())]
+        mirrored = [mirror.repository(original) for mirror in self.by_host.get(original.host.lower(), ())]
         return tuple(dict.fromkeys([*mirrored, *([original] if self.fallback or not mirrored else [])]))
 
 

@@ -7,7 +7,9 @@ host. Authorization goes to the registry itself and to its token realm, never al
 from __future__ import annotations
 
 import logging
+import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,6 +48,7 @@ _MOST_ERROR_BYTES = 64 << 10
 _POOL = 32
 _PING_SECONDS = 10
 _NO_SUCH_HOST = frozenset({socket.EAI_NONAME, -5})  # -5: EAI_NODATA, which not every libc has
+_WANTS_CERTIFICATE = re.compile(r"alert (?:[a-z ]*certificate|unknown ca)", re.IGNORECASE)
 _ANSWER_SECONDS = 300
 """A registry may move a blob of several GB to its final place before it answers the last PUT."""
 
@@ -224,6 +227,9 @@ class Transport:
             log.debug("%s; trying plain http", failed.error.message)
             base = f"http://{name}"
             answer = self._follow(_ping_of(base, asked), authorization=None, home=base, push=push)
+            if answer.status == 400:  # what a server that wants TLS says to those who speak without
+                answer.close()
+                raise failed
         with answer:
             if answer.status in TRANSIENT:
                 raise self._failure(answer)
@@ -347,6 +353,9 @@ def _no_answer(exchange: Exchange, error: Exception) -> Exception:
     message = f"{exchange.method} {shown(exchange.url)}: {_told(cause)}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         hint = f"trust its CA with --registry-certificate {exchange.asked.host}=FILE, or don't verify: --skip-tls-verify-registry"
+        return RegistryError(message, hint=hint)
+    if isinstance(cause, ssl.SSLError) and _WANTS_CERTIFICATE.search(str(cause)):
+        hint = f"the server wants a client certificate that it trusts: --registry-client-cert {exchange.asked.host}=CERT,KEY"
         return RegistryError(message, hint=hint)
     if isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST:
         return RegistryError(message, hint=f"is {exchange.asked.host!r} spelled right, and does this machine have a network?")

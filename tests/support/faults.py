@@ -121,6 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         self._handle()
 
+    def do_DELETE(self) -> None:
+        self._handle()
+
     def _note(self, status: int) -> None:
         """Before the client has the answer, so that it can rely on the list."""
         what = f"{self.command} {self.path}"

@@ -31,7 +31,7 @@ class RunningRegistry:
 
 @contextmanager
 def serve_registry(
-    directory: Path, *, auth: Mapping[str, Any] | None = None, tls: Mapping[str, str] | None = None
+    directory: Path, *, auth: Mapping[str, Any] | None = None, tls: Mapping[str, Any] | None = None
 ) -> Iterator[RunningRegistry]:
     """A registry that keeps its data under `directory`; `auth` and `tls` go into its configuration as they are."""
     if shutil.which(_PROGRAM) is None:
@@ -65,7 +65,7 @@ def free_port() -> int:
 
 
 def _start(
-    directory: Path, host: str, *, auth: Mapping[str, Any] | None, tls: Mapping[str, str] | None
+    directory: Path, host: str, *, auth: Mapping[str, Any] | None, tls: Mapping[str, Any] | None
 ) -> subprocess.Popen[bytes]:
     configuration: dict[str, Any] = {
         "version": "0.1",

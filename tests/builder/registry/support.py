@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -39,6 +40,15 @@ class Known:
     def find(self, repository: Repository, *, refused: Credential | None = None) -> Credential | None:
         return self.by_host.get(repository.host)
 
+    @staticmethod
+    def basic(name: str, password: str) -> Credential:
+        return Credential(username=name, password=password)
+
+    @staticmethod
+    def header(name: str, password: str) -> str:
+        """What is sent for it where Basic is asked for."""
+        return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
 
 def remote(
     host: str,
@@ -47,11 +57,12 @@ def remote(
     credentials: Sequence[Credentials] = (),
     clock: FakeClock | None = None,
     options: RegistryOptions | None = None,
+    forgive_immutable: bool = False,
 ) -> RemoteRepository:
     """A repository with a transport of its own, that waits on a fake clock."""
     clock = clock or FakeClock()
     transport = Transport(options or RegistryOptions(), credentials=credentials, retry=clock.retry(), clock=clock.time)
-    return RemoteRepository(Repository(host=host, path=path), transport=transport)
+    return RemoteRepository(Repository(host=host, path=path), transport=transport, forgive_immutable=forgive_immutable)
 
 
 def user(host: str, name: str, password: str) -> Sequence[Credentials]:

@@ -172,6 +172,25 @@ def test_an_immutable_tag_that_means_the_same_already_is_no_error(registry: Runn
             copy(second, to=remote(proxy.host, "immutable"), names=["1"])
 
 
+def test_an_immutable_tag_that_means_another_image_is_only_warned_of_if_that_is_wanted(
+    registry: RunningRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = sample_image("one"), sample_image("two")
+    copy(first, to=remote(registry.host, "forgiven"), names=["1"])
+    said = json.dumps(
+        {"errors": [{"code": "TAG_INVALID", "message": "cannot be overwritten because the tag is immutable"}]}
+    ).encode()
+    other = json.dumps({"errors": [{"code": "MANIFEST_INVALID", "message": "manifest invalid"}]}).encode()
+    with serve_faults(registry.host, Fault(where="^PUT .*/manifests/", status=400, body=said)) as proxy:
+        store = remote(proxy.host, "forgiven", forgive_immutable=True)
+        copy(second, to=store, names=["1"])
+        assert f"{proxy.host}/forgiven:1 is immutable and keeps its image" in caplog.text
+        assert store.resolve("1").digest == first.manifest.descriptor.digest
+        proxy.faults[:] = [Fault(where="^PUT .*/manifests/", status=400, body=other)]
+        with pytest.raises(RegistryError, match="MANIFEST_INVALID"):
+            copy(second, to=store, names=["1"])
+
+
 def test_a_blob_that_is_not_its_descriptor_is_not_stored(registry: RunningRegistry) -> None:
     good, bad = sample_layer("good").blob, sample_layer("bad").blob
     store = remote(registry.host, "damaged")
