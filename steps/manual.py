@@ -15,20 +15,20 @@ _INTRO = """# Flags and variables, beside Kaniko's
 
 *Made by `make flags` from the options table; `masu help COMMAND` has the same in short.*
 
-A flag is written `--flag VALUE` or `--flag=VALUE`; a boolean one is `--flag`, `--flag=true` or `--flag=false`, never two words. Flags
-marked + may be repeated: every value counts. Of any other the last counts. A variable gives the default of a flag, and adds to
-one that repeats; the command line wins.
+A flag is written `--flag VALUE` or `--flag=VALUE`; a boolean one is `--flag`, `--flag=true` or `--flag=false`, never two words.
+Flags marked + may be repeated: every value counts. Of any other the last counts. A variable gives the default of a flag, and adds
+to one that repeats; the command line wins.
 
-**same**: as Kaniko's. **better**: what worked with Kaniko works, and more is right. **different**: look at the reason. "The fork" is
-osscontainertools/kaniko, "upstream" GoogleContainerTools/kaniko 1.24.
+**same**: as Kaniko's. **better**: what worked with Kaniko works, and more is right. **different**: look at the reason. "The fork"
+is osscontainertools/kaniko, "upstream" GoogleContainerTools/kaniko 1.24.
 """
 
 _OUTRO = """## Exit codes
 
-0: done. 1: an error, told in the last lines as `error: …` and mostly a `hint: …`. The exit code of a RUN that fails is masu's own,
-as with Kaniko (128 + number if a signal ended it). 70: a bug in masu. 130: interrupted. 143: terminated by SIGTERM.
+0: done. 1: an error, told in the last lines as `error: …` and mostly a `hint: …`. The exit code of a RUN that fails is masu's
+own, as with Kaniko (128 + number if a signal ended it). 70: a bug in masu. 130: interrupted. 143: terminated by SIGTERM.
 
-`error building image: …` and `error pushing image: …` begin as Kaniko's do, `error checking push permissions` is in the line as well.
+`error building image: …` and `error pushing image: …` begin as Kaniko's do; `error checking push permissions` is in its line, too.
 
 ## Log
 
@@ -53,9 +53,15 @@ _SENTENCES = (
 
 # The core knows no platform: what is read for one is told here.
 _PLATFORMS = (
-    Variable(
-        name="BUILDER_OUTPUT", kaniko="same: read by the step image; `images` in it has a line for each name that was pushed"
-    ),
+    Variable(name="BUILDER_OUTPUT", kaniko="same: read by the step image; its `images` has a line for each name that was pushed"),
+    Variable(name="GOOGLE_APPLICATION_CREDENTIALS", kaniko="same"),
+    Variable(name="AWS_*", kaniko="same: those that boto3 reads"),
+    Variable(name="AZURE_*", kaniko="same"),
+    Variable(name="CI_REGISTRY, CI_REGISTRY_USER, CI_REGISTRY_PASSWORD", kaniko="same: for that registry only"),
+    Variable(name="KANIKO_HOST_USER, KANIKO_HOST_PASSWORD", kaniko="same: as in the fork, HOST in capitals with _ for . and -"),
+    Variable(name="S3_ENDPOINT, S3_FORCE_PATH_STYLE", kaniko="same"),
+    Variable(name="AZURE_STORAGE_ACCESS_KEY", kaniko="same"),
+    Variable(name="GIT_USERNAME, GIT_PASSWORD, GIT_TOKEN, GIT_PULL_METHOD", kaniko="same"),
 )
 
 
@@ -66,7 +72,9 @@ def manual() -> str:
     parts += _flags("`masu build`, `/kaniko/executor`", COMMANDS["build"].tables)
     parts += _flags("`masu warmer`, `/kaniko/warmer`", [table for table in COMMANDS["warmer"].tables if table not in builds])
     parts += ["It takes the flags for registries and for the log as well.\n", "## Variables without a flag\n"]
-    rows = [(f"`{item.name}`", *_verdict(item.kaniko)) for item in sorted((*VARIABLES, *_PLATFORMS), key=lambda item: item.name)]
+    rows = [
+        (_quoted(item.name), *_verdict(item.kaniko)) for item in sorted((*VARIABLES, *_PLATFORMS), key=lambda item: item.name)
+    ]
     parts.append(_table(("variable", "beside Kaniko", "reason"), rows))
     parts += [_OUTRO, _table(("line", "beside Kaniko", "reason"), [(line, *_verdict(note)) for line, note in _SENTENCES])]
     return "\n".join(parts)
@@ -94,6 +102,10 @@ def _spelled(row: Field[Any]) -> str:
     value = "" if is_bool(row) else f" {flag.metavar or '|'.join(flag.choices)}"
     variable = f", `${flag.env}`" if flag.env else ""
     return f"{short}`{option_of(row)}{value}`{plus}{others}{variable}"
+
+
+def _quoted(names: str) -> str:
+    return ", ".join(f"`{name}`" for name in names.split(", "))
 
 
 def _what(row: Field[Any]) -> str:
