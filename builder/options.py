@@ -141,8 +141,9 @@ class BuildOptions:
         metavar="METHOD")
 
     image_fs_extract_retry: int = _flag(0, "download a base image's layer so often again when that fails, after 1, 2, 4… s",
-        metavar="N")
-    skip_push_permission_check: bool = _flag(False, "do not try out before the build whether the destinations may be pushed to")
+        metavar="N", kaniko="better: only what failed is done again, broken downloads go on")
+    skip_push_permission_check: bool = _flag(False, "do not try out before the build whether the destinations may be pushed to",
+        kaniko="better: the check runs while the build is planned")
 
     image_format: str = _flag("", "docker or oci: the media types of the image (default: those of the base image, else oci)",
         choices=("", "docker", "oci"), metavar="FORMAT", kaniko="different: an image from scratch is oci, as docker's own builder "
@@ -266,19 +267,23 @@ class RegistryFlags:
     registry_certificate: tuple[str, ...] = _flag(_REPEAT, "CA certificate for a registry host (repeatable)", metavar="HOST=FILE",
         kaniko="same")
     registry_client_cert: tuple[str, ...] = _flag(_REPEAT, "client certificate and key (PEM) for a registry host (repeatable)",
-        metavar="HOST=CERT,KEY")
-    registry_map: tuple[str, ...] = _flag(_REPEAT, "pull from these registries instead, in this order, and from the original last "
-        "(repeatable; several maps with ; between them)", env="KANIKO_REGISTRY_MAP", metavar="HOST=HOST[/PATH]")
+        metavar="HOST=CERT,KEY", kaniko="better: the files are checked at the start")
+    registry_map: tuple[str, ...] = _flag(_REPEAT, "pull from these registries instead, in this order, from the original last "
+        "(repeatable; several maps with ; between them)", env="KANIKO_REGISTRY_MAP", metavar="HOST=HOST[/PATH]",
+        kaniko="better: a blob that a mirror lacks comes from the next place; a wrong digest is an error, not a reason to go on")
     registry_mirror: tuple[str, ...] = _flag(_REPEAT, "a mirror of Docker Hub, as --registry-map docker.io=MIRROR (repeatable)",
-        env="KANIKO_REGISTRY_MIRROR", metavar="HOST[/PATH]")
-    skip_default_registry_fallback: bool = _flag(False, "pull from the mirrors only, never from the registry they stand for")
+        env="KANIKO_REGISTRY_MIRROR", metavar="HOST[/PATH]", kaniko="better: as --registry-map")
+    skip_default_registry_fallback: bool = _flag(False, "pull from the mirrors only, never from the registry they stand for",
+        kaniko="same")
     image_download_retry: int = _flag(0, "look for a base image so often again when a registry fails, after 1, 2, 4… s",
-        metavar="N")
-    push_retry: int = _flag(0, "push so often again when a registry fails, after 1, 2, 4… s", metavar="N")
+        metavar="N", kaniko="better: single requests are tried 5 times before that")
+    push_retry: int = _flag(0, "push so often again when a registry fails, after 1, 2, 4… s", metavar="N",
+        kaniko="better: single requests are tried 5 times before that, and broken uploads go on")
     credential_helpers: tuple[str, ...] = _flag(_REPEAT, 'ask these for credentials after the docker config, in this order; "" '
         "for none (repeatable; default env, google, ecr, acr, gitlab)", metavar="NAME",
         kaniko="better: an unknown name is refused; the fork has it")
-    push_ignore_immutable_tag_errors: bool = _flag(False, "only warn when a tag can't be moved to the image that was built")
+    push_ignore_immutable_tag_errors: bool = _flag(False, "only warn when a tag can't be moved to the image that was built",
+        kaniko="better: a tag that means the image already is no error without it; more registries are known")
 
 
 _PLATFORM = "of an image for several platforms take this one, os/architecture[/variant] (default: this machine's)"
