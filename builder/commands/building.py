@@ -15,7 +15,7 @@ def build(call: Call) -> int:
     from builder.build import build, show_plan
 
     options, registry, needless = call.options(BuildOptions), call.options(RegistryFlags), call.options(KanikoOptions)
-    options = replace(options, context=_context(call, options.context))
+    options = _default_gives_way(call, replace(options, context=_context(call, options.context)))
     method, form = _method(options)
     if method != "build":
         return _review(method, form, options, call)
@@ -49,6 +49,12 @@ def _context(call: Call, option: str) -> str:
     if path and option:
         raise UsageError("the context is given twice, as an argument and with --context")
     return path or option
+
+
+def _default_gives_way(call: Call, options: BuildOptions) -> BuildOptions:
+    """Kaniko's oldest command lines have --bucket and no --context: what the environment has as default is not meant there."""
+    given = call.word("path") or call.parsed.context
+    return replace(options, context="") if options.bucket and not given else options
 
 
 def _method(options: BuildOptions) -> tuple[str, str]:

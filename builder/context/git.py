@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from builder import process
@@ -21,11 +22,17 @@ from builder.context.gitoptions import GitOptions
 from builder.context.source import Means, Tree
 from builder.errors import ContextError
 from builder.giturl import GitUrl, check_ref, parse_git_context
+from builder.retry import Retry
 from builder.web import Secret, no_secret, shown
+
+if TYPE_CHECKING:
+    from builder.context.http import Web
 
 log = logging.getLogger(__name__)
 
 _SECONDS = 3600
+_FIRST_PAGE = "/info/refs?service=git-upload-pack"
+_MOST_REDIRECTS = 10
 _DEFAULT_BRANCH = re.compile(r"ref: refs/heads/(\S+)\tHEAD")
 _NO_SHALLOW = ("--depth", "shallow")
 _GITHUB = ("https://github.com/", "https://www.github.com/")
@@ -61,7 +68,7 @@ class GitSource:
             url = replace(url, submodules=options.submodules)
         if url.keep_git_dir is None:
             url = replace(url, keep_git_dir=means.keep_git_dir)
-        Git(means.env, secret=means.secret, login=_login(means.env), options=options).check_out(url, directory)
+        Git(means.env, secret=means.secret, login=_login(means.env), options=options, retry=means.retry).check_out(url, directory)
         # docker ignores nothing of a repository; in Kaniko .dockerignore counts for every context.
         return Tree(root=directory, subdir=url.subdir, has_rules=text.lower().startswith("git://") and method != "git")
 
@@ -81,17 +88,25 @@ class Git:
     """
 
     def __init__(
-        self, env: Mapping[str, str], *, secret: Secret = no_secret, login: bytes = b"", options: GitOptions | None = None
+        self,
+        env: Mapping[str, str],
+        *,
+        secret: Secret = no_secret,
+        login: bytes = b"",
+        options: GitOptions | None = None,
+        retry: Retry | None = None,
     ) -> None:
         self._env = env
         self._secret = secret
         self._login = login
         self._options = options or GitOptions()
+        self._retry = retry or Retry()
 
     def check_out(self, url: GitUrl, to: Path) -> None:
         """Put the files of one commit into the new directory `to`, submodules too, modes 644 and 755; raises ContextError."""
         if shutil.which("git", path=self._env.get("PATH")) is None:
             raise ContextError(f"can't fetch {shown(url.remote)}: there is no git command here", hint="install git")
+        url = self._settled(url)
         repository = _Repository(url, to, self._environment(url), depth=self._options.depth)
         repository.fetch()
         if url.submodules is not False:
@@ -101,6 +116,32 @@ class Git:
         if not (url.keep_git_dir and _is_whole(url)):
             _remove_git_dirs(to)
 
+    def _settled(self, url: GitUrl) -> GitUrl:
+        """With the URL that a server redirects to, if credentials go there.
+
+        git asks for the first page there without them, but sends them with the next request, whatever host that is.
+        """
+        for _ in range(_MOST_REDIRECTS):
+            header, _scoped = self._authorization(url.remote)
+            if not header or self._options.insecure:
+                return url
+            target = self._web().location(_without_password(url.remote) + _FIRST_PAGE, {"Authorization": header})
+            if not target.endswith(_FIRST_PAGE):
+                return url
+            place = target.removesuffix(_FIRST_PAGE)
+            if not _is_same_server(url.remote, place):
+                message = f"git repository {shown(url.remote)}: the server sends us on to {shown(place)}"
+                raise ContextError(message, hint="credentials go to no other host: give that URL, if it is the right one")
+            user, mark, _host = urlsplit(url.remote).netloc.rpartition("@")
+            parts = urlsplit(place)
+            url = replace(url, remote=urlunsplit(parts._replace(netloc=user + mark + parts.netloc.rpartition("@")[2])))
+        raise ContextError(f"git repository {shown(url.remote)}: the server redirects again and again")
+
+    def _web(self) -> Web:
+        from builder.context.http import Web
+
+        return Web(self._env, user_agent="git/2 masu", retry=self._retry)
+
     def _environment(self, url: GitUrl) -> dict[str, str]:
         """Everything git gets to see of ours."""
         names = [name for passed in _PASSED_ON for name in dict.fromkeys((passed, passed.upper()))]
@@ -109,6 +150,7 @@ class Git:
         header, scope = self._authorization(url.remote)
         if header:
             config[f"http.{scope}.extraHeader"] = f"Authorization: {header}"
+            config[f"http.{scope}.followRedirects"] = "false"
         for number, (key, value) in enumerate(config.items()):
             env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         for name, git_name in _CERTIFICATES.items():
@@ -257,6 +299,15 @@ def _valid(branch: str) -> str:
     except ValueError as error:
         raise ContextError(f"--git branch={branch}: {error}") from error
     return branch
+
+
+def _is_same_server(one: str, other: str) -> bool:
+    """The same, or its https instead of its http."""
+    here, there = urlsplit(one), urlsplit(other)
+    if here.hostname != there.hostname:
+        return False
+    upgraded = (here.scheme, here.port, there.scheme, there.port) == ("http", None, "https", None)
+    return upgraded or (here.scheme, here.port) == (there.scheme, there.port)
 
 
 def _is_whole(url: GitUrl) -> bool:

@@ -15,6 +15,7 @@ import shutil
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -121,6 +122,16 @@ class Web:
         except BaseException:
             session.close()
             raise
+
+    def location(self, url: str, headers: Mapping[str, str]) -> str:
+        """Where one GET is redirected to, which isn't followed; empty when it isn't redirected. Raises ContextError."""
+
+        def once() -> str:
+            with self._session() as session, closing(self._ask(session, url, headers)) as response:
+                target = response.headers.get("Location", "") if response.status_code in _REDIRECTS else ""
+                return urljoin(url, target) if target else ""
+
+        return self._retry.run(once)
 
     @property
     def retry(self) -> Retry:

@@ -125,7 +125,7 @@ def test_repositories_are_fetched_with_the_images_own_git(user: str, engine: Eng
             f"{elsewhere.http}/super.git": submodule,
         }
         for url, dockerfile in wanted.items():
-            options = ("--rm", "--interactive", "--network=host", f"--user={user}")
+            options = ("--rm", "--interactive", "--network=host", f"--user={user}", "--env=GIT_PULL_METHOD=git")
             argv = engine.argv("run", *options, image, f"--context={url}", "--no-push", "--dockerfile=-")
             done = subprocess.run(
                 argv, env=engine.env(), input=dockerfile.encode(), capture_output=True, check=False, timeout=300
