@@ -28,7 +28,7 @@ _OUTRO = """## Exit codes
 0: done. 1: an error, told in the last lines as `error: …` and mostly a `hint: …`. The exit code of a RUN that fails is masu's
 own, as with Kaniko (128 + number if a signal ended it). 70: a bug in masu. 130: interrupted. 143: terminated by SIGTERM.
 
-`error building image: …` and `error pushing image: …` begin as Kaniko's do; `error checking push permissions` is in its line, too.
+`error building image: …` and `error pushing image: …` begin as Kaniko's do; so does `error checking push permissions`.
 
 ## Log
 
