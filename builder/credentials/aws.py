@@ -90,7 +90,7 @@ class Ecr:
         import botocore.exceptions
 
         try:
-            session = self._opened()
+            session = self._opened(place)
             if session.get_credentials() is None:
                 log.debug("no AWS credentials: neither variables nor files nor a role")
                 return None
@@ -99,7 +99,8 @@ class Ecr:
             raise CredentialError(f"no credential from AWS in {place.region}: {error}", hint=_hint(place, error)) from error
         return _read(answer["authorizationData"], self._clock())
 
-    def _opened(self) -> Any:
+    def _opened(self, place: Place) -> Any:
+        """Go's SDK, and so Kaniko, reads AWS_REGION; STS is asked in a region, too, which need not be told."""
         import botocore.session
 
         if self._session is None:
@@ -107,6 +108,8 @@ class Ecr:
             if not session.get_config_variable("ca_bundle"):
                 self._authorities = Trust.of(self._env).bundle()
                 session.set_config_variable("ca_bundle", f"/proc/self/fd/{self._authorities.fileno()}")
+            if region := self._env.get("AWS_REGION") or (not session.get_config_variable("region") and place.region):
+                session.set_config_variable("region", region)
             self._session = session
         return self._session
 
