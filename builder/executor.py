@@ -52,7 +52,8 @@ def execute(plan: Plan, workshop: Workshop) -> Image:
             cancel=workshop.cancel,
             finished=supplies.finish,
         )
-        return finished(supplies.finished[plan.target.index].image, workshop.settings, to=workshop.layers)
+        image, settings = supplies.finished[plan.target.index].image, workshop.settings
+        return finished(image, encoding=settings.encoding, annotations=settings.annotations, to=workshop.layers)
 
 
 def _jobs(plan: Plan, workshop: Workshop) -> int:

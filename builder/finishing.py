@@ -15,19 +15,16 @@ from builder.image.layer import Layer
 from builder.image.manifest import Index
 from builder.image.media import OCI_LAYER_GZIP, OCI_LAYER_ZSTD, Format
 from builder.rootfs.recompress import as_estargz, recompressed
-from builder.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-def finished(image: Image, settings: Settings, *, to: Path) -> Image:
-    """The image as the settings want it; new blobs are made in the directory `to`. Raises ImageError, RootfsError."""
-    encoding = settings.encoding
+def finished(image: Image, *, encoding: Encoding, annotations: Annotations, to: Path) -> Image:
+    """The image as it is wanted; new blobs are made in the directory `to`. Raises ImageError, RootfsError."""
     layers = tuple(_encoded(layer, encoding, image.format, to) for layer in image.layers) if encoding.force else image.layers
     if image.format is Format.DOCKER and any(layer.blob.descriptor.media_type == OCI_LAYER_ZSTD for layer in layers):
         hint = "add --force-compression, or leave out --image-format"
         raise ImageError("the base image has zstd layers, which an image of the format docker can't have", hint=hint)
-    annotations = settings.annotations
     if layers != image.layers or annotations.manifest:
         image = Image.make(config=image.config, layers=layers, format=image.format, annotations=annotations.manifest)
     return _annotated(image, annotations)

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 
 # docs/architecture.md draws the same table. A package counts as one module; `builder` itself has only the version.
 ROWS: tuple[frozenset[str], ...] = (
-    frozenset({"builder", "builder.errors", "builder.options", "builder.govalues", "builder.redact", "builder.cancel"}),
+    frozenset({"builder", "builder.errors", "builder.options", "builder.govalues", "builder.redact", "builder.cancel"})
+    | {"builder.columns", "builder.locks"},
     frozenset({"builder.image", "builder.ops", "builder.credentials", "builder.process", "builder.log", "builder.state"})
     | {"builder.retry", "builder.web", "builder.giturl", "builder.matcher", "builder.modes", "builder.schedule", "builder.trust"}
     | {"builder.kaniko"},
@@ -23,13 +24,14 @@ ROWS: tuple[frozenset[str], ...] = (
     ),
     frozenset(
         {"builder.plan", "builder.remotes", "builder.mounting", "builder.runner", "builder.contexts", "builder.checks"}
-        | {"builder.trees", "builder.reports", "builder.caching", "builder.settings"}
+        | {"builder.trees", "builder.reports", "builder.caching", "builder.finishing", "builder.settings", "builder.local", "builder.archived"}
     ),
     frozenset(
         {"builder.executor", "builder.bases", "builder.inputs", "builder.outputs", "builder.workshop", "builder.supplies"}
         | {"builder.pushing"}
     ),
-    frozenset({"builder.build", "builder.warmer", "builder.trial", "builder.inventory", "builder.review", "builder.doctor"}),
+    frozenset({"builder.build", "builder.warmer", "builder.trial", "builder.inventory", "builder.review", "builder.doctor"})
+    | {"builder.archives", "builder.disk", "builder.naming", "builder.transfer", "builder.unpacked"},
     frozenset({"builder.cli", "builder.commands", "builder.flags", "builder.completion", "builder.__main__"}),
     frozenset({"steps"}),
 )
