@@ -25,6 +25,7 @@ class Environment:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = {name: value for name, value in env.items() if name.startswith("KANIKO_")}
+        self._explained: set[str] = set()
 
     def find(self, repository: Repository, *, refused: Credential | None = None) -> Credential | None:
         host = normal(repository.host)
@@ -36,7 +37,10 @@ class Environment:
         return None
 
     def _explain(self, host: str) -> None:
-        """Say why variables that look as if they were meant for this host aren't used."""
+        """Say once why variables that look as if they were meant for this host aren't used."""
+        if host in self._explained:
+            return
+        self._explained.add(host)
         exact = next(_names(host))
         for name in (_spelled(host), *_parents(host)):
             if f"{name}_PASSWORD" in self._env:
