@@ -314,6 +314,17 @@ class PullOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginOptions:
+    """What `masu login` takes."""
+
+    username: str = _flag("", "the user's name (default: asked for)", short="u", metavar="NAME")
+    password: str = _flag("", "the password; others see it in the list of processes, --password-stdin is better", short="p",
+        metavar="PASSWORD")
+    password_stdin: bool = _flag(False, "read the password from standard input")
+    no_verify: bool = _flag(False, "keep the login without trying it at the registry")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PushOptions:
     """What `masu push` takes."""
 

@@ -17,6 +17,7 @@ from builder.store import Store
 from builder.trust import ClientCertificate, blind_context, check_authority
 
 if TYPE_CHECKING:
+    from builder.credentials import Credentials
     from builder.registry.repository import RemoteRepository
     from builder.registry.transport import Transport
 
@@ -52,8 +53,11 @@ def connect(flags: RegistryFlags, env: Mapping[str, str]) -> Remote:
     return remote
 
 
-def transport_of(flags: RegistryFlags, env: Mapping[str, str]) -> Transport:
-    """The way to registries that the command line and the environment describe. Raises BuilderError."""
+def transport_of(flags: RegistryFlags, env: Mapping[str, str], *, credentials: Sequence[Credentials] | None = None) -> Transport:
+    """The way to registries that the command line and the environment describe, with the `credentials` of the latter or others.
+
+    Raises BuilderError.
+    """
     from builder.credentials import from_environment
     from builder.registry.options import RegistryOptions
     from builder.registry.transport import Transport
@@ -73,7 +77,9 @@ def transport_of(flags: RegistryFlags, env: Mapping[str, str]) -> Transport:
         proxies=proxies_of(env),
         user_agent=_user_agent(env),
     )
-    return Transport(options, credentials=from_environment(env, helpers=flags.credential_helpers))
+    if credentials is None:
+        credentials = from_environment(env, helpers=flags.credential_helpers)
+    return Transport(options, credentials=credentials)
 
 
 def _user_agent(env: Mapping[str, str]) -> str:

@@ -30,7 +30,7 @@ ROWS: tuple[frozenset[str], ...] = (
         {"builder.executor", "builder.bases", "builder.inputs", "builder.outputs", "builder.workshop", "builder.supplies"}
         | {"builder.pushing"}
     ),
-    frozenset({"builder.build", "builder.warmer", "builder.trial", "builder.inventory", "builder.review", "builder.doctor"})
+    frozenset({"builder.build", "builder.warmer", "builder.trial", "builder.inventory", "builder.review", "builder.doctor", "builder.login"})
     | {"builder.archives", "builder.disk", "builder.naming", "builder.transfer", "builder.unpacked"},
     frozenset({"builder.cli", "builder.commands", "builder.flags", "builder.completion", "builder.__main__"}),
     frozenset({"steps"}),

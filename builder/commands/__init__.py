@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from builder.commands import building, machine, stored
+from builder.commands import accounts, building, machine, stored
 from builder.commands.command import Argument, Call, Command, parser_of
 from builder.errors import UsageError
-from builder.options import BuildOptions, CommonOptions, KanikoOptions, RegistryFlags, ReviewOptions, WarmerOptions
+from builder.options import (
+    BuildOptions,
+    CommonOptions,
+    KanikoOptions,
+    LoginOptions,
+    RegistryFlags,
+    ReviewOptions,
+    WarmerOptions,
+)
 
 __all__ = ["COMMANDS", "Call", "Command", "command_of", "parser_of"]
 
@@ -79,6 +87,18 @@ COMMANDS: Mapping[str, Command] = {
         tables=(RegistryFlags, CommonOptions),
         run=stored.pull,
         arguments=(Argument(name="IMAGE", help="its reference"),),
+    ),
+    "login": Command(
+        help="keep a user's name and password for a registry, as docker login does",
+        tables=(LoginOptions, RegistryFlags, CommonOptions),
+        run=accounts.login,
+        arguments=(Argument(name="REGISTRY", count="?", help="its host; Docker Hub if none is given"),),
+    ),
+    "logout": Command(
+        help="forget them",
+        tables=(CommonOptions,),
+        run=accounts.logout,
+        arguments=(Argument(name="REGISTRY", count="?", help="its host; Docker Hub if none is given"),),
     ),
     "doctor": Command(
         help="tell what this machine allows, and which sandbox a build would use",

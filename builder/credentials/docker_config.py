@@ -55,7 +55,7 @@ class DockerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
-    """One parsed document; `where` names it in errors. The keys of its mappings are normalised, see `_key`."""
+    """One parsed document; `where` names it in errors. The keys of its mappings are normalised, see `registry_key`."""
 
     where: str
     auths: Mapping[str, Any] = field(default_factory=dict)
@@ -116,8 +116,8 @@ def _parse(data: bytes, where: str, *, legacy: bool = False) -> _Source:
         raise _malformed(where, "auths and credHelpers are objects, credsStore is a string")
     return _Source(
         where=where,
-        auths={_key(key): value for key, value in auths.items()},
-        helpers={_key(key): (key, str(value)) for key, value in helpers.items()},
+        auths={registry_key(key): value for key, value in auths.items()},
+        helpers={registry_key(key): (key, str(value)) for key, value in helpers.items()},
         store=store,
     )
 
@@ -126,7 +126,7 @@ def _malformed(where: str, what: str) -> BuilderError:
     return BuilderError(f"malformed credentials in {where}: {what}", hint="write it as `docker login` does")
 
 
-def _key(text: str) -> str:
+def registry_key(text: str) -> str:
     """`host` or `host/path`, whatever scheme, API version or default port the key was written with."""
     _, found, rest = text.partition("://")
     host, _, path = (rest if found else text).rstrip("/").partition("/")

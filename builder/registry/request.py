@@ -29,6 +29,9 @@ class Request:
 
     @property
     def scopes(self) -> frozenset[str]:
+        """None without a repository's path: what is asked is the registry itself."""
+        if not self.repository.path:
+            return self.also
         pull = f"repository:{self.repository.path}:pull"
         return frozenset({pull, f"repository:{self.repository.path}:push"} if self.push else {pull}) | self.also
 

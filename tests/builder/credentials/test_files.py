@@ -17,9 +17,9 @@ def make(path: Path, content: str = "{}") -> Path:
 @pytest.mark.parametrize(
     "name",
     [
-        ".docker/config.json", ".docker/.dockerconfigjson", ".dockercfg", ".aws/credentials", ".aws/config", ".aws/sso/cache/a.json",
-        ".aws/cli/cache/b.json", ".config/gcloud/application_default_credentials.json", ".config/gcloud/credentials.db", ".netrc",
-        ".git-credentials",
+        ".docker/config.json", ".docker/.dockerconfigjson", ".dockercfg", ".aws/credentials", ".aws/config",
+        ".aws/sso/cache/a.json", ".aws/cli/cache/b.json", ".config/gcloud/application_default_credentials.json",
+        ".config/gcloud/credentials.db", ".netrc", ".git-credentials",
     ],
 )  # fmt: skip
 def test_what_lies_at_home_is_known(tmp_path: Path, name: str) -> None:
