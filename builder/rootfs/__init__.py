@@ -12,8 +12,8 @@ from builder.image.layer import Layer
 from builder.image.media import MediaType
 from builder.ops import Copy, MakeDir
 from builder.rootfs.combined import Lookup
-from builder.rootfs.copy_tree import SourceTree
 from builder.rootfs.owner import Owners
+from builder.rootfs.sources import SourceTree
 from builder.rootfs.tree import Changes
 from builder.rootfs.users import Identity
 

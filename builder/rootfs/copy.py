@@ -5,22 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from posixpath import basename, normpath
+from posixpath import basename
 
-from builder.errors import ContextError, RootfsError
-from builder.matcher import Matcher
+from builder.errors import RootfsError
 from builder.modes import Change
 from builder.ops import Copy, InlineFile
 from builder.rootfs import paths
-from builder.rootfs.copy_tree import Override, SourceTree, TreeCopier
+from builder.rootfs.copy_tree import Override, TreeCopier
 from builder.rootfs.make_dir import DirectoryMaker
 from builder.rootfs.owner import Owners
-from builder.rootfs.selection import Selection
+from builder.rootfs.sources import Found, SourceTree, View, found
 from builder.rootfs.tree import Changes
 from builder.rootfs.unpack import extract_archive, is_archive
 from builder.rootfs.users import lookup_chown
-from builder.rootfs.wildcards import expand, has_wildcards
 
 
 def copy_into(root_fd: int, op: Copy, source: SourceTree, owners: Owners) -> Changes:
@@ -31,8 +28,9 @@ def copy_into(root_fd: int, op: Copy, source: SourceTree, owners: Owners) -> Cha
     chown = lookup_chown(root_fd, op.chown) if op.chown is not None else None
     with paths.opened_root(source.path) as source_fd:
         override = Override(owner=chown, mode=Change.parse(op.chmod) if op.chmod else None)
-        copier = TreeCopier(source_fd, source, root_fd, owners, override)
-        job = _Job(source_fd, source, root_fd, owners, op, override, copier)
+        view = View(fd=source_fd, tree=source)
+        copier = TreeCopier(view, root_fd, owners, override)
+        job = _Job(view, root_fd, owners, op, override, copier)
         try:
             for path in op.paths:
                 job.copy_all(path)
@@ -48,16 +46,14 @@ class _Job:
 
     def __init__(
         self,
-        source_fd: int,
-        source: SourceTree,
+        view: View,
         root_fd: int,
         owners: Owners,
         op: Copy,
         override: Override,
         copier: TreeCopier,
     ) -> None:
-        self._source_fd = source_fd
-        self._source = source
+        self._view = view
         self._root_fd = root_fd
         self._owners = owners
         self._op = op
@@ -66,65 +62,28 @@ class _Job:
         # BuildKit makes directories under the umask 022, special bits get lost on the way to mkdir(2), and clauses don't count.
         octal = override.mode.octal if override.mode else None
         self._maker = self._maker_of(mode=0o755 if octal is None else octal & 0o755)
-        self._excludes = Matcher.of(op.exclude)
 
     def _maker_of(self, *, mode: int) -> DirectoryMaker:
         return DirectoryMaker(self._owners, owner=self._override.owner, mode=mode, made=self._copier.written)
 
     def copy_all(self, path: str) -> None:
         """Copy what one argument of COPY stands for."""
-        includes = None
-        if self._op.parents:
-            path, pattern = _at_pivot(path)
-            includes = Matcher.of([pattern])
-            if not has_wildcards(path) and not has_wildcards(pattern):
-                self._look_up(_clean(f"{path}/{pattern}"))
-        for match in self._matches(path):
-            self._copy(match, Selection(includes=includes, excludes=self._excludes))
+        for source in found(self._view, self._op, path):
+            self._copy(source)
 
     def inline(self, file: InlineFile) -> None:
         """Make a file whose content the Dockerfile has."""
         data = file.content.encode("utf-8", "surrogateescape")
         self._copier.inline(data, self._file_target(self._destination(), file.name))
 
-    def _matches(self, path: str) -> Iterator[str]:
-        """The sources that a path stands for, relative to the source's root; wildcards may stand for none."""
-        clean = _clean(path)
-        if not any(has_wildcards(part) for part in clean.split("/")):
-            yield clean
-            return
-        try:
-            yield from expand(self._source_fd, clean, wanted=self._copier.exists)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise self._not_found(clean) from error
-
-    def _copy(self, path: str, selection: Selection) -> None:
-        found, status = self._look_up(path)
-        if self._op.unpack and stat.S_ISREG(status.st_mode) and self._unpack(found):
+    def _copy(self, source: Found) -> None:
+        if self._op.unpack and stat.S_ISREG(source.status.st_mode) and self._unpack(source.place):
             return
         target = self._destination()
-        if stat.S_ISDIR(status.st_mode):
-            self._directory(found, status, target, selection)
+        if stat.S_ISDIR(source.status.st_mode):
+            self._directory(source, target)
         else:
-            self._copier.file(found, self._file_target(target, basename(path)))
-
-    def _look_up(self, path: str) -> tuple[str, os.stat_result]:
-        """Where a source really is, a link to it followed; raises ContextError if it isn't there or is ignored."""
-        try:
-            with paths.find(self._source_fd, path) as spot:
-                status = spot.lstat()
-                found = spot.path
-        except (FileNotFoundError, NotADirectoryError):
-            status = None
-        except OSError as error:
-            raise ContextError(f'"/{path}": {error.strerror}') from error
-        if status is None or not self._copier.exists(path) or not self._copier.exists(found):
-            raise self._not_found(path, ignored=status is not None)
-        return found, status
-
-    def _not_found(self, path: str, *, ignored: bool = False) -> ContextError:
-        hint = self._source.why_ignored(path) if ignored else ""
-        return ContextError(f'"/{path}": not found', hint=hint)
+            self._copier.file(source.place, self._file_target(target, basename(source.path)))
 
     def _destination(self) -> str:
         """The destination's path without links; its parent exists, and it too if it is named as a directory."""
@@ -142,7 +101,7 @@ class _Job:
         os.close(fd)
         return found
 
-    def _directory(self, found: str, status: os.stat_result, target: str, selection: Selection) -> None:
+    def _directory(self, source: Found, target: str) -> None:
         """A directory's content goes into the destination, which keeps its own metadata, or is made."""
         existed = not self._is_missing(target)
         if not existed:
@@ -150,8 +109,8 @@ class _Job:
         before = self._lstat(target)
         if not stat.S_ISDIR(before.st_mode):
             raise RootfsError(f"can't copy a directory over {'/' + target!r}, which isn't one")
-        self._copier.content(found, target, selection)
-        mtime_ns = before.st_mtime_ns if existed else status.st_mtime_ns
+        self._copier.content(source.place, target, source.selection)
+        mtime_ns = before.st_mtime_ns if existed else source.status.st_mtime_ns
         fd = paths.open_strict(self._root_fd, target)
         try:
             os.utime(fd, ns=(mtime_ns, mtime_ns))
@@ -171,9 +130,9 @@ class _Job:
         with paths.find(self._root_fd, target, follow=False) as spot:
             return os.stat(spot.name, dir_fd=spot.dir_fd, follow_symlinks=False)
 
-    def _unpack(self, found: str) -> bool:
+    def _unpack(self, place: str) -> bool:
         """Extract the source if its content is a tar archive, compressed or not; says whether it was."""
-        with paths.find(self._source_fd, found, follow=False) as spot:
+        with paths.find(self._view.fd, place, follow=False) as spot:
             fd = os.open(spot.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=spot.dir_fd)
         with open(fd, "rb", buffering=0) as file:
             if not is_archive(file):
@@ -183,17 +142,6 @@ class _Job:
             written = extract_archive(self._root_fd, target, file, self._owners, chown=self._override.owner)
             self._copier.written.update(written)
             return True
-
-
-def _at_pivot(path: str) -> tuple[str, str]:
-    """What `--parents` makes of a source: the directory that it is below, and a pattern for what is copied of that."""
-    directory, pivot, below = path.partition("/./")
-    return (directory, _clean(below)) if pivot else ("/", _clean(path))
-
-
-def _clean(path: str) -> str:
-    """A source relative to the root of its tree; `..` stops there."""
-    return normpath("/" + path).lstrip("/")
 
 
 def _failure(error: OSError) -> RootfsError:

@@ -9,8 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from builder.errors import RootfsError
@@ -18,41 +17,13 @@ from builder.modes import Change
 from builder.rootfs import paths
 from builder.rootfs.owner import Meta, Owners, Truth, stored_xattrs
 from builder.rootfs.selection import Selection, chosen
+from builder.rootfs.sources import View
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE = 1 << 26  # bytes for one copy_file_range, which copies inside the kernel
 _BUFFER = 1 << 20
 _NOT_HERE = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF})
-
-
-def _nothing(path: str) -> bool:
-    return False
-
-
-def _everything(path: str) -> bool:
-    return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceTree:
-    """Where COPY reads: a directory that paths can't leave.
-
-    `owners` is the source rootfs's; None means a build context, whose files all belong to root. `ignored` says which paths
-    (relative to the root) aren't there; `prunes` for which ignored directories this holds of all below. Hints name the
-    `ignore_file`, or say what `withheld` has about the path.
-    """
-
-    path: Path
-    owners: Owners | None = None
-    ignored: Callable[[str], bool] = _nothing
-    prunes: Callable[[str], bool] = _everything
-    ignore_file: str = ".dockerignore"
-    withheld: Mapping[str, str] = field(default_factory=dict)
-
-    def why_ignored(self, path: str) -> str:
-        """What to tell whoever asks for an ignored path that is there."""
-        return self.withheld.get(path) or f"it is there, but {self.ignore_file} excludes it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,27 +49,13 @@ class _Directory(NamedTuple):
 class TreeCopier:
     """Copies entries of one source into one rootfs; `written` has the paths made or changed."""
 
-    def __init__(self, source_fd: int, source: SourceTree, root_fd: int, owners: Owners, override: Override) -> None:
-        self._source_fd = source_fd
-        self._source = source
+    def __init__(self, view: View, root_fd: int, owners: Owners, override: Override) -> None:
+        self._view = view
         self._root_fd = root_fd
         self._owners = owners
         self._override = override
         self._links: dict[tuple[int, int], str] = {}
         self.written: set[str] = set()
-
-    def exists(self, path: str) -> bool:
-        """Whether ignore rules let a path of the source be there; an ignored directory is if something below it is."""
-        if not path or not self._source.ignored(path):
-            return True
-        if self._source.prunes(path):
-            return False
-        try:
-            with paths.opened(paths.open_strict(self._source_fd, path)) as fd:
-                names = os.listdir(fd)
-        except OSError:
-            return False
-        return any(self.exists(paths.join(path, name)) for name in names)
 
     def file(self, source_path: str, target_path: str) -> None:
         """Copy what isn't a directory to `target_path`, whose directory exists; a directory in its place is an error."""
@@ -109,7 +66,7 @@ class TreeCopier:
         """Copy what is selected in a directory into the existing directory `target_path`."""
         self._links.clear()
         everything = selection.is_everything
-        wanted = None if everything else chosen(self._source_fd, source_path, selection, exists=self.exists)
+        wanted = None if everything else chosen(self._view.fd, source_path, selection, exists=self._view.exists)
         directories = [_Directory(source_path, target_path, "")]
         for directory in directories:  # grows while it is read
             directories.extend(self._level(directory, wanted))
@@ -131,7 +88,7 @@ class TreeCopier:
     def _level(self, directory: _Directory, wanted: Mapping[str, bool] | None) -> list[_Directory]:
         """Copy the files of one directory and make its subdirectories; returns those."""
         with (
-            paths.opened(paths.open_strict(self._source_fd, directory.source)) as source_fd,
+            paths.opened(paths.open_strict(self._view.fd, directory.source)) as source_fd,
             paths.opened(paths.open_strict(self._root_fd, directory.target)) as target_fd,
         ):
             return self._children(source_fd, target_fd, directory, wanted)
@@ -142,7 +99,7 @@ class TreeCopier:
         made = []
         for name in sorted(os.listdir(source_fd)):
             child = directory.child(name)
-            if not self.exists(child.source) or (wanted is not None and child.path not in wanted):
+            if not self._view.exists(child.source) or (wanted is not None and child.path not in wanted):
                 continue
             status = os.stat(name, dir_fd=source_fd, follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
@@ -158,7 +115,7 @@ class TreeCopier:
         source_parent, source_name = paths.split(source_path)
         target_parent, target_name = paths.split(target_path)
         with (
-            paths.opened(paths.open_strict(self._source_fd, source_parent)) as source_fd,
+            paths.opened(paths.open_strict(self._view.fd, source_parent)) as source_fd,
             paths.opened(paths.open_strict(self._root_fd, target_parent)) as target_fd,
         ):
             act(source_fd, source_name, target_fd, target_name, target_path)
@@ -177,7 +134,7 @@ class TreeCopier:
     def _finish_passed(self, source_fd: int, source_name: str, target_fd: int, target_name: str, target_path: str) -> None:
         """A directory that was there, and isn't taken itself but something below it: BuildKit gives it the source's mode only."""
         status = os.stat(source_name, dir_fd=source_fd, follow_symlinks=False)
-        owners = self._source.owners
+        owners = self._view.tree.owners
         mode = owners.truth(status, source_name, dir_fd=source_fd).mode if owners else status.st_mode
         with paths.opened(os.open(target_name, _READ | os.O_DIRECTORY, dir_fd=target_fd)) as target:
             before = os.fstat(target)
@@ -222,7 +179,7 @@ class TreeCopier:
             os.close(target)
 
     def _meta(self, status: os.stat_result, name: str, dir_fd: int, fd: int | None) -> Meta:
-        owners = self._source.owners
+        owners = self._view.tree.owners
         if owners is None:
             truth = Truth(status.st_mode, 0, 0, status.st_rdev)
             xattrs = stored_xattrs(fd) if fd is not None else ()

@@ -19,7 +19,6 @@ from builder.ops import Copy, MakeDir
 from builder.rootfs import paths
 from builder.rootfs.combined import Lookup, look_up
 from builder.rootfs.copy import copy_into
-from builder.rootfs.copy_tree import SourceTree
 from builder.rootfs.layer_trees import LayerTrees
 from builder.rootfs.links import Links, linked_among
 from builder.rootfs.make_dir import make_dir
@@ -27,6 +26,7 @@ from builder.rootfs.mountpoints import mountpoints
 from builder.rootfs.overlay_diff import compare
 from builder.rootfs.owner import Owners
 from builder.rootfs.pack import write_layer
+from builder.rootfs.sources import SourceTree
 from builder.rootfs.stack import Mounter, Stack
 from builder.rootfs.tree import Changes
 from builder.rootfs.unpack import apply_layer

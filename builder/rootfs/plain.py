@@ -16,11 +16,11 @@ from builder.ops import Copy, MakeDir
 from builder.rootfs import paths
 from builder.rootfs.combined import Lookup
 from builder.rootfs.copy import copy_into
-from builder.rootfs.copy_tree import SourceTree
 from builder.rootfs.make_dir import make_dir
 from builder.rootfs.mountpoints import mountpoints
 from builder.rootfs.owner import Owners
 from builder.rootfs.pack import write_layer
+from builder.rootfs.sources import SourceTree
 from builder.rootfs.tree import Changes, Entry, diff, look, scan, settle
 from builder.rootfs.unpack import apply_layer
 from builder.rootfs.users import Identity, lookup_user
