@@ -1,0 +1,265 @@
+"""The one door to the HTTP library: one request on the wire, and its answer, whole or none.
+
+A connection that ends is never taken for the end of an answer: not within its head (the standard library does that), not in its
+body. Nothing is kept between requests but connections: no cookies, no environment, no .netrc.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import requests
+import requests.adapters
+import urllib3
+import urllib3.connection
+import urllib3.connectionpool
+import urllib3.exceptions
+
+from builder.errors import RegistryError
+from builder.image.reference import DEFAULT_HOST
+from builder.registry.failure import Asked, failure
+from builder.registry.options import RegistryOptions
+from builder.retry import Transient
+from builder.trust import blind_context
+from builder.web import shown
+
+_HUB_API = "registry-1.docker.io"
+_MOST_ERROR_BYTES = 64 << 10
+_POOL = 32
+_NO_SUCH_HOST = frozenset({socket.EAI_NONAME, -5})  # -5: EAI_NODATA, which not every libc has
+_WANTS_CERTIFICATE = re.compile(r"alert (?:[a-z ]*certificate|unknown ca)", re.IGNORECASE)
+_ANSWER_SECONDS = 300
+"""A registry may move a blob of several GB to its final place before it answers the last PUT."""
+
+
+class Answer:
+    """A registry's answer, whose body streams; a context manager, so that its connection is given back."""
+
+    def __init__(self, response: requests.Response, asked: Asked) -> None:
+        self._response = response
+        self._asked = asked
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.url = str(response.url)
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, empty at the end; raises Transient when the connection breaks."""
+        try:
+            data: bytes = self._response.raw.read(size, decode_content=False)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            message = f"{self._response.request.method} {shown(self.url)}: the answer broke off: {_cause(error)}"
+            raise Transient(RegistryError(message)) from error
+        return data
+
+    def read_all(self, limit: int) -> bytes:
+        """The whole body, but at most `limit` + 1 bytes of it."""
+        parts, left = [], limit + 1
+        while left and (part := self.read(left)):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+
+    def failure(self) -> RegistryError:
+        """The error that this answer is; reads its body."""
+        body = b"" if self._response.request.method == "HEAD" else self.read_all(_MOST_ERROR_BYTES)
+        server = self.headers.get("Server", "")
+        return failure(str(self._response.request.method), self.url, self.status, body, self._asked, server=server)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back; it can be used again if hardly anything was left to read."""
+        length = self.headers.get("Content-Length", "")
+        if self._response.request.method == "HEAD" or (length.isdecimal() and int(length) <= _MOST_ERROR_BYTES):
+            with suppress(urllib3.exceptions.HTTPError, OSError):
+                self._response.raw.drain_conn()
+        self._response.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request on the wire, `asked` being what it is for."""
+
+    method: str
+    url: str
+    asked: Asked
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Iterable[bytes] | None = None
+    connect_seconds: int = 30
+
+
+class Wire:
+    """Sends single requests over pooled connections; threads share it."""
+
+    def __init__(self, options: RegistryOptions) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._certificates = {api_host(host).lower(): path for host, path in options.certificates.items()}
+        self._shown = {api_host(host).lower(): shown for host, shown in options.client_certificates.items()}
+        # The user has asked for it; the library would warn at each request.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._sessions: dict[tuple[str, bool], requests.Session] = {}
+
+    def send(self, exchange: Exchange, *, more: Mapping[str, str], verify: bool) -> Answer:
+        """Any answer at all. Raises Transient when none came, RegistryError when the certificate isn't trusted."""
+        headers = {"User-Agent": self._options.user_agent, "Accept-Encoding": "identity", **exchange.headers, **more}
+        request = requests.Request(exchange.method, exchange.url, headers=headers, data=exchange.body)
+        try:
+            response = self._session(exchange.url, verify=verify).send(
+                request.prepare(),
+                stream=True,
+                verify=verify,
+                allow_redirects=False,
+                timeout=(exchange.connect_seconds, _ANSWER_SECONDS),
+                proxies=self._options.proxies_for(exchange.url),
+            )
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+            raise RegistryError(f"{exchange.method} {shown(exchange.url)}: {error}") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise _no_answer(exchange, error) from error
+        return Answer(response, exchange.asked)
+
+    def _session(self, url: str, *, verify: bool) -> requests.Session:
+        """One for all hosts that are trusted alike; those with a certificate of their own have one each."""
+        parts = urlsplit(url)
+        own = parts.scheme == "https" and (parts.netloc.lower() in self._certificates or parts.netloc.lower() in self._shown)
+        key = parts.netloc.lower() if own else parts.scheme, verify
+        with self._lock:
+            if key not in self._sessions:
+                self._sessions[key] = _session(self._adapter(key[0], verify=verify) if parts.scheme == "https" else _Adapter())
+            return self._sessions[key]
+
+    def _adapter(self, host: str, *, verify: bool) -> _Adapter:
+        """Trusts what the options say, what requests does, and the host's own certificate; shows the client's."""
+        shown, certificate = self._shown.get(host), self._certificates.get(host)
+        if not verify:
+            return _Adapter(blind_context(shown))
+        return _Adapter(self._options.trust.context(*([certificate] if certificate else []), shown=shown))
+
+
+def _session(adapter: _Adapter) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Makes our connections, to servers and through proxies."""
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._options: dict[str, Any] = {} if context is None else {"ssl_context": context}
+        super().__init__(pool_connections=_POOL, pool_maxsize=_POOL)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, **options, **self._options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options, **self._options)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        return manager
+
+
+def _no_answer(exchange: Exchange, error: Exception) -> Exception:
+    cause = _innermost(error)
+    message = f"{exchange.method} {shown(exchange.url)}: {_told(cause)}"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        hint = f"trust its CA with --registry-certificate {exchange.asked.host}=FILE, or don't verify: --skip-tls-verify-registry"
+        return RegistryError(message, hint=hint)
+    if isinstance(cause, ssl.SSLError) and _WANTS_CERTIFICATE.search(str(cause)):
+        hint = f"the server wants a client certificate that it trusts: --registry-client-cert {exchange.asked.host}=CERT,KEY"
+        return RegistryError(message, hint=hint)
+    if isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST:
+        return RegistryError(message, hint=f"is {exchange.asked.host!r} spelled right, and does this machine have a network?")
+    return Transient(RegistryError(message, hint="is the registry up, and can it be reached from here?"))
+
+
+class _Lines:
+    """The lines of an answer's head, the last of which tells whether the head was whole."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self.last = b"\n"
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.last = self._source.readline(limit)
+        return self.last
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+
+class _Response(http.client.HTTPResponse):
+    """One that ends within its head is no answer; the standard library takes what came for all of it."""
+
+    def begin(self) -> None:
+        source, lines = self.fp, _Lines(self.fp)
+        self.fp = lines  # type: ignore[assignment]
+        super().begin()
+        if self.fp is not None:  # an answer without a body is closed already
+            self.fp = source
+        if not lines.last:
+            raise http.client.RemoteDisconnected("the connection ended within the head of the answer")
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    response_class = _Response
+
+
+class _TlsConnection(urllib3.connection.HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(urllib3.connectionpool.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(urllib3.connectionpool.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+def _cause(error: BaseException) -> str:
+    return _told(_innermost(error))
+
+
+def _told(error: BaseException) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The innermost of the errors that the HTTP libraries wrap into each other."""
+    for _ in range(10):
+        inner = [getattr(error, "reason", None), *error.args[-1:], error.__cause__, error.__context__]
+        found = next((item for item in inner if isinstance(item, BaseException)), None)
+        if found is None:
+            break
+        error = found
+    return error
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port: what has to be equal for one server to be shown another's secrets."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+
+
+def api_host(host: str) -> str:
+    return _HUB_API if host == DEFAULT_HOST else host
