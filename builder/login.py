@@ -28,7 +28,7 @@ _MOST_BYTES = 1 << 16
 class Console:
     """Whom to ask: standard input, and whether somebody sits there."""
 
-    input: BinaryIO
+    stdin: BinaryIO
     is_terminal: bool
     ask: Callable[[str], str] = input
     ask_secretly: Callable[[str], str] = getpass.getpass
@@ -70,7 +70,7 @@ def _credential(registry: str, options: LoginOptions, console: Console) -> Crede
         log.warning("a password on the command line is seen by others, in the list of processes: use --password-stdin")
     username, password = options.username, options.password
     if options.password_stdin:
-        password = console.input.read(_MOST_BYTES).decode().rstrip("\r\n")
+        password = console.stdin.read(_MOST_BYTES).decode().rstrip("\r\n")
     if not (username and password) and not options.password_stdin and console.is_terminal:
         username = username or console.ask(f"Username for {registry}: ")
         password = password or console.ask_secretly(f"Password for {username} at {registry}: ")
@@ -99,4 +99,6 @@ def _verify(registry: str, credential: Credential, flags: RegistryFlags, env: Ma
         transport.read(request, limit=_MOST_BYTES)
     except AuthError as error:
         hint = "check both; many registries want a token there, not your password. --no-verify keeps it all the same"
-        raise AuthError(f"{host} refuses the user {credential.username!r} with this password: {error.message}", hint=hint) from error
+        raise AuthError(
+            f"{host} refuses the user {credential.username!r} with this password: {error.message}", hint=hint
+        ) from error

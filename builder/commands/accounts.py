@@ -11,7 +11,7 @@ from builder.options import LoginOptions, RegistryFlags
 def login(call: Call) -> int:
     from builder.login import Console, log_in
 
-    console = Console(input=sys.stdin.buffer, is_terminal=sys.stdin.isatty())
+    console = Console(stdin=sys.stdin.buffer, is_terminal=sys.stdin.isatty())
     print(log_in(call.word("registry"), call.options(LoginOptions), call.options(RegistryFlags), call.env, console))  # noqa: T201 - the answer
     return 0
 
