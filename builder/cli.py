@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 
 from builder import __version__, flags, log
-from builder.commands import Call, command_of, parser_of
+from builder.commands import Call, command_of, own_words, parser_of
 from builder.errors import BuilderError
 from builder.options import CommonOptions
 
@@ -48,18 +48,16 @@ def _dispatch(argv: list[str], env: Mapping[str, str]) -> int:
     name = {"--version": "version", "--help": "help", "-h": "help"}.get(name, name)
     command = command_of(name)
     parser = parser_of(name, command)
-    if any(word in ("--help", "-h") for word in _before_double_dash(rest)) and command.tables:
+    count = own_words(rest, command)
+    own, others = rest[:count], rest[count:]
+    if any(word in ("--help", "-h") for word in own) and command.tables:
         parser.print_help()
         return 0
     signal.signal(signal.SIGTERM, _terminate)
-    call = Call(env=env, parsed=parser.parse_args(flags.split_booleans(rest, command.tables)))
+    call = Call(env=env, parsed=parser.parse_args([*flags.split_booleans(own, command.tables), *others]))
     if command.tables:
         log.configure(call.options(CommonOptions), terminal=sys.stderr.isatty())
     return command.run(call)
-
-
-def _before_double_dash(words: list[str]) -> list[str]:
-    return words[: words.index("--")] if "--" in words else words
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -417,8 +417,9 @@ class VersionOptions:
 class RunOptions:
     """What `masu run` takes."""
 
-    env: tuple[str, ...] = _flag(_REPEAT, "set a variable; KEY alone takes its value from the environment (repeatable)", short="e",
-        metavar="KEY=VALUE")
+    interactive: bool = _flag(False, "let the command read standard input", short="i")
+    env: tuple[str, ...] = _flag(_REPEAT, "set a variable; KEY alone takes its value from the environment (repeatable)",
+        short="e", metavar="KEY=VALUE")
     user: str = _flag("", "run as this user, name or number, with :GROUP after it", short="u", metavar="USER")
     workdir: str = _flag("", "the working directory", short="w", metavar="DIR")
     entrypoint: str = _flag("", "instead of the image's ENTRYPOINT; its CMD is left out as well", metavar="PROGRAM")

@@ -49,12 +49,17 @@ def run(
     return Finished(returncode=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
 
-def start(argv: Sequence[str], *, env: Mapping[str, str], pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, its standard input empty, both outputs in one pipe; the caller waits for it."""
+def start(
+    argv: Sequence[str], *, env: Mapping[str, str], pass_fds: Sequence[int] = (), stdin: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, both outputs in one pipe; the caller waits for it.
+
+    Its standard input is the descriptor `stdin`, or empty.
+    """
     return subprocess.Popen(
         list(argv),
         env=dict(env),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if stdin is None else stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=tuple(pass_fds),

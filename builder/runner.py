@@ -33,8 +33,12 @@ def run(
     places: Mapping[str, str],
     directory: Path,
     output: Output,
+    stdin: int | None = None,
 ) -> Outcome:
-    """Run the command. `places` says where the `provided` paths are; `directory` is for small files."""
+    """Run the command. `places` says where the `provided` paths are; `directory` is for small files.
+
+    It reads from the descriptor `stdin`; there is nothing to read if that is None.
+    """
     if op.insecure and not provisions.insecure:
         raise BuilderError("security.insecure is not allowed", hint="give --allow security.insecure to masu")
     user = rootfs.user(op.user)
@@ -53,6 +57,7 @@ def run(
         insecure=op.insecure,
         shm_size=provisions.shm_size,
         limits=tuple((limit.resource, limit.soft, limit.hard) for limit in provisions.limits),
+        stdin=stdin,
     )
     mounts = (*_network_files(provisions, directory), *_script(op, directory), *mounted.mounts)
     view = View(root=rootfs.path, places=places, mounts=mounts, concealed=provisions.concealed, beliefs=rootfs.owners)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import BuilderError
+from builder.locks import unless_used
 
 log = logging.getLogger(__name__)
 
@@ -49,23 +50,46 @@ class State:
     @contextmanager
     def working_directory(self) -> Iterator[Path]:
         """A new directory for one build, removed at the end whatever happens."""
-        work = self.root / "work"
+        work = self.work
         try:
             work.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             hint = "give --state-dir, or MASU_STATE_DIR, a directory that can be written: on a volume if all else is read-only"
             raise BuilderError(f"can't keep state in {str(self.root)!r}: {error.strerror}", hint=hint) from error
-        _remove_abandoned(work)
+        remove_abandoned(work)
         with _locked_directory(work) as directory:
             yield directory
+
+    @property
+    def work(self) -> Path:
+        """Where the working directories of running builds lie, and what killed ones have left."""
+        return self.root / "work"
+
+
+def abandoned(work: Path) -> list[Path]:
+    """The working directories that killed builds have left."""
+    found = []
+    for lock_path in sorted(work.glob("*.lock")):
+        with unless_used(lock_path) as lock:
+            if lock is not None:
+                found.append(lock_path.with_suffix(""))
+    return found
+
+
+def remove_abandoned(work: Path) -> None:
+    """Remove the working directories that killed builds have left."""
+    for lock_path in sorted(work.glob("*.lock")):
+        with unless_used(lock_path) as lock:
+            if lock is not None:
+                log.debug("removing what a killed build left: %s", lock_path)
+                remove_tree(lock_path.with_suffix(""))
+                lock_path.unlink(missing_ok=True)
 
 
 @contextmanager
 def _locked_directory(work: Path) -> Iterator[Path]:
-    directory = work / f"{os.getpid()}-{os.urandom(4).hex()}"
-    lock = os.open(f"{directory}.lock", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    directory, lock = _new_lock(work)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         directory.mkdir(mode=0o700)
         yield directory
     finally:
@@ -74,22 +98,16 @@ def _locked_directory(work: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def _remove_abandoned(work: Path) -> None:
-    for lock_path in sorted(work.glob("*.lock")):
-        try:
-            lock = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:  # its build just ended
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # its build is still running
-            continue
-        else:
-            log.debug("removing what a killed build left: %s", lock_path)
-            remove_tree(lock_path.with_suffix(""))
-            lock_path.unlink(missing_ok=True)
-        finally:
-            os.close(lock)
+def _new_lock(work: Path) -> tuple[Path, int]:
+    """A name for a directory, and its lock, which is ours. Another build may have found it before it was, and removed it."""
+    while True:
+        directory = work / f"{os.getpid()}-{os.urandom(4).hex()}"
+        path = Path(f"{directory}.lock")
+        lock = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            return directory, lock
+        os.close(lock)
 
 
 def remove_tree(path: Path) -> None:

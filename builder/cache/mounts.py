@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from builder.locks import unless_used
 from builder.ops import Sharing
 from builder.state import remove_tree
 
@@ -45,11 +46,30 @@ def cache_directory(
     root.chmod(0o700)
     lock, number = _locked(folder, sharing, identity[0], checkpoint)
     try:
+        os.utime(lock)  # says when it was used last
         directory = folder / str(number)
         _make_once(folder, directory, make)
         yield directory
     finally:
         os.close(lock)
+
+
+def unused_mounts(root: Path) -> list[tuple[Path, float]]:
+    """The directories that no command works in, and when each was used last, in seconds since the epoch."""
+    found = []
+    for lock_path in sorted(root.glob("*/[0-9]*.lock")):
+        with unless_used(lock_path) as lock:
+            if lock is not None and lock_path.with_suffix("").exists():
+                found.append((lock_path.with_suffix(""), os.fstat(lock).st_mtime))
+    return found
+
+
+def remove_unused(directory: Path) -> bool:
+    """Remove one of `unused_mounts`; not if a command works in it now. Its lock file stays: who waits for it has it open."""
+    with unless_used(directory.with_suffix(".lock")) as lock:
+        if lock is not None:
+            remove_tree(directory)
+        return lock is not None
 
 
 def _locked(folder: Path, sharing: Sharing, name: str, checkpoint: Callable[[], None]) -> tuple[int, int]:

@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from builder.commands import accounts, building, machine, stored
-from builder.commands.command import Argument, Call, Command, parser_of
+from builder.commands.command import Argument, Call, Command, own_words, parser_of
 from builder.errors import UsageError
 from builder.options import (
     BuildOptions,
     CommonOptions,
+    HistoryOptions,
+    InspectOptions,
     KanikoOptions,
+    ListOptions,
+    LoadOptions,
     LoginOptions,
+    PruneOptions,
+    PullOptions,
+    PushOptions,
     RegistryFlags,
+    RemoveOptions,
     ReviewOptions,
+    RunOptions,
+    SaveOptions,
+    UnpackOptions,
+    UsageOptions,
+    VersionOptions,
     WarmerOptions,
 )
 
-__all__ = ["COMMANDS", "Call", "Command", "command_of", "parser_of"]
+__all__ = ["COMMANDS", "Call", "Command", "command_of", "own_words", "parser_of"]
 
 
 def command_of(name: str) -> Command:
@@ -47,6 +60,8 @@ def _completion(call: Call) -> int:
 
 
 _PATH = Argument(name="PATH", count="?", help="the build context")
+_IMAGE = Argument(name="IMAGE", help="its name in the store, or the beginning of its digest or id")
+_IMAGES = Argument(name="IMAGE", count="+", help=_IMAGE.help)
 
 COMMANDS: Mapping[str, Command] = {
     "build": Command(
@@ -74,19 +89,69 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "run": Command(
         help="run an image of the store in a sandbox, to try it",
-        tables=(CommonOptions,),
+        tables=(RunOptions, CommonOptions),
         run=stored.run,
-        arguments=(
-            Argument(name="IMAGE", help="its name in the store"),
-            Argument(name="COMMAND", count="...", help="instead of the image's own"),
-        ),
+        arguments=(_IMAGE, Argument(name="COMMAND", count="...", help="instead of the image's CMD")),
     ),
-    "ls": Command(help="list the images of the store", tables=(CommonOptions,), run=stored.ls),
+    "ls": Command(help="list the images of the store", tables=(ListOptions, CommonOptions), run=stored.ls),
     "pull": Command(
-        help="copy an image from a registry into the store",
-        tables=(RegistryFlags, CommonOptions),
+        help="copy images from registries into the store",
+        tables=(PullOptions, RegistryFlags, CommonOptions),
         run=stored.pull,
-        arguments=(Argument(name="IMAGE", help="its reference"),),
+        arguments=(Argument(name="IMAGE", count="+", help="its reference"),),
+    ),
+    "push": Command(
+        help="push an image of the store, of an OCI layout or of an archive",
+        tables=(PushOptions, RegistryFlags, CommonOptions),
+        run=stored.push,
+        arguments=(Argument(name="IMAGE", help="its name or digest in the store, the layout's directory, or the archive"),),
+    ),
+    "tag": Command(
+        help="give an image of the store one more name",
+        tables=(CommonOptions,),
+        run=stored.tag,
+        arguments=(Argument(name="SOURCE", help=_IMAGE.help), Argument(name="NAME", help="the new name")),
+    ),
+    "rm": Command(
+        help="remove names from the store, and what nobody else needs of their images",
+        tables=(RemoveOptions, CommonOptions),
+        run=stored.rm,
+        arguments=(_IMAGES,),
+    ),
+    "inspect": Command(
+        help="tell what an image is: manifest, config, sizes",
+        tables=(InspectOptions, RegistryFlags, CommonOptions),
+        run=stored.inspect,
+        arguments=(_IMAGE,),
+    ),
+    "history": Command(
+        help="tell how an image was made, layer by layer",
+        tables=(HistoryOptions, CommonOptions),
+        run=stored.history,
+        arguments=(_IMAGE,),
+    ),
+    "save": Command(
+        help="write images into an archive, for docker load and others",
+        tables=(SaveOptions, CommonOptions),
+        run=stored.save,
+        arguments=(_IMAGES,),
+    ),
+    "load": Command(
+        help="store the images of an archive, as docker save and others write it",
+        tables=(LoadOptions, CommonOptions),
+        run=stored.load,
+    ),
+    "unpack": Command(
+        help="unpack an image's root filesystem into a directory",
+        tables=(UnpackOptions, CommonOptions),
+        run=stored.unpack,
+        arguments=(_IMAGE, Argument(name="DIRECTORY", help="a new directory, or an empty one")),
+    ),
+    "du": Command(help="tell how much disk the store and all else take", tables=(UsageOptions, CommonOptions), run=machine.du),
+    "prune": Command(
+        help="remove from the disk what nothing uses",
+        tables=(PruneOptions, CommonOptions),
+        run=machine.prune,
     ),
     "login": Command(
         help="keep a user's name and password for a registry, as docker login does",
@@ -112,7 +177,7 @@ COMMANDS: Mapping[str, Command] = {
         run=_completion,
         arguments=(Argument(name="SHELL", help="which shell"),),
     ),
-    "version": Command(help="print the version", tables=(), run=machine.version),
+    "version": Command(help="print the version", tables=(VersionOptions,), run=machine.version),
     "help": Command(
         help="tell what a command does",
         tables=(),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, fields
+from typing import Any
 
 from builder import flags
 
@@ -52,6 +53,28 @@ class Command:
     tables: tuple[type, ...]
     run: Callable[[Call], int]
     arguments: tuple[Argument, ...] = ()
+
+
+def own_words(words: Sequence[str], command: Command) -> int:
+    """How many of the words are masu's own: all, or those before what a row's `...` takes as it is, options too."""
+    if not any(argument.count == "..." for argument in command.arguments):
+        return words.index("--") if "--" in words else len(words)
+    alone = {spelling for table in command.tables for row in fields(table) if flags.is_bool(row) for spelling in _spellings(row)}
+    position = 0
+    while position < len(words) and words[position].startswith("-") and words[position] not in ("-", "--"):
+        has_value = "=" in words[position] or words[position] in alone or _is_attached(words[position])
+        position += 1 if has_value else 2
+    return min(position, len(words))
+
+
+def _spellings(row: Field[Any]) -> Iterator[str]:
+    flag = flags.flag_of(row)
+    yield from (flags.option_of(row), f"-{flag.short}", *(f"--{alias}" for alias in flag.aliases), "--help", "-h")
+
+
+def _is_attached(word: str) -> bool:
+    """`-eKEY` and `-vdebug` have their value in them."""
+    return not word.startswith("--") and len(word) > 2
 
 
 def parser_of(name: str, command: Command) -> flags.Parser:

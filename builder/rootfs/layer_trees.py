@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.image.digest import Digest
+from builder.locks import unless_used
 from builder.state import remove_tree
 
 log = logging.getLogger(__name__)
@@ -138,23 +139,36 @@ def _read(directory: Path) -> LayerTree:
     return LayerTree(path=directory / "tree", links=tuple(tuple(group) for group in links))
 
 
+def unused_trees(directory: Path) -> list[tuple[Path, float]]:
+    """The trees below `directory`, of any boot, that nobody holds, and when each was used last, in seconds since the epoch."""
+    found = []
+    for path in sorted(directory.glob("*/*.lock")):
+        with unless_used(path) as lock:
+            if lock is not None and path.with_suffix("").exists():
+                found.append((path.with_suffix(""), os.fstat(lock).st_mtime))
+    return found
+
+
+def remove_unused(tree: Path) -> bool:
+    """Remove one of `unused_trees`; not if somebody holds it now."""
+    path = tree.with_suffix(".lock")
+    with unless_used(path) as lock:
+        if lock is not None:
+            remove_tree(tree)
+            path.unlink(missing_ok=True)
+        return lock is not None
+
+
 def _prune(directory: Path, age: float) -> None:
     """Remove what nobody holds and nobody has used for `age` seconds, and what killed builds were making."""
     for path in directory.glob("*.lock"):
-        try:
-            lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with unless_used(path) as lock:
+            if lock is None:
+                continue
             remove_tree(path.with_suffix(".new"))
             if os.fstat(lock).st_mtime <= time.time() - age:
                 log.debug("removing an unpacked layer that nobody uses: %s", path.stem)
                 remove_tree(path.with_suffix(""))
                 path.unlink(missing_ok=True)
-        except BlockingIOError:  # it is in use
-            continue
-        finally:
-            os.close(lock)
     if age == 0 and not any(directory.iterdir()):
         directory.rmdir()

@@ -38,7 +38,8 @@ class Process:
     """What to run: everything is resolved already. `argv[0]` is looked up in `env`'s PATH below the root.
 
     `insecure`: all capabilities are kept, nothing of /proc and /sys is hidden. `limits` are arguments of setrlimit(2): the
-    resource's number, soft and hard; -1 is no limit. `shm_size` is in bytes.
+    resource's number, soft and hard; -1 is no limit. `shm_size` is in bytes. `stdin` is a descriptor of ours; None gives nothing
+    to read.
     """
 
     argv: tuple[str, ...]
@@ -51,6 +52,7 @@ class Process:
     insecure: bool = False
     shm_size: int = 64 << 20
     limits: tuple[tuple[int, int, int], ...] = ()
+    stdin: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

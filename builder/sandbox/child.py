@@ -23,18 +23,20 @@ Output = Callable[[bytes], None]
 
 
 def run_child(
-    module: str, spec: Mapping[str, object], *, output: Output, pass_fds: tuple[int, ...] = ()
+    module: str, spec: Mapping[str, object], *, output: Output, pass_fds: tuple[int, ...] = (), stdin: int | None = None
 ) -> tuple[int, dict[str, Any]]:
     """Run `main` of this module of the package with `spec` and these descriptors; it never outlives this call.
 
-    Returns its exit code and what it answered. Raises SandboxError with what kept it from running the process.
+    Its standard input is the descriptor `stdin`, or empty. Returns its exit code and what it answered. Raises SandboxError with
+    what kept it from running the process.
     """
     spec_file = _memory_file(json.dumps(spec).encode("utf-8", "surrogateescape"))
     try:
         answer_file = _memory_file(b"")
         try:
             argv = [sys.executable, "-I", "-S", "-c", START.format(module=module)]
-            code = _run([*argv, str(spec_file), str(answer_file), _PACKAGE_ROOT], (spec_file, answer_file, *pass_fds), output)
+            argv += [str(spec_file), str(answer_file), _PACKAGE_ROOT]
+            code = _run(argv, (spec_file, answer_file, *pass_fds), output, stdin)
             answer: dict[str, Any] = json.loads(os.pread(answer_file, os.fstat(answer_file).st_size, 0) or b"{}")
         finally:
             os.close(answer_file)
@@ -45,8 +47,8 @@ def run_child(
     return code, answer
 
 
-def _run(argv: list[str], pass_fds: tuple[int, ...], output: Output) -> int:
-    child = door.start(argv, env={"LC_ALL": "C.UTF-8"}, pass_fds=pass_fds)
+def _run(argv: list[str], pass_fds: tuple[int, ...], output: Output, stdin: int | None) -> int:
+    child = door.start(argv, env={"LC_ALL": "C.UTF-8"}, pass_fds=pass_fds, stdin=stdin)
     try:
         assert child.stdout is not None
         stdout = child.stdout.fileno()

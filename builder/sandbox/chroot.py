@@ -47,5 +47,7 @@ class Chroot:
     def run(self, process: Process, view: View, *, output: Output) -> Outcome:
         refuse_rights(self.name, process)
         with tempfile.TemporaryDirectory(prefix="staging-", dir=view.root.parent) as staging:
-            code, answer = run_child("jail", asdict(process) | view.to_json() | {"staging": staging}, output=output)
+            code, answer = run_child(
+                "jail", asdict(process) | view.to_json() | {"staging": staging}, output=output, stdin=process.stdin
+            )
         return Outcome(code=code, untouched=frozenset(answer.get("untouched", ())))

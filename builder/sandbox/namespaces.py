@@ -65,5 +65,7 @@ class Namespaces:
 
     def run(self, process: Process, view: View, *, output: Output) -> Outcome:
         with tempfile.TemporaryDirectory(prefix="masu-staging-") as staging:
-            code, _ = run_child("contain", asdict(process) | view.to_json() | {"staging": staging}, output=output)
+            code, _ = run_child(
+                "contain", asdict(process) | view.to_json() | {"staging": staging}, output=output, stdin=process.stdin
+            )
         return Outcome(code=code)

@@ -96,7 +96,7 @@ class Takeover:
                 "concealed": [str(path) for path in view.concealed],
                 "held": [lock],
             }
-            code, answer = run_child("occupy", spec, output=output, pass_fds=(lock,))
+            code, answer = run_child("occupy", spec, output=output, pass_fds=(lock,), stdin=process.stdin)
         if "conflict" in answer:
             return self._traced(answer["conflict"], process, view, output)
         return Outcome(code=code, untouched=frozenset(answer.get("untouched", ())))

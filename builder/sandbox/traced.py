@@ -104,7 +104,7 @@ class Traced:
                         "proot": [str(proot), "-r", str(view.root), *shown.arguments, "-w", "/", *_start()],
                         "environment": {"PROOT_NO_SECCOMP": "1", "PROOT_LOADER": str(loader), "LC_ALL": "C.UTF-8"},
                     }
-                    code, _ = run_child("trace", spec, output=output, pass_fds=(supervisor.theirs,))
+                    code, _ = run_child("trace", spec, output=output, pass_fds=(supervisor.theirs,), stdin=process.stdin)
             finally:
                 shown.remove()
         return Outcome(code=code)

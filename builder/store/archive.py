@@ -27,7 +27,7 @@ from builder.store.names import REF_NAME, digest_of, find, sniff
 
 _CHUNK = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
-_CONTAINERD_NAME = "io.containerd.image.name"
+CONTAINERD_NAME = "io.containerd.image.name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ def _read_layout(path: Path, members: Mapping[str, Section]) -> ArchiveStore:
 
 
 def _layout_names(annotations: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(annotations[key] for key in (_CONTAINERD_NAME, REF_NAME) if key in annotations)
+    return tuple(annotations[key] for key in (CONTAINERD_NAME, REF_NAME) if key in annotations)
 
 
 def _read_docker(path: Path, members: Mapping[str, Section]) -> ArchiveStore:

@@ -85,9 +85,9 @@ def _garbage(store: LayoutStore) -> list[Stored]:
     return [_stored(digest, path) for digest, path in rest.items() if digest not in held]
 
 
-def blobs(store: LayoutStore) -> Iterator[tuple[Digest, Path]]:
-    """Every blob and its file."""
-    for path in sorted(store.path.glob("blobs/*/*")):
+def blobs(store: LayoutStore, start: str = "") -> Iterator[tuple[Digest, Path]]:
+    """Every blob and its file; only those whose digests begin with these digits."""
+    for path in sorted(store.path.glob(f"blobs/*/{start}*")):
         try:
             yield Digest.parse(f"{path.parent.name}:{path.name}"), path
         except ImageError:

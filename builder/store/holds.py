@@ -16,6 +16,7 @@ from typing import Self
 
 from builder.errors import StoreError
 from builder.image.digest import Digest
+from builder.locks import unless_used
 
 
 class Holds:
@@ -59,15 +60,9 @@ class Holds:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process needs this file, as far as can be told now; raises FileNotFoundError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    """Whether a process needs this file, as far as can be told now. One that is gone counts as such."""
+    with unless_used(path) as lock:
+        return lock is None
 
 
 def _touch(descriptor: int) -> None:

@@ -5,10 +5,7 @@ Names inside are Kaniko's: `sha256:<hex>` for the config, `<hex>.tar.gz` for a l
 
 from __future__ import annotations
 
-import io
 import json
-import secrets
-import tarfile
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +21,7 @@ from builder.image.media import DOCKER_CONFIG, DOCKER_LAYER, INDEXES, MANIFESTS,
 from builder.image.reference import Reference
 from builder.image.verify import read_small, verified
 from builder.store.archive import read_archive
+from builder.store.tarfiles import TarFile
 
 __all__ = ["TarballStore", "read_archive"]
 
@@ -40,35 +38,24 @@ class _Entry:
 class TarballStore:
     """A store that is only written: a context manager whose archive appears at `path` when it ends without an error.
 
-    Threads may share it; their blobs are written one after the other.
+    With a `stream` the archive goes there. Threads may share it; their blobs are written one after the other.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stream: BinaryIO | None = None) -> None:
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        self._tar = TarFile(path, stream)
         self._lock = threading.Lock()
         self._stored: set[Digest] = set()
         self._images: dict[Digest, _Entry] = {}
 
     def __enter__(self) -> Self:
-        try:
-            self._file = self._temporary.open("xb")
-        except OSError as error:
-            raise StoreError(f"can't write archive {str(self._path)!r}: {error.strerror}") from error
-        self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT)
+        self._tar.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        try:
-            if error is None:
-                manifest = self._manifest()
-                self._add("manifest.json", io.BytesIO(manifest), size=len(manifest))
-                self._tar.close()
-                self._file.close()
-                self._temporary.rename(self._path)
-        finally:
-            self._file.close()
-            self._temporary.unlink(missing_ok=True)
+        if error is None:
+            self._tar.add_bytes("manifest.json", self._manifest())
+        self._tar.__exit__(kind, error, trace)
 
     def has(self, descriptor: Descriptor) -> bool:
         return descriptor.digest in self._stored
@@ -100,7 +87,7 @@ class TarballStore:
             if self.has(descriptor):
                 return
             with verified(blob.open(), descriptor, where="its source") as stream:
-                self._add(_file_name(descriptor), stream, size=descriptor.size)
+                self._tar.add(_file_name(descriptor), stream, size=descriptor.size)
             self._stored.add(descriptor.digest)
 
     def _image(self, blob: Blob) -> _Entry:
@@ -120,11 +107,6 @@ class TarballStore:
             for entry in self._images.values()
         ]
         return json.dumps(images).encode()
-
-    def _add(self, name: str, stream: BinaryIO, *, size: int) -> None:
-        member = tarfile.TarInfo(name)
-        member.size, member.mode = size, 0o644
-        self._tar.addfile(member, stream)
 
 
 def _file_name(descriptor: Descriptor) -> str:

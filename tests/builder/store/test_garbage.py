@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -97,7 +98,12 @@ def test_a_blob_stored_by_two_is_held_until_both_let_go(tmp_path: Path) -> None:
     """The second writes while the first stores: its file must not take the place of the one that the first one holds."""
     blob = sample_layer("raced").blob
     with opened(tmp_path) as first, opened(tmp_path) as second:
-        second.put(replace(blob, open=lambda: (first.put(blob), blob.open())[1]))
+
+        def overtaken() -> BinaryIO:
+            first.put(blob)
+            return blob.open()
+
+        second.put(replace(blob, open=overtaken))
         second.holds.release([blob.descriptor.digest])  # type: ignore[union-attr]
         assert found(LayoutStore(tmp_path)) == set()
 
@@ -136,9 +142,13 @@ def test_half_written_files_of_the_living_are_left_alone(tmp_path: Path) -> None
     store, blob = LayoutStore(tmp_path), sample_layer("slow").blob
     store.put(sample_layer("first").blob)
     (tmp_path / ".dead.part").write_bytes(b"half")
-    seen: list[list[Path]] = []
-    store.put(replace(blob, open=lambda: (seen.append(abandoned(store)), blob.open())[1]))
-    assert seen == [[tmp_path / ".dead.part"]]
+
+    def watched() -> BinaryIO:
+        assert len(list(tmp_path.glob(".*.part"))) == 2
+        assert abandoned(store) == [tmp_path / ".dead.part"]
+        return blob.open()
+
+    store.put(replace(blob, open=watched))
     assert store.has(blob.descriptor)
 
 

@@ -1,0 +1,202 @@
+"""What masu keeps on the disk: `masu du` tells, `masu prune` removes what nothing uses."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from builder.cache import mounts
+from builder.columns import columns, human_size
+from builder.errors import UsageError
+from builder.govalues import parse_duration, parse_size
+from builder.image.digest import Digest
+from builder.local import familiar
+from builder.options import CommonOptions, PruneOptions, UsageOptions
+from builder.rootfs import layer_trees
+from builder.state import State, abandoned, remove_abandoned
+from builder.store import garbage
+from builder.store.holds import is_held
+from builder.store.layout import LayoutStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ImageUse:
+    """Bytes of the blobs that a name leads to; `unique` are those of no other image."""
+
+    name: str
+    digest: Digest
+    size: int
+    unique: int
+
+    @property
+    def shared(self) -> int:
+        return self.size - self.unique
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unused:
+    """What may be removed: `size` in bytes, `used` in seconds since the epoch; `remove` returns the bytes that it has freed."""
+
+    what: str
+    size: int
+    used: float
+    remove: Callable[[], int]
+
+
+def usage(options: UsageOptions, common: CommonOptions, env: Mapping[str, str]) -> str:
+    """The bytes of every image, how many of them it shares with others, and those of all else in the state directory."""
+    state = State.at(common.state_dir, env)
+    store = LayoutStore(state.store)
+    images = _images(store)
+    places = {
+        "store": _size(state.store),
+        "store, unreferenced": sum(item.size for item in garbage.unreferenced(store)),
+        "unpacked layers": _size(state.layers),
+        "cache mounts": _size(state.cache_mounts),
+        "work in progress": _size(state.work),
+        "total": _size(state.root),
+    }
+    if options.format == "json":
+        told = [{"name": use.name, "size": use.size, "shared": use.shared, "unique": use.unique} for use in images]
+        return json.dumps({"images": told, "places": places}, indent=2) + "\n"
+    rows = [(familiar(use.name), human_size(use.size), human_size(use.shared), human_size(use.unique)) for use in images]
+    return (
+        columns(("IMAGE", "SIZE", "SHARED", "UNIQUE"), rows)
+        + "\n"
+        + columns(("PLACE", "SIZE"), [(place, human_size(size)) for place, size in places.items()])
+    )
+
+
+def prune(options: PruneOptions, common: CommonOptions, env: Mapping[str, str], *, now: float, with_work: bool) -> Iterator[str]:
+    """Remove what no process can be using, what was not used for longest first; a line for each, and one with the sum.
+
+    `now` is in seconds since the epoch; `with_work`: also what killed builds have left. Raises BuilderError.
+    """
+    state = State.at(common.state_dir, env)
+    before, keep = _before(options, now), _kept(options)
+    left, freed = (_size(state.root) if keep >= 0 else 0), 0
+    for item in _unused(state, options, with_work=with_work):
+        if item.used <= before and left > keep:
+            size = item.size if options.dry_run else item.remove()
+            left, freed = left - size, freed + size
+            yield f"{'would delete' if options.dry_run else 'deleted'} {item.what}, {human_size(size)}\n"
+    yield f"Total reclaimed space: {human_size(freed)}\n"
+
+
+def _before(options: PruneOptions, now: float) -> float:
+    """The moment since which what is to be removed was not used: the earliest of the filters'."""
+    moments = [math.inf]
+    for text in options.filter:
+        key, _, value = text.partition("=")
+        try:
+            if key != "until":
+                raise ValueError(f"unknown filter {key!r}")
+            moments.append(now - parse_duration(value).total_seconds())
+        except ValueError as error:
+            raise UsageError(f"invalid --filter {text!r}: {error}", hint="write until=DURATION, as until=24h") from error
+    return min(moments)
+
+
+def _kept(options: PruneOptions) -> int:
+    """Bytes; -1, which is never reached, if all may go."""
+    try:
+        return parse_size(options.keep_storage) if options.keep_storage else -1
+    except ValueError as error:
+        raise UsageError(
+            f"invalid --keep-storage {options.keep_storage!r}", hint="give bytes, or a size as 500m or 10g"
+        ) from error
+
+
+def _images(store: LayoutStore) -> list[_ImageUse]:
+    with store.locked(shared=True):
+        named = {name: (entry.digest, garbage.reachable(store, [entry])) for name, entry in sorted(store.names().items())}
+    users = Counter(digest for blobs in dict(named.values()).values() for digest in blobs)  # each image once
+    return [
+        _ImageUse(
+            name=name,
+            digest=digest,
+            size=sum(blob.size for blob in blobs.values()),
+            unique=sum(blob.size for blob in blobs.values() if users[blob.digest] == 1),
+        )
+        for name, (digest, blobs) in named.items()
+    ]
+
+
+def _unused(state: State, options: PruneOptions, *, with_work: bool) -> list[_Unused]:
+    """What nobody will miss comes first, the rest by its last use."""
+    store = LayoutStore(state.store)
+    found = [*_blobs(store), *_trees(state.layers)]
+    if options.cache_mounts:
+        found += _cache_mounts(state.cache_mounts)
+    if options.all:
+        found += _named(store)
+    left = [*_parts(store), *(_work(state.work) if with_work else ())]
+    return [*left, *sorted(found, key=lambda item: item.used)]
+
+
+def _parts(store: LayoutStore) -> Iterator[_Unused]:
+    for path in garbage.abandoned(store):
+        remove = partial(_freed, path, partial(path.unlink, missing_ok=True))
+        yield _Unused(what=f"half-written {path.name}", size=_size(path), used=0, remove=remove)
+
+
+def _work(work: Path) -> Iterator[_Unused]:
+    for path in abandoned(work):
+        remove = partial(_freed, path, partial(remove_abandoned, work))
+        yield _Unused(what=f"work of a killed build, {path.name}", size=_size(path), used=0, remove=remove)
+
+
+def _blobs(store: LayoutStore) -> Iterator[_Unused]:
+    for item in garbage.unreferenced(store):
+        remove = partial(garbage.delete, store, {item.digest})
+        yield _Unused(what=f"blob {item.digest}", size=item.size, used=item.used, remove=remove)
+
+
+def _trees(layers: Path) -> Iterator[_Unused]:
+    for path, used in layer_trees.unused_trees(layers):
+        remove = partial(_freed, path, partial(layer_trees.remove_unused, path))
+        yield _Unused(what=f"unpacked layer {path.name[:12]}", size=_size(path), used=used, remove=remove)
+
+
+def _cache_mounts(root: Path) -> Iterator[_Unused]:
+    for path, used in mounts.unused_mounts(root):
+        remove = partial(_freed, path, partial(mounts.remove_unused, path))
+        yield _Unused(what=f"cache mount {path.parent.name[:12]}/{path.name}", size=_size(path), used=used, remove=remove)
+
+
+def _named(store: LayoutStore) -> Iterator[_Unused]:
+    """Names whose images no process uses."""
+    for use in _images(store):
+        path = store.blob_path(use.digest)
+        if not is_held(path):
+            remove = partial(garbage.forget, store, [use.name])
+            yield _Unused(what=f"image {familiar(use.name)}", size=use.unique, used=path.stat().st_mtime, remove=remove)
+
+
+def _freed(path: Path, remove: Callable[[], object]) -> int:
+    """The bytes that are not there any more after `remove`."""
+    before = _size(path)
+    remove()
+    return before - _size(path)
+
+
+def _size(path: Path) -> int:
+    """Bytes on the disk of a file or a tree, files with several names once. What goes meanwhile isn't counted."""
+    sizes: dict[tuple[int, int], int] = {}
+    waiting = [str(path)]
+    while waiting:
+        name = waiting.pop()
+        try:
+            status = os.lstat(name)
+            sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
+            if os.path.isdir(name) and not os.path.islink(name):
+                waiting += [os.path.join(name, entry) for entry in os.listdir(name)]
+        except FileNotFoundError:
+            continue
+    return sum(sizes.values())
