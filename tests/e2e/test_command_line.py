@@ -108,7 +108,7 @@ def test_bad_input_gets_a_sentence_and_exit_code_1(
     ("arguments", "said"),
     [
         (["biuld"], "unknown command"),
-        (["build", "."], "at least one destination"),
+        (["build", "."], "you must provide --destination"),
         (["build", "-t", "x", "/no/such/context"], "not a directory"),
         (["build", "-t", "x", "-f", "nope", "."], "no Dockerfile"),
         (["build", "-t", "x", "--push", "--no-push", "."], "exclude"),

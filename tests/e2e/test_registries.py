@@ -139,7 +139,9 @@ def test_a_registrys_no_is_a_sentence_with_the_line_and_the_url(
     with serve_faults(registry.host, fault) as proxy:
         done = masu("build", "-t", "x", write_context(tmp_path / "context", f"FROM {proxy.host}/base:1\nRUN true\n"))
         assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
-        assert [word for word in ["error: Dockerfile:1: FROM", proxy.host, *said] if word not in done.stderr] == [], done.stderr
+        assert [
+            word for word in ["error building image: Dockerfile:1: FROM", proxy.host, *said] if word not in done.stderr
+        ] == [], done.stderr
     assert not (tmp_path / "state/store/index.json").exists() or masu("ls").stdout == ""
 
 
