@@ -60,7 +60,7 @@ def load(store: Store, name: str, platform: Platform) -> Image:
     store, descriptor = store.locate(name) if isinstance(store, Mirrored) else (store, store.resolve(name))
     manifest, parsed = _manifest(store, descriptor, name, platform)
     config = _in_memory(store, parsed.config)
-    image = Image.read(manifest=manifest, parsed=parsed, config=config, blob_of=lambda descriptor: _lazy(store, descriptor))
+    image = Image.read(manifest=manifest, parsed=parsed, config=config, blob_of=lambda descriptor: blob_in(store, descriptor))
     if not choose([replace(manifest.descriptor, platform=image.config.platform)], platform):
         log.warning("image %r is for %s, not for %s", name, image.config.platform, platform)
     return image
@@ -83,7 +83,7 @@ def load_all(store: Store, name: str) -> Bundle:
             if isinstance(parsed, Index):
                 below += parsed.manifests
             else:
-                blobs |= {part.digest: _lazy(store, part) for part in (*parsed.layers, parsed.config)}
+                blobs |= {part.digest: blob_in(store, part) for part in (*parsed.layers, parsed.config)}
         level = list({item.digest: item for item in below}.values())
         if len(documents) + len(level) > _MOST_DOCUMENTS:
             raise ImageError(f"image {name!r} has more than {_MOST_DOCUMENTS} manifests")
@@ -126,6 +126,7 @@ class _StoppableReader(io.BufferedIOBase):
     def __init__(self, source: BinaryIO, stop: threading.Event) -> None:
         self._source = source
         self._stop = stop
+        self.raw = getattr(source, "raw", None)  # so that verifying once is enough
 
     def readable(self) -> bool:
         return True
@@ -161,6 +162,17 @@ def document(store: Store, descriptor: Descriptor) -> tuple[Blob, Manifest | Ind
         return blob, parse_manifest(stream.read(), descriptor.media_type)
 
 
+def blob_in(store: Store, descriptor: Descriptor) -> Blob:
+    """Content of a store, read when it is opened."""
+    path = store.blob_path(descriptor.digest) if isinstance(store, InFiles) else None
+    return Blob(
+        descriptor=descriptor,
+        open=lambda: store.open(descriptor),
+        origin=store.repository if isinstance(store, InRegistry) else None,
+        path=path if path is not None and path.is_file() else None,
+    )
+
+
 def _choose(index: Index, name: str, platform: Platform) -> Descriptor:
     chosen = choose(index.manifests, platform)
     if chosen is None and len(index.manifests) == 1 and index.manifests[0].platform is None:
@@ -173,14 +185,4 @@ def _choose(index: Index, name: str, platform: Platform) -> Descriptor:
 
 def _in_memory(store: Store, descriptor: Descriptor) -> Blob:
     data = read_small(store.open(descriptor), descriptor, where="its store")
-    return replace(_lazy(store, descriptor), open=lambda: io.BytesIO(data))
-
-
-def _lazy(store: Store, descriptor: Descriptor) -> Blob:
-    path = store.blob_path(descriptor.digest) if isinstance(store, InFiles) else None
-    return Blob(
-        descriptor=descriptor,
-        open=lambda: store.open(descriptor),
-        origin=store.repository if isinstance(store, InRegistry) else None,
-        path=path if path is not None and path.is_file() else None,
-    )
+    return replace(blob_in(store, descriptor), open=lambda: io.BytesIO(data))

@@ -73,7 +73,7 @@ def forget(store: LayoutStore, names: Collection[str]) -> int:
 
 def abandoned(store: LayoutStore) -> list[Path]:
     """Files that killed processes were writing. They can be deleted at any time: nobody will look at them again."""
-    with store.locked(shared=True):
+    with store.locked():  # exclusively: a new file has its own lock a moment later
         return [path for path in sorted(store.path.glob(f".*{PART}")) if not is_held(path)]
 
 
