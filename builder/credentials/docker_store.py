@@ -27,7 +27,9 @@ def config_file(env: Mapping[str, str]) -> Path:
         return Path(env["DOCKER_CONFIG"], "config.json")
     if env.get("HOME"):
         return Path(env["HOME"], ".docker", "config.json")
-    raise BuilderError("there is no place for a login: neither DOCKER_CONFIG nor HOME is set", hint="set DOCKER_CONFIG to a directory")
+    raise BuilderError(
+        "there is no place for a login: neither DOCKER_CONFIG nor HOME is set", hint="set DOCKER_CONFIG to a directory"
+    )
 
 
 def store(registry: str, credential: Credential, env: Mapping[str, str]) -> str:

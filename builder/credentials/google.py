@@ -57,7 +57,7 @@ class Google:
 
         try:
             if not self._is_looked_for:
-                self._account, self._is_looked_for = self._look_for(), True
+                self._account, self._is_looked_for = self.account(), True
             if self._account is None:
                 return None
             if not self._account.valid or (refused is not None and refused.password == self._account.token):
@@ -73,7 +73,7 @@ class Google:
 
         def refresh() -> None:
             try:
-                self._account.refresh(self._request)
+                self._account.refresh(self.request)
             except GoogleAuthError as error:
                 if not error.retryable:
                     raise
@@ -81,21 +81,24 @@ class Google:
 
         Retry(tries=3).run(refresh)
 
-    def _look_for(self) -> Any:
-        """An account of google-auth's, or None."""
+    def account(self) -> Any:
+        """google-auth's object for the account, or None if there is none; `request` is how it may ask for tokens.
+
+        Raises what google-auth does, and OSError, for a file that it can't use.
+        """
         import google.auth
         from google.auth import compute_engine
 
         path = account_file(self._env)
         if path is not None:
-            account, _ = google.auth.load_credentials_from_file(str(path), scopes=[_SCOPE], request=self._request)
+            account, _ = google.auth.load_credentials_from_file(str(path), scopes=[_SCOPE], request=self.request)
             return account
         if not _may_have_metadata(self._env):
             log.debug("no Google account: neither a file nor a metadata server")
             return None
         return compute_engine.Credentials(scopes=[_SCOPE])
 
-    def _request(
+    def request(
         self, url: str, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None,
         timeout: float | None = None, **_: object,
     ) -> Reply:  # fmt: skip

@@ -100,11 +100,11 @@ class Engine:
             self._remove(name)
 
     @contextlib.contextmanager
-    def container(self, image: str, *arguments: str, options: Sequence[str] = ()) -> Iterator[Container]:
+    def container(self, image: str, *arguments: str, options: Sequence[str] = (), network: str = "host") -> Iterator[Container]:
         """A running container, removed at the end."""
         name = f"masu-test-{uuid.uuid4().hex}"
         try:
-            done = self("run", "--detach", "--name", name, "--network", "host", *options, image, *arguments)
+            done = self("run", "--detach", "--name", name, "--network", network, *options, image, *arguments)
             assert done.code == 0, done.output
             yield Container(engine=self, name=name)
         finally:

@@ -25,12 +25,19 @@ from tests.support.certificates import Identity
 
 Unwrap = Callable[[socket.socket], tuple[socket.socket, str]]
 METADATA = "169.254.169.254"
+_DEAD_END = (
+    "link add near type veth peer name far,link set near up,link set far up,"
+    f"address add 10.9.0.1/24 dev near,route add {METADATA}/32 dev near"
+)
+"""A way to the metadata server on which nobody answers, nor says that nobody is there."""
 _HOLDER = """
 import socket, subprocess, sys
 control = socket.socket(fileno=int(sys.argv[1]))
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 for address in sys.argv[3].split():
     subprocess.run(["ip", "address", "replace", address + "/32", "dev", "lo"], check=True)
+for words in sys.argv[4].split(","):
+    subprocess.run(["ip", *words.split()], check=True) if words else None
 if sys.argv[2]:
     subprocess.run(["mount", "--bind", sys.argv[2], "/etc/hosts"], check=True)
 control.send(b"ready")
@@ -86,8 +93,11 @@ class Network:
 
 
 @contextmanager
-def open_network(*, hosts: Iterable[str] = (), addresses: Iterable[str] = (METADATA,), container: int = 0) -> Iterator[Network]:
-    """`hosts` are names of 127.0.0.1 in it; `container` is a process whose network it is instead, names and all."""
+def open_network(*, hosts: Iterable[str] = (), addresses: Sequence[str] = (METADATA,), container: int = 0) -> Iterator[Network]:
+    """`hosts` are names of 127.0.0.1 in it; `container` is a process whose network it is instead, names and all.
+
+    Without METADATA in `addresses` packets to it are lost.
+    """
     if os.geteuid() != 0:
         pytest.skip("a network namespace needs root")
     if missing := [program for program in ("ip", "nsenter", "unshare") if not shutil.which(program)]:
@@ -98,6 +108,7 @@ def open_network(*, hosts: Iterable[str] = (), addresses: Iterable[str] = (METAD
         names.flush()
         enter = ["nsenter", f"--target={container}", "--net"] if container else ["unshare", "--net", "--mount"]
         arguments = [str(theirs.fileno()), "" if container else names.name, " ".join(addresses)]
+        arguments.append("" if METADATA in addresses else _DEAD_END)
         holder = subprocess.Popen(
             [*enter, sys.executable, "-c", _HOLDER, *arguments], pass_fds=[theirs.fileno()], stderr=subprocess.PIPE
         )

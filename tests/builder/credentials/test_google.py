@@ -164,10 +164,19 @@ def test_no_token_is_ever_logged(cloud: Cloud, google: FakeGoogle, tmp_path: Pat
     assert not [secret for secret in (GOOD, "federated", "the-jobs-own-token") if secret in done.stderr + done.stdout]
 
 
+_NOWHERE = """
+import time
+import google.auth.compute_engine
+from builder.credentials import Chain, from_environment
+from builder.image.reference import Repository
+start = time.monotonic()
+found = [Chain(from_environment({})).find(Repository(host="gcr.io", path=path)) for path in "ab"]
+print(*set(found), time.monotonic() - start < 8)
+"""
+
+
 def test_a_machine_that_is_not_googles_is_done_with_quickly(tmp_path: Path) -> None:
-    """There is no metadata server in this network, not even a refusal: its address leads nowhere."""
+    """What is sent to a metadata server's address is lost: google-auth alone would wait for twelve seconds."""
     with open_network(addresses=()) as network:
-        script = "import time; t = time.monotonic(); from builder.credentials import *; from builder.image.reference import *\n"
-        script += "print(Chain(from_environment({})).find(Repository(host='gcr.io', path='a')), time.monotonic() - t < 5)"
-        done = network.run([sys.executable, "-c", script], env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]})
+        done = network.run([sys.executable, "-c", _NOWHERE], env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]})
     assert done.stdout == "None True\n", done.stderr
