@@ -25,18 +25,31 @@ _LEFT_OUT = (
     *("curses", "_curses*", "readline.*", "dbm", "_dbm*", "sqlite3", "_sqlite3*", "nis.*", "ossaudiodev.*"),
     *("test", "_test*", "_ctypes_test*", "_xx*", "xx*"),
 )
+_AWS_SERVICES = frozenset({"ecr", "ecr-public", "s3", "signin", "sso", "sso-oidc", "sts"})
+"""Those whose descriptions botocore keeps; of hundreds of others nothing here makes use."""
+_EXAMPLES = ("boto3/data", "boto3/examples", "botocore/docs", "google/protobuf/compiler", "google/protobuf/testdata")
 
 
 def assemble(home: Path, *, packages: Path) -> None:
     """Fill the directory `home`, which will be HOME; `packages` has the installed wheels."""
     _copy(_STDLIB, home / "lib/python3.11", without=_LEFT_OUT)
     _copy(packages, home / "lib/python3.11/site-packages", without=("__pycache__", "bin", "_cffi.*"))
+    _leave_out_services(home / "lib/python3.11/site-packages")
     (home / "bin").mkdir()
     for program in _PROGRAMS:
         shutil.copy(program, home / "bin", follow_symlinks=False)
     libraries = Libraries.like(_PYTHON, directory=home / "lib", home=HOME)
     libraries.carry(elf_files(home))
     libraries.bind(elf_files(home))
+
+
+def _leave_out_services(packages: Path) -> None:
+    """The parts of the clouds' libraries that are for services we don't use."""
+    for service in (packages / "botocore/data").iterdir():
+        if service.is_dir() and service.name not in _AWS_SERVICES:
+            shutil.rmtree(service)
+    for name in _EXAMPLES:
+        shutil.rmtree(packages / name, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path, *, without: Iterable[str]) -> None:
