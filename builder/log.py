@@ -25,7 +25,7 @@ _NAMES = {
     logging.ERROR: "error",
     logging.CRITICAL: "fatal",
 }
-_LIBRARIES = ("urllib3", "boto3", "botocore", "s3transfer", "google", "azure", "msal")
+_LIBRARIES = ("urllib3", "boto3", "botocore", "s3transfer", "google", "azure")
 """Never below warnings: what they tell beyond that has tokens in it."""
 _TAIL_BYTES = 8192
 

@@ -13,7 +13,7 @@ _BUILD = """
 import os, sys
 from builder.cli import main
 code = main(sys.argv[1:], os.environ)
-heavy = {"boto3", "botocore", "google", "azure", "msal", "cryptography", "requests"}
+heavy = {"boto3", "botocore", "google", "azure", "cryptography", "requests"}
 print("loaded:", code, sorted(heavy & set(sys.modules)))
 """
 
