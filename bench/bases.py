@@ -137,6 +137,22 @@ def big_layer(area: Area, material: Material, *, files: int, total: int) -> Laye
     return _written(area.path / "big.tar.gz", write)
 
 
+def noise_layer(area: Area, name: str, size: int) -> Layer:
+    """One file of `size` bytes that don't compress."""
+    piece = 1 << 20
+
+    def write(stream: BinaryIO) -> None:
+        with _tar(stream) as archive:
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = size, _EPOCH
+            archive.addfile(member)
+            for start in range(0, size, piece):
+                archive.fileobj.write(os.urandom(min(piece, size - start)))
+            archive.fileobj.write(bytes(-size % tarfile.BLOCKSIZE))
+
+    return _written(area.path / f"{name}.tar.gz", write)
+
+
 def _parents(name: str) -> Iterator[str]:
     parts = name.split("/")
     return ("/".join(parts[:depth]) for depth in range(1, len(parts)))

@@ -12,7 +12,6 @@ from bench.compare import Result, Table
 from bench.errors import BenchError
 from bench.settings import Settings
 
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 _HEAD = (
     "| builder | wall, s | CPU, s | peak memory, MB | new layers | masu ÷ it, wall |",
     "|---|---|---|---|---|---|",
@@ -23,15 +22,16 @@ def render(table: Table, settings: Settings) -> str:
     return "\n".join([*_preface(table, settings), *_sections(table), *_omissions(table)]) + "\n"
 
 
-def write_between_markers(path: Path, text: str) -> None:
-    """Replace what lies between the markers of `path`."""
+def write_between_markers(path: Path, text: str, *, marker: str = "bench") -> None:
+    """Replace what lies between the markers of this name in `path`."""
+    first, last = f"<!-- {marker}: begin -->", f"<!-- {marker}: end -->"
     old = path.read_text(encoding="utf-8")
-    before, begin, rest = old.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = old.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise BenchError(f"{path.name} has no lines {BEGIN!r} and {END!r} to write between")
+        raise BenchError(f"{path.name} has no lines {first!r} and {last!r} to write between")
     temporary = path.with_suffix(".part")
-    temporary.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+    temporary.write_text(f"{before}{first}\n{text}{last}{after}", encoding="utf-8")
     temporary.rename(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import BinaryIO
 
 from builder.errors import ImageError
@@ -17,6 +18,7 @@ class VerifyingReader(io.RawIOBase):
 
     def __init__(self, source: BinaryIO, descriptor: Descriptor, *, where: str) -> None:
         self._source = source
+        self._fill: Callable[[memoryview], int] = getattr(source, "readinto", self._copy)
         self._descriptor = descriptor
         self._where = where
         self._hash = descriptor.digest.hasher()
@@ -30,13 +32,21 @@ class VerifyingReader(io.RawIOBase):
         view = memoryview(buffer)  # type: ignore[arg-type]
         if not view.nbytes:
             return 0
-        data = self._source.read(view.nbytes)
-        self._left -= len(data)
+        size = self._fill(view)
+        self._left -= size
         if self._left < 0:
             raise self._error(f"is longer than the {self._descriptor.size} bytes announced")
-        self._hash.update(data)
-        if not data or not self._left:
+        self._hash.update(view[:size])
+        if not size or not self._left:
             self._check_end()
+        return size
+
+    def verifies(self, descriptor: Descriptor) -> bool:
+        """Whether what is read here is checked to be that."""
+        return (self._descriptor.digest, self._descriptor.size) == (descriptor.digest, descriptor.size)
+
+    def _copy(self, view: memoryview) -> int:
+        data = self._source.read(view.nbytes)
         view[: len(data)] = data
         return len(data)
 
@@ -57,7 +67,10 @@ class VerifyingReader(io.RawIOBase):
 
 
 def verified(source: BinaryIO, descriptor: Descriptor, *, where: str) -> BinaryIO:
-    """`source`, checked against `descriptor` at its end; `where` names it in errors."""
+    """`source`, checked against `descriptor` at its end; `where` names it in errors. What is checked already stays as it is."""
+    raw = getattr(source, "raw", None)
+    if isinstance(raw, VerifyingReader) and raw.verifies(descriptor):
+        return source
     return io.BufferedReader(VerifyingReader(source, descriptor, where=where), buffer_size=1 << 20)
 
 

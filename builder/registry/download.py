@@ -49,7 +49,7 @@ class _BlobReader(io.BufferedIOBase):
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """What has arrived, at most `size` bytes of it, as it came: a copy would cost a third of the speed."""
+        """What has arrived, at most `size` bytes of it."""
         data = self._read(size if size and size > 0 else _CHUNK)
         self._offset += len(data)
         return data

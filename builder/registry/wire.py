@@ -54,9 +54,9 @@ class Answer:
         self.url = str(response.url)
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes, empty at the end; raises Transient when the connection breaks."""
+        """What has arrived, up to `size` bytes, empty at the end; raises Transient when the connection breaks."""
         try:
-            data: bytes = self._response.raw.read(size, decode_content=False)
+            data: bytes = self._response.raw.read1(size, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             message = f"{self._response.request.method} {shown(self.url)}: the answer broke off: {_cause(error)}"
             raise Transient(RegistryError(message)) from error

@@ -9,7 +9,7 @@ import pytest
 from bench.compare import Result, Table
 from bench.errors import BenchError
 from bench.measure import Measurement
-from bench.report import BEGIN, END, ratios, render, write_between_markers
+from bench.report import ratios, render, write_between_markers
 from bench.settings import SMALL, Settings
 
 
@@ -33,9 +33,9 @@ def test_a_table_has_medians_spreads_and_ratios() -> None:
 
 def test_only_what_lies_between_the_markers_is_written(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
-    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    document.write_text(f"before\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nafter\n")
     write_between_markers(document, "new\n")
-    assert document.read_text() == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    assert document.read_text() == f"before\n<!-- bench: begin -->\nnew\n<!-- bench: end -->\nafter\n"
 
 
 def test_a_document_without_markers_is_left_alone(tmp_path: Path) -> None:
@@ -48,4 +48,4 @@ def test_a_document_without_markers_is_left_alone(tmp_path: Path) -> None:
 
 def test_the_document_of_this_repository_has_the_markers() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs/performance.md").read_text()
-    assert text.index(BEGIN) < text.index(END)
+    assert text.index("<!-- bench: begin -->") < text.index("<!-- bench: end -->")
