@@ -27,7 +27,7 @@ _LEFT_OUT = (
 )
 _AWS_SERVICES = frozenset({"ecr", "ecr-public", "s3", "signin", "sso", "sso-oidc", "sts"})
 """Those whose descriptions botocore keeps; of hundreds of others nothing here makes use."""
-_EXAMPLES = ("boto3/data", "boto3/examples", "botocore/docs", "google/protobuf/compiler", "google/protobuf/testdata")
+_AWS_RESOURCES = ("boto3/data", "boto3/examples")
 
 
 def assemble(home: Path, *, packages: Path) -> None:
@@ -48,8 +48,8 @@ def _leave_out_services(packages: Path) -> None:
     for service in (packages / "botocore/data").iterdir():
         if service.is_dir() and service.name not in _AWS_SERVICES:
             shutil.rmtree(service)
-    for name in _EXAMPLES:
-        shutil.rmtree(packages / name, ignore_errors=True)
+    for name in _AWS_RESOURCES:
+        shutil.rmtree(packages / name)
 
 
 def _copy(source: Path, target: Path, *, without: Iterable[str]) -> None:

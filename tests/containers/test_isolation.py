@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from tests.support.site import Site
 
 WORDS = {
     name: f"{name}-{secrets.token_hex(12)}"
-    for name in ("config", "variable", "google", "mounted", "file", "environment", "control")
+    for name in ("config", "variable", "clouds", "google", "mounted", "file", "environment", "control")
 }
 """Unknown to everything else, and new for each run of the tests."""
 JOB = """\
@@ -77,10 +77,12 @@ def run_job(engine: Engine, image: str, profile: Profile, directory: Path, docke
     write_context(directory / "mounted", "", {"key.json": WORDS["mounted"]})
     (directory / "out").mkdir()
     (directory / "out").chmod(0o777)
-    variables: Mapping[str, str] = {
+    variables = {
         "DOCKER_AUTH_CONFIG": _login("variable"), "GOOGLE_APPLICATION_CREDENTIALS": key, "CONFIG": _login("config"),
         "GOOGLE": WORDS["google"], "FILE": WORDS["file"], "ENVIRONMENT": WORDS["environment"], "JOB": JOB,
     }  # fmt: skip
+    names = ("AWS_SECRET_ACCESS_KEY", "AZURE_CLIENT_SECRET", "CI_REGISTRY_PASSWORD", "KANIKO_R_EXAMPLE_PASSWORD")
+    variables |= dict.fromkeys(names, WORDS["clouds"])
     volumes = [f"{context}:/workspace", f"{directory}/out:/out", f"{directory}/mounted:/secret:ro"]
     options = [*profile.options, *(f"--volume={volume}" for volume in volumes), *(f"--env={k}={v}" for k, v in variables.items())]
     with engine.container(image, "sh", "-c", "while :; do sleep 1000; done", options=options) as container:
@@ -94,7 +96,7 @@ def found(done: Finished) -> list[str]:
 @pytest.mark.parametrize("profile", TRIED)
 def test_a_command_finds_no_credentials(profile: Profile, engine: Engine, debug_image: str, debian: str, tmp_path: Path) -> None:
     elsewhere = () if profile.sandbox == "takeover" else ("mounted",)
-    words = backwards("config", "variable", "google", "file", "environment", *elsewhere)
+    words = backwards("config", "variable", "clouds", "google", "file", "environment", *elsewhere)
     text = DOCKERFILE.format(base=debian, words=words, control=backwards("control"))
     done = run_job(engine, debug_image, profile, tmp_path, text, key="/tmp/job/key.json")
     assert done.code == 0, done.output
