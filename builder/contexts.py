@@ -16,7 +16,7 @@ from builder.context import SOURCES, Archive, Means, Tree, is_blob
 from builder.context.git import Git
 from builder.context.local import IGNORE_FILE, open_directory
 from builder.context.rewindable import Rewindable
-from builder.errors import ContextError, RootfsError
+from builder.errors import BuilderError, ContextError
 from builder.giturl import GitUrl, parse_git_context, parse_git_url
 from builder.image.digest import Digest
 from builder.ops import FromUrl, Remote
@@ -211,7 +211,7 @@ def _about(text: str, kind: str) -> Iterator[None]:
     name = shown(text) if kind in _REMOTE else text
     try:
         yield
-    except (ContextError, RootfsError) as error:
+    except BuilderError as error:
         if kind != "local":
             error.message = error.message.removeprefix(f"{name}: ")
             error.locate(f"can't fetch the build context {name!r}")

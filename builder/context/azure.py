@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from builder.context.resumable import CHUNK, Ranged
 from builder.context.source import Archive, Means
+from builder.credentials.azure import access_token
 from builder.errors import ContextError
 from builder.retry import TRANSIENT, Transient
 from builder.trust import Trust
@@ -26,11 +28,12 @@ from builder.web import shown
 # pkg/constants/constants.go of Kaniko; the name of a storage account is 3 to 24 small letters and digits.
 _HOST = re.compile(r"[a-z0-9]{3,24}\.blob\.core\.(windows\.net|chinacloudapi\.cn|cloudapi\.de|usgovcloudapi\.net)")
 _AUTHORITIES = {
-    "windows.net": "login.microsoftonline.com",
-    "chinacloudapi.cn": "login.chinacloudapi.cn",
-    "cloudapi.de": "login.microsoftonline.de",
-    "usgovcloudapi.net": "login.microsoftonline.us",
+    "windows.net": "https://login.microsoftonline.com",
+    "chinacloudapi.cn": "https://login.chinacloudapi.cn",
+    "cloudapi.de": "https://login.microsoftonline.de",
+    "usgovcloudapi.net": "https://login.microsoftonline.us",
 }
+_RESOURCE = "https://storage.azure.com"
 _KEY = "AZURE_STORAGE_ACCESS_KEY"
 _IDENTITY = ("AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_ENDPOINT", "MSI_ENDPOINT")
 _INSTALL = "pip install masu[azure]"
@@ -87,12 +90,12 @@ class Azure:
         from azure.storage.blob import BlobClient
 
         with _explained(shown(text)):
-            transport = RequestsTransport(session=self._session(), session_owner=False)
-            credential = key or _identity(urlsplit(text).hostname or "", self._means.env, self._session())
+            match = _HOST.fullmatch(urlsplit(text).hostname or "")
+            authority = _AUTHORITIES[match[1]] if match else ""
             return BlobClient.from_blob_url(
                 text,
-                credential=credential,
-                transport=transport,
+                credential=key or _Identity(self._means.env, authority),
+                transport=RequestsTransport(session=self._session(), session_owner=False),
                 retry_total=0,
                 connection_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
@@ -119,23 +122,21 @@ def is_blob(text: str) -> bool:
     return parts.scheme == "https" and standard and "@" not in parts.netloc and _HOST.fullmatch(parts.hostname or "") is not None
 
 
-def _identity(host: str, env: Mapping[str, str], session: Any) -> Any:
-    """A service principal, a federated token, or the machine's managed identity, in this order."""
-    from azure.core.pipeline.transport import RequestsTransport
-    from azure.identity import (
-        ChainedTokenCredential,
-        EnvironmentCredential,
-        ManagedIdentityCredential,
-        WorkloadIdentityCredential,
-    )
+class _Identity:
+    """What Azure's library asks for tokens: a service principal, a federated token or the machine's managed identity."""
 
-    match = _HOST.fullmatch(host)
-    authority = env.get("AZURE_AUTHORITY_HOST") or _AUTHORITIES[match[1] if match else "windows.net"]
-    transport = RequestsTransport(session=session, session_owner=False)
-    chain: list[Any] = [EnvironmentCredential(authority=authority, transport=transport)]
-    if env.get("AZURE_FEDERATED_TOKEN_FILE"):
-        chain.append(WorkloadIdentityCredential(authority=authority, transport=transport))
-    return ChainedTokenCredential(*chain, ManagedIdentityCredential(client_id=env.get("AZURE_CLIENT_ID"), transport=transport))
+    def __init__(self, env: Mapping[str, str], authority: str) -> None:
+        self._env = env
+        self._authority = "" if env.get("AZURE_AUTHORITY_HOST") or env.get("AZURE_ENVIRONMENT") else authority
+
+    def get_token(self, *scopes: str, **_: object) -> Any:
+        """azure.core.credentials.TokenCredential."""
+        from azure.core.credentials import AccessToken
+
+        token = access_token(self._env, _RESOURCE, authority=self._authority)
+        if token is None:
+            raise ContextError("no access to Azure: no account key, and this machine has no identity", hint=_hint(403))
+        return AccessToken(token.text, int(time.time() + token.life))
 
 
 def _look_up(client: Any, what: str) -> tuple[int, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 
 from builder.context.resumable import CHUNK, Ranged
 from builder.context.source import Archive, Means, bucket_and_object
+from builder.credentials.google import Google
 from builder.errors import ContextError
 from builder.retry import TRANSIENT, Transient
 from builder.trust import Trust
 
-_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 _TIMEOUT = (30, 120)  # seconds to connect, and without a byte
 
 
@@ -27,15 +26,16 @@ class Gcs:
         bucket, name = bucket_and_object(text)
         what, retry = f"gs://{bucket}/{name}", self._means.retry
         with _explained(what):
-            blob = self._client().bucket(bucket).blob(name)
-        retry.run(lambda: _look_up(blob, what))
+            store = self._client().bucket(bucket)
+        found = retry.run(lambda: _look_up(store, name, what))
+        # Anew, since the library would load the other from whatever URL the answer named.
+        blob = store.blob(name, generation=found.generation)
 
         def get(start: int, length: int) -> bytes:
             with _explained(what):
                 data: bytes = blob.download_as_bytes(
                     start=start,
                     end=start + length - 1,
-                    if_generation_match=blob.generation,
                     raw_download=True,
                     checksum=None,
                     retry=None,
@@ -43,51 +43,30 @@ class Gcs:
                 )
                 return data
 
-        return Archive(stream=io.BufferedReader(Ranged(get, blob.size, name=what, retry=retry), CHUNK))
+        return Archive(stream=io.BufferedReader(Ranged(get, found.size, name=what, retry=retry), CHUNK))
 
     def _client(self) -> Any:
-        """One whose connections trust what all of masu's do."""
-        from google.auth.transport.requests import AuthorizedSession, Request
+        """One whose connections trust what all of masu's do; it is nobody's if there is no account: the bucket may be public."""
+        from google.auth.credentials import AnonymousCredentials
+        from google.auth.transport.requests import AuthorizedSession
         from google.cloud import storage
 
-        trust = Trust.of(self._means.env).context()
-        credentials = self._credentials(Request(_trusting(_plain_session(), trust)))
-        session = AuthorizedSession(credentials, auth_request=Request(_trusting(_plain_session(), trust)))
-        return storage.Client(project=None, credentials=credentials, _http=_trusting(session, trust))
+        from builder.context.http import TrustingAdapter
 
-    def _credentials(self, request: Any) -> Any:
-        """Nobody's if there are none: the bucket may be public."""
-        import google.auth
-        from google.auth.credentials import AnonymousCredentials
-        from google.auth.exceptions import DefaultCredentialsError
-
-        if self._means.env.get("STORAGE_EMULATOR_HOST"):
-            return AnonymousCredentials()
-        try:
-            return google.auth.default(scopes=(_SCOPE,), request=request)[0]
-        except DefaultCredentialsError:
-            if self._means.env.get("GOOGLE_APPLICATION_CREDENTIALS"):
-                raise
-            return AnonymousCredentials()
+        env = self._means.env
+        google = Google(env)
+        account = (None if env.get("STORAGE_EMULATOR_HOST") else google.account()) or AnonymousCredentials()
+        session = AuthorizedSession(account, auth_request=google.request)
+        session.mount("https://", TrustingAdapter(Trust.of(env).context()))
+        return storage.Client(project=None, credentials=account, _http=session)
 
 
-def _look_up(blob: Any, what: str) -> None:
-    """Find out its size and generation."""
+def _look_up(store: Any, name: str, what: str) -> Any:
+    """The object with its size and generation."""
     with _explained(what):
+        blob = store.blob(name)
         blob.reload(retry=None, timeout=_TIMEOUT)
-
-
-def _plain_session() -> Any:
-    import requests
-
-    return requests.Session()
-
-
-def _trusting(session: Any, context: ssl.SSLContext) -> Any:
-    from builder.context.http import TrustingAdapter
-
-    session.mount("https://", TrustingAdapter(context))
-    return session
+        return blob
 
 
 @contextmanager
@@ -106,6 +85,8 @@ def _explained(what: str) -> Iterator[None]:
     except GoogleAuthError as error:
         failure = ContextError(f"{what}: no access with the credentials found here: {error}", hint=_hint(401))
         raise (Transient(failure) if error.retryable else failure) from error
+    except ValueError as error:  # settings that contradict one another
+        raise ContextError(f"{what}: {error}", hint=_hint(401)) from error
     except (RequestException, OSError) as error:
         raise Transient(
             ContextError(f"{what}: {error}", hint="can the host be reached from here (HTTPS_PROXY, NO_PROXY)?")

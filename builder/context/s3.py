@@ -78,7 +78,8 @@ def _look_up(client: Any, bucket: str, key: str, what: str) -> tuple[int, str]:
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
     """What the library raises as ContextError, or as Transient where it may pass."""
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, IncompleteReadError
+    from botocore.exceptions import ResponseStreamingError as BrokenOff
     from urllib3.exceptions import HTTPError
 
     try:
@@ -88,7 +89,7 @@ def _explained(what: str) -> Iterator[None]:
         said = error.response.get("Error", {})
         failure = ContextError(f"{what}: {status} {said.get('Message') or said.get('Code') or ''}".rstrip(), hint=_hint(status))
         raise (Transient(failure) if status in TRANSIENT else failure) from error
-    except (HTTPClientError, IncompleteReadError, ResponseStreamingError, HTTPError, OSError) as error:
+    except (ConnectionError, HTTPClientError, IncompleteReadError, BrokenOff, HTTPError, OSError) as error:
         hint = "can the host be reached from here (S3_ENDPOINT, HTTPS_PROXY, NO_PROXY)?"
         raise Transient(ContextError(f"{what}: {error}", hint=hint)) from error
     except (BotoCoreError, ValueError) as error:

@@ -22,7 +22,7 @@ class Fault:
 
     Instead of the registry: answer `status` with `headers` and `body`. With its answer: `reset` the connection after so many
     bytes of the body, end it there but `truncated` in all honesty, or `corrupt` that byte; `strip` headers, or add `headers`.
-    `hang_up` resets the connection after so many bytes of the request's body, or at its end.
+    `hang_up` resets the connection after so many bytes of the request's body, or at its end; `lost`: only the answer gets lost.
     """
 
     where: str
@@ -35,6 +35,7 @@ class Fault:
     truncated: int | None = None
     corrupt: int | None = None
     hang_up: int | None = None
+    lost: bool = False
     strip: frozenset[str] = frozenset()
 
 
@@ -57,6 +58,13 @@ class FaultyProxy:
     seen: list[Seen] = field(default_factory=list)
     _met: dict[int, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def misbehave(self, *faults: Fault) -> None:
+        """From now on like this, and forget what was seen."""
+        with self._lock:
+            self.faults[:] = faults
+            self._met.clear()
+            self.seen.clear()
 
     def fault_for(self, what: str) -> Fault | None:
         with self._lock:
@@ -158,7 +166,11 @@ class _Handler(BaseHTTPRequestHandler):
                 upstream.send(data)
             response = upstream.getresponse()
             self._note(response.status)
-            self._relay(response, fault)
+            if fault.lost:
+                response.read()
+                self._reset()
+            else:
+                self._relay(response, fault)
         finally:
             upstream.close()
 

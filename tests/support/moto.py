@@ -23,14 +23,14 @@ def serve_moto(directory: Path) -> Iterator[str]:
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        _await(port, process, directory / "moto.log")
+        await_port(port, process, directory / "moto.log")
         yield f"127.0.0.1:{port}"
     finally:
         process.kill()
         process.wait()
 
 
-def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _SECONDS
     while True:
         try:
@@ -38,5 +38,5 @@ def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
             return
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"moto doesn't start: {log.read_text()[-1000:]}") from None
+                raise RuntimeError(f"it doesn't start: {log.read_text()[-1000:]}") from None
             time.sleep(0.1)

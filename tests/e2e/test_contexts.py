@@ -1,0 +1,294 @@
+"""Every form of build context gives the directory's image: real stores and servers, under their real names, by TLS."""
+
+from __future__ import annotations
+
+import bz2
+import datetime
+import functools
+import gzip
+import io
+import json
+import lzma
+import random
+import re
+import subprocess
+import tarfile
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from tests.support.answers import Answer, Question, serve_answers
+from tests.support.certificates import make_identity
+from tests.support.faults import Fault, FaultyProxy, serve_faults
+from tests.support.masu import Masu, write_context
+from tests.support.moto import serve_moto
+from tests.support.network import METADATA, Network, environment, open_network
+from tests.support.smart_git import AWAY, SmartGit, serve_smart_git
+from tests.support.stores import ACCOUNT, KEY, serve_azurite, serve_gcs
+
+EPOCH = "1000000000"
+BLOBS = f"{ACCOUNT}.blob.core.windows.net"
+GCS, S3, WEB, GIT = "storage.googleapis.com", "bucket.s3.eu-west-1.amazonaws.com", "files.example.test", "git.example.test"
+GCS_PORT, S3_PORT = 9023, 9024  # the stores once more, without TLS, under addresses as emulators have them
+AWS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-aws"}
+NO_AWS = {"AWS_EC2_METADATA_DISABLED": "true"}
+LOGINS = frozenset({"user:git-password", "the-git-token:"})
+DOCKERFILE = "FROM scratch\nCOPY . /all/\n"
+FILES: Mapping[str, str | bytes] = {"sub/Dockerfile": DOCKERFILE, "sub/x": "x\n", "skip": "skipped\n", ".dockerignore": "skip\n"}
+LARGE = random.Random(1).randbytes(20 << 20)
+COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
+    "tar": bytes,
+    "tar.gz": lambda data: gzip.compress(data, 1, mtime=0),
+    "tar.bz2": lambda data: bz2.compress(data, 1),
+    "tar.xz": lambda data: lzma.compress(data, preset=0),
+    "tar.zst": lambda data: zstandard.ZstdCompressor(level=1).compress(data),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """`proxies` by host, behind each the real server; `sas` is a signature for the large blob."""
+
+    masu: Masu
+    network: Network
+    env: Mapping[str, str]
+    directory: Path
+    proxies: Mapping[str, FaultyProxy]
+    git: SmartGit
+    sas: str
+
+    def build(
+        self, *arguments: str | Path, env: Mapping[str, str] | None = None, input: bytes | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        (self.directory / "digest").unlink(missing_ok=True)
+        argv = self.network.argv(self.masu.argv("build", "--no-push", f"--digest-file={self.directory}/digest", *arguments))
+        done = subprocess.run(argv, env={**self.env, **(env or {})}, input=input, capture_output=True, check=False, timeout=120)
+        return subprocess.CompletedProcess(argv, done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
+
+    def digest(self, *arguments: str | Path, env: Mapping[str, str] | None = None, input: bytes | None = None) -> str:
+        done = self.build(*arguments, env=env, input=input)
+        assert done.returncode == 0, done.stderr
+        return (self.directory / "digest").read_text()
+
+    def archive(self, ending: str) -> bytes:
+        return (self.directory / f"served/context.{ending}").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    directory = tmp_path_factory.mktemp("world")
+    context = write_context(directory / "context", DOCKERFILE, FILES)
+    write_context(directory / "large", DOCKERFILE, {"large": LARGE})
+    served = make_archives(directory)
+    with ExitStack() as stack:
+        upstreams = {
+            GCS: serve_gcs(directory),
+            S3: serve_moto(directory),
+            BLOBS: serve_azurite(directory),
+            WEB: serve_files(served),
+        }
+        proxies = {host: stack.enter_context(serve_faults(stack.enter_context(each))) for host, each in upstreams.items()}
+        sas = fill(served, gcs=proxies[GCS].upstream, s3=proxies[S3].upstream, blobs=proxies[BLOBS].upstream)
+        metadata = stack.enter_context(serve_answers(google_machine))
+        git = stack.enter_context(serve_smart_git(directory / "git", context, logins=LOGINS))
+        routes = {host: proxy.host for host, proxy in proxies.items()}
+        routes |= {GIT: git.host, AWAY: git.host}
+        identity = make_identity(directory, hosts=list(routes))
+        network = stack.enter_context(open_network(hosts=routes))
+        network.forward_tls("127.0.0.1", 443, identity, to=routes)
+        network.forward(METADATA, 80, to=metadata.host)
+        network.forward("127.0.0.1", GCS_PORT, to=proxies[GCS].host)
+        network.forward("127.0.0.1", S3_PORT, to=proxies[S3].host)
+        masu = Masu(state=directory / "state", env={"SOURCE_DATE_EPOCH": EPOCH})
+        env = environment(masu.environment(), identity)
+        yield World(masu=masu, network=network, env=env, directory=directory, proxies=proxies, git=git, sas=sas)
+
+
+def make_archives(directory: Path) -> Path:
+    """`context.*` in every compression, and `large.tar.gz`."""
+    served = directory / "served"
+    served.mkdir()
+    plain = archive_of(directory / "context")
+    for ending, compress in COMPRESSIONS.items():
+        (served / f"context.{ending}").write_bytes(compress(plain))
+    (served / "large.tar.gz").write_bytes(gzip.compress(archive_of(directory / "large"), 1, mtime=0))
+    return served
+
+
+def archive_of(directory: Path) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        archive.add(directory, ".", filter=lambda item: item.replace(uid=0, gid=0, uname="", gname="", deep=False))
+    return data.getvalue()
+
+
+def fill(served: Path, *, gcs: str, s3: str, blobs: str) -> str:
+    """Put the archives into every store; returns a signature for the blob of the large one."""
+    from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_blob_sas
+
+    account = BlobServiceClient(f"http://{blobs}/{ACCOUNT}", credential=KEY)
+    for container, access in (("private", None), ("public", "blob")):
+        account.create_container(container, public_access=access)
+    put(f"http://{gcs}/storage/v1/b?project=p", json.dumps({"name": "bucket"}).encode(), "POST")
+    put(f"http://{s3}/bucket", b"")
+    for file in served.iterdir():
+        data = file.read_bytes()
+        put(f"http://{gcs}/upload/storage/v1/b/bucket/o?uploadType=media&name={file.name}", data, "POST")
+        put(f"http://{s3}/bucket/{file.name}", data)
+        for container in ("private", "public"):
+            account.get_blob_client(container, file.name).upload_blob(data)
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+    return generate_blob_sas(
+        ACCOUNT, "private", "large.tar.gz", account_key=KEY, permission=BlobSasPermissions(read=True), expiry=end
+    )
+
+
+def put(url: str, data: bytes, method: str = "PUT") -> None:
+    kind = "application/json" if data.startswith(b"{") else "application/gzip"
+    headers = {"Content-Type": kind, "x-amz-acl": "public-read"}
+    with urllib.request.urlopen(urllib.request.Request(url, data=data, method=method, headers=headers), timeout=30) as answer:
+        answer.read()
+
+
+@contextmanager
+def serve_files(directory: Path) -> Iterator[str]:
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(directory))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def google_machine(question: Question) -> Answer:
+    """A metadata server, whose machine has an account."""
+    flavor = {"Metadata-Flavor": "Google"}
+    if question.path.endswith("/token"):
+        return Answer(document={"access_token": "ya29.token", "expires_in": 3600, "token_type": "Bearer"}, headers=flavor)
+    if question.path.endswith("/service-accounts/default/"):
+        return Answer(document={"email": "a@b", "scopes": [], "aliases": ["default"]}, headers=flavor)
+    return Answer(document="ok", headers=flavor, status=200 if question.path == "/" else 404)
+
+
+@pytest.fixture(scope="module")
+def wanted(world: World) -> str:
+    """The digest that the directory's image has."""
+    return world.digest("--context", world.directory / "context")
+
+
+@pytest.fixture(scope="module")
+def wanted_whole(world: World) -> str:
+    """The same with nothing ignored."""
+    (world.directory / "Dockerfile").write_text(DOCKERFILE)
+    (world.directory / "Dockerfile.dockerignore").write_text("")
+    return world.digest("--context", world.directory / "context", "--dockerfile", world.directory / "Dockerfile")
+
+
+@pytest.fixture(scope="module")
+def wanted_large(world: World) -> str:
+    return world.digest("--context", world.directory / "large")
+
+
+FORMS: Mapping[str, tuple[list[str], Mapping[str, str]]] = {
+    "dir": (["--context=dir://@DIRECTORY@/context"], {}),
+    "gs-default-object": (["--context=gs://bucket"], {}),
+    "gs-object": (["--context=gs://bucket/context.tar.zst"], {}),
+    "bucket": (["--bucket=bucket", "--dockerfile=Dockerfile"], {"MASU_CONTEXT": "/workspace"}),
+    "bucket-url": (["-b", "s3://bucket/context.tar.xz", "--context=gs://other"], {**AWS, "AWS_REGION": "eu-west-1"}),
+    "gs-emulator": (["--context=gs://bucket"], {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{GCS_PORT}"}),
+    "s3-virtual-host": (["--context=s3://bucket"], {**AWS, "AWS_REGION": "eu-west-1"}),
+    "s3-anonymous": (["--context=s3://bucket/context.tar.bz2"], {**NO_AWS, "AWS_REGION": "eu-west-1"}),
+    "s3-endpoint": (
+        ["--context=s3://bucket/context.tar"],
+        {**AWS, "S3_ENDPOINT": f"http://127.0.0.1:{S3_PORT}", "S3_FORCE_PATH_STYLE": "true"},
+    ),
+    "azure-key": ([f"--context=https://{BLOBS}/private/context.tar.gz"], {"AZURE_STORAGE_ACCESS_KEY": KEY}),
+    "azure-public": ([f"--context=https://{BLOBS}/public/context.tar.gz"], {}),
+    "git": ([f"--context=git://{GIT}/public/repo.git"], {}),
+    "git-ref": ([f"--context=git://{GIT}/public/repo.git#refs/heads/main"], {}),
+    "git-tag": ([f"--context=git://{GIT}/public/repo#v1"], {}),
+    "git-commit": ([f"--context=git://{GIT}/public/repo.git#@COMMIT@"], {}),
+    "git-ref-commit": ([f"--context=git://{GIT}/private/repo.git#refs/pull/1/head#@COMMIT@"], {"GIT_TOKEN": "the-git-token"}),
+    "git-branch": (["--git=branch=v1", "--git=single-branch=true", f"--context=git://{GIT}/public/repo.git"], {}),
+    "git-depth": (["--git=depth=0", f"--context=git://{GIT}/public/repo.git"], {}),
+    "git-password": ([f"--context=git://user:git-password@{GIT}/private/repo.git"], {}),
+    "git-token": ([f"--context=git://the-git-token@{GIT}/private/repo.git"], {}),
+    "git-env": ([f"--context=git://{GIT}/private/repo.git"], {"GIT_USERNAME": "user", "GIT_PASSWORD": "git-password"}),
+    "git-moved": ([f"--context=git://{GIT}/moved/repo.git"], {"GIT_TOKEN": "the-git-token"}),
+}  # fmt: skip
+
+
+# docker's own forms: it ignores nothing of what isn't a directory.
+WHOLE: Mapping[str, tuple[list[str], Mapping[str, str]]] = {
+    "https": ([f"https://{WEB}/context.tar.gz"], {}),
+    "https-xz": ([f"--context=https://{WEB}/context.tar.xz"], {}),
+    "https-git": ([f"https://{GIT}/public/repo.git#main"], {}),
+    "https-git-token": ([f"--context=https://{GIT}/private/repo.git"], {"GIT_TOKEN": "the-git-token"}),
+    "http-git": ([f"--context=git://{GIT}/public/repo.git", "--dockerfile=@DIRECTORY@/Dockerfile"], {}),
+    "gs": (["--context=gs://bucket", "--dockerfile=@DIRECTORY@/Dockerfile"], {}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_directorys_image(form: str, world: World, wanted: str) -> None:
+    assert world.digest(*filled_in(FORMS[form][0], world), env=FORMS[form][1]) == wanted
+
+
+@pytest.mark.parametrize("form", WHOLE)
+def test_nothing_is_ignored_of_dockers_forms_or_with_an_empty_ignore_file(form: str, world: World, wanted_whole: str) -> None:
+    assert world.digest(*filled_in(WHOLE[form][0], world), env=WHOLE[form][1]) == wanted_whole
+
+
+def filled_in(arguments: list[str], world: World) -> list[str]:
+    values = {"@DIRECTORY@": str(world.directory), "@COMMIT@": world.git.commit("main")}
+    return [re.sub("@[A-Z]+@", lambda match: values[match[0]], text) for text in arguments]
+
+
+@pytest.mark.parametrize("ending", COMPRESSIONS)
+def test_archives_of_this_machine_and_of_standard_input(ending: str, world: World, wanted: str, wanted_whole: str) -> None:
+    assert world.digest(f"--context=tar://{world.directory}/served/context.{ending}") == wanted
+    if ending == "tar.gz":
+        assert world.digest("--context=tar://stdin", input=world.archive(ending)) == wanted
+    elif ending != "tar.bz2":
+        assert world.digest("-", input=world.archive(ending)) == wanted_whole
+
+
+@pytest.mark.parametrize(
+    "context", ["@DIRECTORY@/context", "dir://@DIRECTORY@/context", "gs://bucket", f"git://{GIT}/public/repo.git#dev"]
+)
+def test_a_directory_below_takes_the_contexts_place(context: str, world: World) -> None:
+    wanted = world.digest(world.directory / "context/sub")
+    (place,) = filled_in([context], world)
+    assert world.digest(f"--context={place}", "--context-sub-path=sub") == wanted
+
+
+@pytest.mark.parametrize(
+    ("host", "arguments", "env"),
+    [
+        (GCS, ["gs://bucket/large.tar.gz"], {}),
+        (S3, ["s3://bucket/large.tar.gz"], {**AWS, "AWS_REGION": "eu-west-1"}),
+        (BLOBS, [f"https://{BLOBS}/private/large.tar.gz"], {"AZURE_STORAGE_ACCESS_KEY": KEY}),
+        (BLOBS, [f"https://{BLOBS}/private/large.tar.gz?@SAS@"], {}),
+        (WEB, [f"https://{WEB}/large.tar.gz"], {}),
+    ],
+    ids=["gs", "s3", "azure-key", "azure-signature", "https"],
+)
+def test_a_download_that_breaks_goes_on(
+    host: str, arguments: list[str], env: Mapping[str, str], world: World, wanted_large: str
+) -> None:
+    proxy = world.proxies[host]
+    broken = Fault(where="^GET .*large", times=1, reset=5 << 20)
+    proxy.misbehave(broken, Fault(where="^GET .*large", times=1, status=503, headers={"Retry-After": "0"}))
+    digest = world.digest(arguments[0].replace("@SAS@", world.sas), env=env)
+    seen = [item.status for item in proxy.matching("^GET .*large")]
+    proxy.misbehave()
+    assert (digest, 503 in seen, len(seen) > 2) == (wanted_large, True, True)
