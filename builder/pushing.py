@@ -108,8 +108,13 @@ def _several(failed: dict[Repository, BuilderError], *, of: int) -> BuilderError
 
 def _check(remote: Remote, repository: Repository) -> None:
     store = remote(repository)
-    if isinstance(store, Checked):
+    if not isinstance(store, Checked):
+        return
+    try:
         store.check_push()
+    except BuilderError as error:
+        error.locate(f"checking push permission for {str(repository)!r}")
+        raise
 
 
 def _raise_first(running: Sequence[Future[None]]) -> None:

@@ -84,6 +84,16 @@ def test_a_base_with_a_digest_needs_no_registry(site: Site) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_images_of_mirrored_registries_are_cached_under_their_own_names(site: Site) -> None:
+    mirrored = f"--registry-map=registry.test={site.registry.host}"
+    assert site.warm("--image=registry.test/base:1", mirrored).returncode == 0
+    assert list(LayoutStore(site.cache).names()) == ["registry.test/base:1"]
+    site.forget_layers()
+    flags = ("--cache", f"--cache-dir={site.cache}", "--no-push-cache", "--no-push", mirrored)
+    done = site.build("mirrored", *flags, dockerfile="FROM registry.test/base:1\nCOPY Dockerfile /d\n")
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_has_been_there_for_too_long_is_not_used_and_fetched_again(site: Site) -> None:
     assert site.warm().returncode == 0
     assert "was there" in site.warm().stderr
