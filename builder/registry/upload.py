@@ -201,20 +201,21 @@ def _begun(answer: Answer) -> _Session:
 
 
 def _continued(answer: Answer, session: _Session, size: int) -> _Session | None:
-    """The session as the registry knows it; None if it doesn't say how much has arrived."""
+    """The session as the registry knows it; None if it doesn't say how much has arrived.
+
+    `0-0` is one byte, or none from distribution: not worth going on with.
+    """
     arrived = _arrived(answer)
-    if arrived is None or arrived > size:
+    if arrived is None or not 1 < arrived <= size:
         return None
     location = answer.headers.get("Location")
     return replace(session, url=urljoin(answer.url, location) if location else session.url, offset=arrived)
 
 
 def _arrived(answer: Answer) -> int | None:
-    """Bytes by the Range header, `0-<last>`; distribution says `0-0` when there are none, too."""
+    """Bytes by the Range header, `0-<last>`."""
     last = answer.headers.get("Range", "").rpartition("-")[2]
-    if not last.isdecimal():
-        return None
-    return int(last) + 1 if int(last) else 0
+    return int(last) + 1 if last.isdecimal() else None
 
 
 def _skip(stream: BinaryIO, size: int) -> None:

@@ -33,9 +33,9 @@ def test_a_table_has_medians_spreads_and_ratios() -> None:
 
 def test_only_what_lies_between_the_markers_is_written(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
-    document.write_text(f"before\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nafter\n")
+    document.write_text("before\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nafter\n")
     write_between_markers(document, "new\n")
-    assert document.read_text() == f"before\n<!-- bench: begin -->\nnew\n<!-- bench: end -->\nafter\n"
+    assert document.read_text() == "before\n<!-- bench: begin -->\nnew\n<!-- bench: end -->\nafter\n"
 
 
 def test_a_document_without_markers_is_left_alone(tmp_path: Path) -> None:

@@ -152,12 +152,12 @@ def test_a_blob_that_is_longer_than_announced_is_found_out(stored: RunningRegist
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_failed_upload_goes_on(registry: RunningRegistry, status: int) -> None:
+def test_a_failed_upload_begins_anew(registry: RunningRegistry, status: int) -> None:
     with serve_faults(registry.host, Fault(where="^PUT .*/blobs/uploads/", times=1, status=status)) as proxy:
-        store = remote(proxy.host, f"on-{status}")
+        store = remote(proxy.host, f"anew-{status}")
         store.put(LAYER.blob)
         assert store.has(LAYER.blob.descriptor)
-        assert len(proxy.matching("^POST")) == 1
+        assert len(proxy.matching("^POST")) == 2
 
 
 def test_an_upload_whose_session_is_lost_begins_anew(registry: RunningRegistry) -> None:
