@@ -52,7 +52,11 @@ def receive_archive(stream: BinaryIO, directory: Path, *, name: str) -> ArchiveS
             if isinstance(error, OSError) and error.errno:  # the disk's, not the decompressor's
                 raise
             raise StoreError(f"can't unpack archive {name!r}: {error}") from error
-    return read_archive(path)
+    try:
+        return read_archive(path)
+    except StoreError as error:
+        hint = "an archive is what docker save, podman save, skopeo or masu save writes"
+        raise StoreError(error.message.replace(str(path), name), hint=hint) from error
 
 
 def images_of(archive: ArchiveStore, directory: Path) -> Iterator[tuple[tuple[Reference, ...], Bundle]]:

@@ -37,7 +37,7 @@ def load_images(options: LoadOptions, common: CommonOptions, env: Mapping[str, s
     """Store every image of an archive under the names that it has there, and tell each as docker does. Raises BuilderError."""
     if not options.input and stdin.isatty():
         raise UsageError("no archive is read from a terminal", hint="give --input FILE, or send the archive to standard input")
-    with State.at(common.state_dir, env).working_directory() as directory:
+    with State.at(common.state_dir, env).working_directory(tidy=False) as directory:
         if options.input:
             archive = open_archive(Path(options.input), directory)
         else:

@@ -80,7 +80,7 @@ def prune(options: PruneOptions, common: CommonOptions, env: Mapping[str, str], 
     """
     state = State.at(common.state_dir, env)
     before, keep = _before(options, now), _kept(options)
-    left, freed = (_size(state.root) if keep >= 0 else 0), 0
+    left, freed = _size(state.root), 0
     for item in _unused(state, options, with_work=with_work):
         if item.used <= before and left > keep:
             size = item.size if options.dry_run else item.remove()
@@ -103,10 +103,10 @@ def _before(options: PruneOptions, now: float) -> float:
     return min(moments)
 
 
-def _kept(options: PruneOptions) -> int:
-    """Bytes; -1, which is never reached, if all may go."""
+def _kept(options: PruneOptions) -> float:
+    """Bytes; less than there can be if all may go."""
     try:
-        return parse_size(options.keep_storage) if options.keep_storage else -1
+        return parse_size(options.keep_storage) if options.keep_storage else -math.inf
     except ValueError as error:
         raise UsageError(
             f"invalid --keep-storage {options.keep_storage!r}", hint="give bytes, or a size as 500m or 10g"

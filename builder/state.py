@@ -48,15 +48,19 @@ class State:
         return self.root / "cache-mounts"
 
     @contextmanager
-    def working_directory(self) -> Iterator[Path]:
-        """A new directory for one build, removed at the end whatever happens."""
+    def working_directory(self, *, tidy: bool = True) -> Iterator[Path]:
+        """A new directory for one build, removed at the end whatever happens.
+
+        `tidy`: first remove what killed builds have left, for which one must be able to do what they could.
+        """
         work = self.work
         try:
             work.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             hint = "give --state-dir, or MASU_STATE_DIR, a directory that can be written: on a volume if all else is read-only"
             raise BuilderError(f"can't keep state in {str(self.root)!r}: {error.strerror}", hint=hint) from error
-        remove_abandoned(work)
+        if tidy:
+            remove_abandoned(work)
         with _locked_directory(work) as directory:
             yield directory
 

@@ -76,7 +76,7 @@ def _found(source: str, common: CommonOptions, env: Mapping[str, str]) -> Iterat
         elif (Path(path or source) / "index.json").is_file():
             yield load_all(LayoutStore(Path(path or source)), name), ()
         elif path is not None or Path(source).is_file():
-            with state.working_directory() as directory:
+            with state.working_directory(tidy=False) as directory:
                 yield bundle_of(open_archive(Path(path or source), directory), name, directory), ()
         else:
             raise no_image(source)

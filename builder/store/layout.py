@@ -200,12 +200,12 @@ class LayoutStore:
     def _replace(self, name: str, data: bytes) -> None:
         """Give a small file its new content all at once; under the lock."""
         temporary = self.path / f".{secrets.token_hex(8)}{PART}"
-        try:
-            with self._writing():
+        with self._writing():
+            try:
                 temporary.write_bytes(data)
                 temporary.rename(self.path / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
