@@ -23,6 +23,8 @@ def warm_cache(options: BuildOptions) -> WarmCache | None:
     """
     _check_repository(options.cache_repo)
     if not options.cache:
+        if options.cache_repo:
+            log.warning("--cache-repo has no effect without --cache")
         return None
     if options.no_push and not options.cache_repo and not options.no_push_cache:
         raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ _LEVELS = {
     "panic": logging.CRITICAL, "fatal": logging.CRITICAL, "error": logging.ERROR, "warn": logging.WARNING,
     "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG, "trace": logging.DEBUG,
 }  # fmt: skip
-_COLORS = {"DEBUG": "37", "INFO": "36", "WARN": "33", "ERROR": "31", "FATA": "31"}
+_COLORS = {"DEBU": "37", "INFO": "36", "WARN": "33", "ERRO": "31", "FATA": "31"}
 _NAMES = {
     logging.DEBUG: "debug",
     logging.INFO: "info",
@@ -27,18 +28,25 @@ _NAMES = {
 }
 _LIBRARIES = ("urllib3", "boto3", "botocore", "s3transfer", "google", "azure")
 """Never below warnings: what they tell beyond that has tokens in it."""
+_SHORT = {level: name[:4].upper() for level, name in _NAMES.items()}
+_BARE = re.compile(r"[A-Za-z0-9._/@^+-]+")  # what logrus doesn't quote
 _TAIL_BYTES = 8192
 
 
 def configure(options: CommonOptions, *, terminal: bool) -> None:
     """Set the root logger up; `terminal` allows colours."""
     handler = logging.StreamHandler(sys.stderr)
-    formatters = {"json": _JsonFormatter, "text": _TextFormatter, "color": _ColorFormatter}
-    handler.setFormatter(formatters[options.log_format](timestamp=options.log_timestamp, terminal=terminal))
+    handler.setFormatter(formatter(options, terminal=terminal))
     level = logging.ERROR if options.progress == "quiet" else _LEVELS[options.verbosity]
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def formatter(options: CommonOptions, *, terminal: bool) -> logging.Formatter:
+    """What makes lines of records; times are counted from now."""
+    formatters = {"json": _JsonFormatter, "text": _TextFormatter, "color": _ColorFormatter}
+    return formatters[options.log_format](timestamp=options.log_timestamp, terminal=terminal)
 
 
 class _Formatter(logging.Formatter):
@@ -56,8 +64,8 @@ class _ColorFormatter(_Formatter):
     """logrus' terminal form: `INFO[0001] message`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        level = {"WARNING": "WARN", "CRITICAL": "FATA"}.get(record.levelname, record.levelname)
-        when = self._time(record) if self._timestamp else f"{time.monotonic() - self._start:04.0f}"
+        level = _SHORT[record.levelno]
+        when = self._time(record) if self._timestamp else f"{int(time.monotonic() - self._start):04}"
         head = f"\x1b[{_COLORS[level]}m{level}\x1b[0m" if self._terminal else level
         return f"{head}[{when}] {record.getMessage()}"
 
@@ -66,14 +74,20 @@ class _TextFormatter(_Formatter):
     """logrus' text form: key=value."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = json.dumps(record.getMessage(), ensure_ascii=False)
+        text = record.getMessage()
+        message = text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
         return f'time="{self._time(record)}" level={_NAMES[record.levelno]} msg={message}'
 
 
 class _JsonFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {"level": _NAMES[record.levelno], "msg": record.getMessage(), "time": self._time(record)}
-        return json.dumps(line, ensure_ascii=False)
+        return _compact(line)
+
+
+def _compact(line: object) -> str:
+    """As logrus writes it: people look for `"level":"error"` by grep."""
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
 class RunOutput:
@@ -119,7 +133,7 @@ class RunOutput:
     def _as_json(self, chunk: bytes) -> bytes:
         stage = {"stage": self._stage.removeprefix("stage ")} if self._stage else {}
         line = {"level": "info", **stage, "output": chunk.decode("utf-8", "replace")}
-        return (json.dumps(line, ensure_ascii=False) + "\n").encode()
+        return (_compact(line) + "\n").encode()
 
     def take_tail(self) -> str:
         """The last lines since the last call; a command has ended."""

@@ -50,7 +50,7 @@ class CommonOptions:
         choices=("panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"),
         kaniko="same: trace logs what debug does")
     log_format: str = _flag("color", "how log lines look", choices=("text", "color", "json"),
-        kaniko="same: and what a RUN prints is JSON as well under json")
+        kaniko="better: colours on a terminal only, where Kaniko always writes them; json is for what a RUN prints, too")
     log_timestamp: bool = _flag(False, "put the time of day in log lines, not the seconds since the start", kaniko="same")
     progress: str = _flag("auto", "quiet shows errors only; the others are one plain form",
         choices=("auto", "plain", "tty", "quiet"))
@@ -80,7 +80,7 @@ class BuildOptions:
         "insecure-skip-tls=, depth= (repeatable)", metavar="KEY=VALUE", kaniko="different: submodules are fetched unless "
         "recurse-submodules=false, the depth is 1 unless given, and an unknown key is an error")
     destination: tuple[str, ...] = _flag(_REPEAT, "push the image under this reference (repeatable)", short="d", metavar="REF",
-        kaniko="same: names in an archive or layout, too; a digest in it is refused")
+        kaniko="same: names in an archive or layout, too; not needed where another output is asked for, or --tag")
     tag: tuple[str, ...] = _flag(_REPEAT, "name the image in the local store (repeatable)", short="t", metavar="REF")
     push: bool = _flag(False, "push the names given with --tag as well")
     no_push: bool = _flag(False, "push nothing", env="KANIKO_NO_PUSH", kaniko="better: the command line wins over "
@@ -146,8 +146,9 @@ class BuildOptions:
         kaniko="better: the check runs while the build is planned")
 
     image_format: str = _flag("", "docker or oci: the media types of the image (default: those of the base image, else oci)",
-        choices=("", "docker", "oci"), metavar="FORMAT", kaniko="different: an image from scratch is oci, as docker's own builder "
-        "makes it; upstream writes docker's types there, and has no such flag")
+        choices=("", "docker", "oci"), metavar="FORMAT",
+        kaniko="different: an image from scratch is oci, as docker's own builder makes it; upstream writes "
+        "docker's types there, and has no such flag")
     compression: str = _flag("gzip", "how new layers are compressed", choices=("gzip", "zstd", "estargz", "uncompressed"),
         kaniko="better: estargz and uncompressed, too; zstd is written faster, on all processors")
     compression_level: int = _flag(-1, "0 to 9 for gzip and estargz, 0 to 22 for zstd; -1 is fast", metavar="N",
@@ -159,8 +160,8 @@ class BuildOptions:
     single_snapshot: bool = _flag(False, "put all that a stage changes into one layer", aliases=("squash",),
         kaniko="better: the image is that of the stage with a layer for each step, deletions included")
     annotation: tuple[str, ...] = _flag(_REPEAT, "annotate the manifest, or what the level says: manifest, index, "
-        "manifest-descriptor or index-descriptor (repeatable)", metavar="[LEVEL:]KEY=VALUE", kaniko="better: levels, as docker buildx "
-        "has them")
+        "manifest-descriptor or index-descriptor (repeatable)", metavar="[LEVEL:]KEY=VALUE",
+        kaniko="better: levels, as docker buildx has them")
 
     oci_layout_path: str = _flag("", "write the image as an OCI layout into this directory", metavar="DIR",
         kaniko="better: the image has its tag as name; a relative path is relative to where masu was started")

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+from datetime import UTC, datetime
 
 import pytest
 
-from builder.log import RunOutput
+from builder.log import RunOutput, formatter
 from builder.options import CommonOptions
 
 
@@ -55,3 +57,20 @@ def test_a_line_that_does_not_end_is_passed_on_in_pieces() -> None:
 def test_json_tells_the_stage() -> None:
     lines = [json.loads(line) for line in shown(b"a\n", log_format="json")[0].splitlines()]
     assert lines == [{"level": "info", "stage": "1/2", "output": "a\n"}]
+
+
+@pytest.mark.parametrize(
+    ("log_format", "level", "message", "line"),
+    [
+        ("color", logging.DEBUG, "a b", "DEBU[0000] a b"),
+        ("color", logging.WARNING, "a b", "WARN[0000] a b"),
+        ("color", logging.ERROR, "a b", "ERRO[0000] a b"),
+        ("text", logging.INFO, 'a "b"', r'time="2026-01-01T00:00:00Z" level=info msg="a \"b\""'),
+        ("text", logging.WARNING, "a/b-c", 'time="2026-01-01T00:00:00Z" level=warning msg=a/b-c'),
+        ("json", logging.ERROR, "ä b", '{"level":"error","msg":"ä b","time":"2026-01-01T00:00:00Z"}'),
+    ],
+)
+def test_lines_have_logruss_form(log_format: str, level: int, message: str, line: str) -> None:
+    record = logging.LogRecord("x", level, "file", 1, message, None, None)
+    record.created = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+    assert formatter(CommonOptions(log_format=log_format), terminal=False).format(record) == line

@@ -201,7 +201,7 @@ def test_the_version_is_told(masu: Masu, arguments: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("form", "pattern"),
-    [("text", r'^time="\S+" level=info msg='), ("json", r'^\{"level": "info", "msg": '), ("color", r"^INFO\[\d{4}\] ")],
+    [("text", r'^time="\S+" level=info msg='), ("json", r'^\{"level":"info","msg":'), ("color", r"^INFO\[\d{4}\] ")],
 )
 def test_log_lines_have_kanikos_forms(masu: Masu, tmp_path: Path, form: str, pattern: str) -> None:
     done = masu("build", "-t", "x", f"--log-format={form}", write_context(tmp_path, "FROM base\nCOPY Dockerfile /\n"))
