@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from builder.image.media import OCI_LAYER, Format
 from builder.log import RunOutput
 from builder.mounting import Sources, mounted
 from builder.ops import Copy, Exec, FromUrl, Op
-from builder.plan import ImageBase, Plan, PlannedStage
+from builder.plan import Plan, PlannedStage, Step
 from builder.plan.needs import dependencies, has_independent_stages, needs_rootfs, runs
 from builder.rootfs import Changes, Rootfs, SourceTree
 from builder.rootfs.combined import Combined
@@ -27,6 +27,7 @@ from builder.rootfs.plain import PlainRootfs
 from builder.rootfs.recompress import as_estargz
 from builder.rootfs.wildcards import literal
 from builder.schedule import run_all
+from builder.stage_tree import StageTree
 from builder.supplies import Finished, Supplies, downloading, located
 from builder.workshop import Workshop
 
@@ -92,58 +93,72 @@ def _build_stage(maker: _Maker) -> Finished:
     maker.directory.mkdir()
     output = workshop.output("" if maker.is_alone else f"stage {maker.number}")
     image = maker.supplies.base_image(stage)
-    rootfs = _rootfs(maker, image)
-    combined = Combined(rootfs.path, rootfs.remember()) if rootfs and maker.supplies.plan.single_layer else None
-    last = max((number for number, step in enumerate(stage.steps, start=1) if step.op), default=0)
-    layers, history = list(image.layers), list(image.config.history)
+    work = _Work(maker, image, output)
+    if image.layers and not needs_rootfs(maker.supplies.plan, stage):
+        log.info("Skipping unpacking as no commands require it.")  # Kaniko's sentence
+    history = list(image.config.history)
     for number, step in enumerate(stage.steps, start=1):
         workshop.cancel.check()
         started, name = time.monotonic(), f"[stage {maker.number}, step {number}/{len(stage.steps)}]"
         log.info("%s %s", name, step.text)
-        made: tuple[Layer, ...] = ()
+        layer = None
         if step.op is not None:
             with located(step):
-                made = _carry_out(step.op, rootfs, maker, output, combined)
-                if combined and number == last:
-                    assert rootfs is not None
-                    made = (_encoded(_packed(combined.changes(), rootfs, maker), maker),)
-            size = f", layer of {made[0].blob.descriptor.size} bytes" if made else ""
+                layer = work.do(step, step.op)
+            size = f", layer of {layer.blob.descriptor.size} bytes" if layer else ""
             log.info("%s done in %.1f s%s", " " if maker.is_alone else name, time.monotonic() - started, size)
-        layers += made
         if step.created_by:
             now = workshop.now()
-            history.append(History(created=now, created_by=step.created_by, comment=_COMMENT, empty_layer=not made))
+            history.append(History(created=now, created_by=step.created_by, comment=_COMMENT, empty_layer=layer is None))
+    rootfs = work.tree.rootfs() if needs_rootfs(maker.supplies.plan, stage) else None
     config = replace(stage.config, history=tuple(history), created=workshop.now())
-    return Finished(image=Image.make(config=config, layers=tuple(layers), format=maker.format), rootfs=rootfs)
+    return Finished(image=Image.make(config=config, layers=tuple(work.tree.layers), format=maker.format), rootfs=rootfs)
 
 
-def _rootfs(maker: _Maker, image: Image) -> Rootfs | None:
-    """The stage's tree if it needs one. What the log tells of it are Kaniko's sentences."""
-    stage, plan = maker.stage, maker.supplies.plan
-    if not needs_rootfs(plan, stage):
-        if image.layers:
-            log.info("Skipping unpacking as no commands require it.")
-        return None
-    if isinstance(stage.base, ImageBase) and not maker.workshop.trees.has(image.layers):
-        first = next((step.text for step in stage.steps if step.op), "COPY of another stage")
-        log.info("Unpacking rootfs as cmd %s requires it.", first)
-    return maker.supplies.base_rootfs(stage)
+class _Work:
+    """Carries out the ops of one stage, which begins with `image`."""
 
+    def __init__(self, maker: _Maker, image: Image, output: RunOutput) -> None:
+        self.tree = StageTree(image.layers, self._unpacked)
+        self._maker = maker
+        self._output = output
+        self._combined: Combined | None = None
+        self._text = "COPY of another stage"
 
-def _carry_out(op: Op, rootfs: Rootfs | None, maker: _Maker, output: RunOutput, combined: Combined | None) -> tuple[Layer, ...]:
-    """The op's layer; none if what it changes is `combined` with the other ops'."""
-    if isinstance(op, Copy) and op.link:
-        changes, layer = _linked(op, rootfs, maker)
-    else:
-        assert rootfs is not None
-        changes, layer = _changed(op, rootfs, maker, output), None
-    if combined:
-        combined.add(changes)
-        return ()
-    if layer is None:
-        assert rootfs is not None
-        layer = _packed(changes, rootfs, maker)
-    return (_encoded(layer, maker),)
+    def do(self, step: Step, op: Op) -> Layer | None:
+        """The layer of the step's op; if all ops are to have one together, that of the last is it."""
+        self._text = step.text
+        if self._maker.supplies.plan.single_layer:
+            return self._together(op, is_last=step is self._maker.stage.pending[-1])
+        if isinstance(op, Copy) and op.link:
+            layer = _encoded(_linked(op, self._maker)[1], self._maker)
+            self.tree.add(layer)
+        else:
+            rootfs = self.tree.rootfs()
+            layer = _encoded(_packed(_changed(op, rootfs, self._maker, self._output), rootfs, self._maker), self._maker)
+            self.tree.grow(layer)
+        return layer
+
+    def _unpacked(self, layers: Sequence[Layer]) -> Rootfs:
+        if layers and not self._maker.workshop.trees.has(layers):
+            log.info("Unpacking rootfs as cmd %s requires it.", self._text)  # Kaniko's sentence
+        return self._maker.supplies.rootfs(self._maker.stage, layers)
+
+    def _together(self, op: Op, *, is_last: bool) -> Layer | None:
+        rootfs = self.tree.rootfs()
+        self._combined = self._combined or Combined(rootfs.path, rootfs.remember())
+        if isinstance(op, Copy) and op.link:
+            changes, layer = _linked(op, self._maker)
+            with layer.blob.open() as stream:
+                rootfs.unpack(stream, diff_id=layer.diff_id)
+        else:
+            changes = _changed(op, rootfs, self._maker, self._output)
+        self._combined.add(changes)
+        if not is_last:
+            return None
+        layer = _encoded(_packed(self._combined.changes(), rootfs, self._maker), self._maker)
+        self.tree.grow(layer)
+        return layer
 
 
 def _changed(op: Op, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes:
@@ -173,18 +188,14 @@ def _encoded(layer: Layer, maker: _Maker) -> Layer:
     return as_estargz(layer, to=maker.workshop.layers, media_type=encoding.layer_on(maker.format), level=encoding.level)
 
 
-def _linked(op: Copy, rootfs: Rootfs | None, maker: _Maker) -> tuple[Changes, Layer]:
-    """COPY --link goes to an empty tree, whose layer is then laid over the stage's tree, if anybody needs that."""
+def _linked(op: Copy, maker: _Maker) -> tuple[Changes, Layer]:
+    """COPY --link goes to an empty tree; its layer is then laid over the stage's tree, if anybody needs that."""
     apart = PlainRootfs(maker.directory / "link")
     try:
         changes = _copy(op, apart, maker)
-        layer = _packed(changes, apart, maker)
+        return changes, _packed(changes, apart, maker)
     finally:
         apart.remove()
-    if rootfs is not None:
-        with layer.blob.open() as stream:
-            rootfs.unpack(stream, diff_id=layer.diff_id)
-    return changes, layer
 
 
 def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes:

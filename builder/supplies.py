@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -54,14 +54,13 @@ class Supplies:
             return self._downloaded(self.workshop.image_of(stage.base.reference, stage.base.platform))
         return Image.scratch(stage.platform)
 
-    def base_rootfs(self, stage: PlannedStage) -> Rootfs:
-        """The tree of that, for the stage to change."""
+    def rootfs(self, stage: PlannedStage, layers: Sequence[Layer]) -> Rootfs:
+        """A tree with these layers, which begin with those of the stage's base, for the stage to change."""
         parent, is_free = None, False
-        if isinstance(stage.base, StageBase):
+        if isinstance(stage.base, StageBase) and len(layers) == len(self.base_image(stage).layers):
             parent = self.finished[stage.base.index].rootfs
             is_free = not is_used(self.plan, stage.base.index, by=self._unfinished(), but_as_base_of=stage)
         directory = self.workshop.directory / f"stage-{stage.index}"
-        layers = self.base_image(stage).layers
         return self.workshop.trees.make(directory, layers, ops=len(stage.steps), parent=parent, is_free=is_free)
 
     def tree(self, source: CopyFrom, stage: PlannedStage) -> SourceTree:

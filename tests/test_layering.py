@@ -20,17 +20,44 @@ ROWS: tuple[frozenset[str], ...] = (
     | {"builder.kaniko"},
     frozenset(
         {"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}
-        | {"builder.provisions", "builder.cache"}
+        | {"builder.provisions", "builder.cache", "builder.key"}
     ),
     frozenset(
         {"builder.plan", "builder.remotes", "builder.mounting", "builder.runner", "builder.contexts", "builder.checks"}
-        | {"builder.trees", "builder.reports", "builder.caching", "builder.finishing", "builder.settings", "builder.local", "builder.archived"}
+        | {
+            "builder.trees",
+            "builder.reports",
+            "builder.caching",
+            "builder.finishing",
+            "builder.layer_cache",
+            "builder.settings",
+            "builder.local",
+            "builder.archived",
+        }
     ),
     frozenset(
-        {"builder.executor", "builder.bases", "builder.inputs", "builder.outputs", "builder.workshop", "builder.supplies"}
+        {
+            "builder.executor",
+            "builder.bases",
+            "builder.inputs",
+            "builder.outputs",
+            "builder.workshop",
+            "builder.supplies",
+            "builder.stage_tree",
+        }
         | {"builder.pushing"}
     ),
-    frozenset({"builder.build", "builder.warmer", "builder.trial", "builder.inventory", "builder.review", "builder.doctor", "builder.login"})
+    frozenset(
+        {
+            "builder.build",
+            "builder.warmer",
+            "builder.trial",
+            "builder.inventory",
+            "builder.review",
+            "builder.doctor",
+            "builder.login",
+        }
+    )
     | {"builder.archives", "builder.disk", "builder.naming", "builder.transfer", "builder.unpacked"},
     frozenset({"builder.cli", "builder.commands", "builder.flags", "builder.completion", "builder.__main__"}),
     frozenset({"steps"}),
@@ -52,6 +79,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (3, "builder.runner", "builder.mounting"),
     (1, "builder.giturl", "builder.web"),
     (4, "builder.executor", "builder.supplies"),
+    (4, "builder.executor", "builder.stage_tree"),
     (4, "builder.executor", "builder.workshop"),
     (4, "builder.supplies", "builder.workshop"),
     (4, "builder.outputs", "builder.pushing"),

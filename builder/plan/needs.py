@@ -10,7 +10,7 @@ from builder.plan.values import Plan, PlannedStage, StageBase, Step
 
 def read_by(stage: PlannedStage) -> Iterator[tuple[Step, CopyFrom]]:
     """What the stage reads from besides its base, and where."""
-    return ((step, source) for step in stage.steps if step.op for source in sources(step.op))
+    return ((step, source) for step in stage.pending if step.op for source in sources(step.op))
 
 
 def dependencies(plan: Plan) -> Mapping[int, frozenset[int]]:
@@ -34,7 +34,7 @@ def has_independent_stages(plan: Plan) -> bool:
 
 def runs(plan: Plan) -> bool:
     """Whether anything has to be run."""
-    return any(isinstance(step.op, Exec) for stage in plan.stages for step in stage.steps)
+    return any(isinstance(step.op, Exec) for stage in plan.stages for step in stage.pending)
 
 
 def needs_rootfs(plan: Plan, stage: PlannedStage) -> bool:
@@ -42,9 +42,12 @@ def needs_rootfs(plan: Plan, stage: PlannedStage) -> bool:
 
     COPY --link changes none, unless all changes are to be in one layer.
     """
-    return any(step.op and (plan.single_layer or not _is_link(step.op)) for step in stage.steps) or any(
-        _reads(other, stage.index) for other in plan.stages
-    )
+    return is_read(plan, stage) or any(step.op and (plan.single_layer or not _is_link(step.op)) for step in stage.pending)
+
+
+def is_read(plan: Plan, stage: PlannedStage) -> bool:
+    """Whether another stage copies from it."""
+    return any(_reads(other, stage.index) for other in plan.stages)
 
 
 def is_used(plan: Plan, index: int, *, by: Collection[int], but_as_base_of: PlannedStage | None = None) -> bool:

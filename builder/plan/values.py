@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from builder.image.config import Config
+from builder.image.layer import Layer
 from builder.image.platform import Platform
 from builder.ops import Location, Op
 
@@ -15,7 +16,7 @@ class Step:
 
     `op` None: only the config changes. `created_by` is the text of its history entry, empty for an instruction that makes none
     (ONBUILD); the entry is an empty layer exactly if `op` is None. `config` is the image's after the step, without history and
-    diff_ids.
+    diff_ids. `made` is the op's layer if there is one already, so that the op needn't be carried out.
     """
 
     text: str
@@ -23,6 +24,7 @@ class Step:
     op: Op | None
     created_by: str
     config: Config
+    made: Layer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,11 @@ class PlannedStage:
     platform: Platform
     steps: tuple[Step, ...]
     config: Config
+
+    @property
+    def pending(self) -> tuple[Step, ...]:
+        """The steps that have to be carried out."""
+        return tuple(step for step in self.steps if step.op and step.made is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

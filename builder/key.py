@@ -1,0 +1,68 @@
+"""The only maker of cache keys: what a layer is made of and how, as one digest.
+
+A key is the sha256 of canonical JSON, `[schema, parent's key, op, digests of the inputs]`, never of joined strings, so that two
+different makings can't have the same text. The parent's key says in the same way what the op works on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from builder.image.digest import Digest
+from builder.image.platform import Platform
+from builder.ops import Exec, FromImage, Op
+
+SCHEMA = 1
+"""Raised whenever the same op would make another layer than before."""
+
+_LEFT_OUT = {Exec: ("unkeyed_env",), FromImage: ("hint",)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheKey:
+    """`hex` has 64 hexadecimal digits, so that it is a tag."""
+
+    hex: str
+
+    def __str__(self) -> str:
+        return self.hex
+
+
+def base_key(diff_ids: Iterable[Digest], platform: Platform) -> CacheKey:
+    """Of the files that a stage begins with: those of an image with these layers; none for `scratch`."""
+    return _key("base", [str(diff_id) for diff_id in diff_ids], platform.to_json())
+
+
+def op_key(parent: CacheKey, op: Op, inputs: Iterable[str], surroundings: Mapping[str, Any]) -> CacheKey:
+    """Of the layer that `op` makes on what has the key `parent`.
+
+    `inputs` say what is in each of its sources, in their order; `surroundings`, JSON values, what else the layer's bytes depend
+    on and no op tells: how layers are written, and what every RUN is given.
+    """
+    return _key("op", parent.hex, described(op), list(inputs), dict(surroundings))
+
+
+def described(value: Any) -> Any:
+    """An op as a JSON value: everything that it says, but for where it stands and what keys leave out."""
+    if is_dataclass(value) and not isinstance(value, type):
+        hidden = {name for kind, names in _LEFT_OUT.items() if isinstance(value, kind) for name in names}
+        found = {field.name: described(getattr(value, field.name)) for field in fields(value) if field.name not in hidden}
+        if isinstance(value, Exec):
+            found["env"] = described([pair for pair in value.env if pair[0] not in value.unkeyed_env])
+        found.pop("location", None)
+        return {"is": type(value).__name__, **found}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple | list):
+        return [described(item) for item in value]
+    return value
+
+
+def _key(*what: Any) -> CacheKey:
+    text = json.dumps([SCHEMA, *what], sort_keys=True, separators=(",", ":"))
+    return CacheKey(hex=hashlib.sha256(text.encode()).hexdigest())

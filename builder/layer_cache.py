@@ -1,0 +1,145 @@
+"""Layers that builds have made, by the key of how: a tag for each in a repository or layout, as Kaniko keeps them.
+
+Its trouble never fails a build: it is told once, and the layers are made.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from builder.errors import BuilderError, ImageError, NotFoundError
+from builder.image.config import Config, History
+from builder.image.digest import Digest
+from builder.image.image import Image
+from builder.image.layer import Layer
+from builder.image.manifest import Manifest
+from builder.image.media import MANIFESTS, Format
+from builder.image.platform import Platform
+from builder.key import CacheKey
+from builder.store import Store
+from builder.store.copy import blob_in, copy, document
+from builder.store.layout import LayoutStore
+
+log = logging.getLogger(__name__)
+
+_LOOKING = 16
+_SAVING = 2
+_PREFIX = "dev.masu.cache."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A layer, on which layers it was made (`parent`, their chain_id; None on nothing), when (RFC 3339), and of what, in words."""
+
+    key: CacheKey
+    layer: Layer
+    parent: Digest | None
+    created: str
+    platform: Platform
+    text: str = ""
+
+    def to_image(self) -> Image:
+        """How it is kept: an image of this layer alone."""
+        annotations = {
+            "key": self.key.hex,
+            "diff-id": str(self.layer.diff_id),
+            "parent": "" if self.parent is None else str(self.parent),
+            "created": self.created,
+        }
+        history = History(created=self.created, created_by=self.text)
+        return Image.make(
+            config=Config(platform=self.platform, created=self.created, history=(history,)),
+            layers=(self.layer,),
+            format=Format.OCI,
+            annotations={_PREFIX + name: value for name, value in annotations.items()},
+        )
+
+    @classmethod
+    def read(cls, manifest: Manifest, store: Store, key: CacheKey, platform: Platform) -> Entry:
+        """Raises ImageError when the manifest isn't one of ours, for this key."""
+        notes = {name: manifest.annotations.get(_PREFIX + name) for name in ("key", "diff-id", "parent", "created")}
+        if notes["key"] != key.hex or notes["diff-id"] is None or len(manifest.layers) != 1:
+            raise ImageError(f"cache entry {key} is not a layer that masu has kept under that key")
+        layer = Layer(blob=blob_in(store, manifest.layers[0]), diff_id=Digest.parse(notes["diff-id"]))
+        parent = Digest.parse(notes["parent"]) if notes["parent"] else None
+        return cls(key=key, layer=layer, parent=parent, created=notes["created"] or "", platform=platform)
+
+
+class LayerCache:
+    """Layers in `store`, none older than `ttl`. Threads may share one; at its end it waits until all is saved.
+
+    Without `saves` nothing is stored there.
+    """
+
+    def __init__(self, store: Store, *, platform: Platform, ttl: timedelta, saves: bool, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._platform = platform
+        self._ttl = ttl
+        self._saves = saves
+        self._now = now
+        self._has_told = threading.Event()
+        self._pool = ThreadPoolExecutor(_SAVING, thread_name_prefix="cache")
+        self._saving: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._pool.shutdown(wait=error is None, cancel_futures=error is not None)
+
+    def look_up(self, keys: Iterable[CacheKey]) -> Mapping[CacheKey, Entry]:
+        """Those that are there, all asked for at the same time."""
+        wanted = list(dict.fromkeys(keys))
+        if isinstance(self._store, LayoutStore):
+            names = self._store.names()
+            wanted = [key for key in wanted if key.hex in names]
+        with ThreadPoolExecutor(_LOOKING, thread_name_prefix="look-up") as pool:
+            found = pool.map(self._find, wanted)
+            return {key: entry for key, entry in zip(wanted, found, strict=True) if entry is not None}
+
+    def save(self, entry: Entry) -> None:
+        """Store it, some time before the end."""
+        if self._saves:
+            self._saving.append(self._pool.submit(self._store_entry, entry))
+
+    def _find(self, key: CacheKey) -> Entry | None:
+        try:
+            _, manifest = document(self._store, self._store.resolve(key.hex))
+            if not isinstance(manifest, Manifest) or manifest.media_type not in MANIFESTS:
+                raise ImageError(f"cache entry {key} is not an image")
+            entry = Entry.read(manifest, self._store, key, self._platform)
+        except NotFoundError:
+            return None
+        except BuilderError as error:
+            self._tell("can't be read", error)
+            return None
+        if self._is_old(entry):
+            log.debug("cache entry %s is older than %s", key, self._ttl)
+            return None
+        return entry
+
+    def _is_old(self, entry: Entry) -> bool:
+        try:
+            created = datetime.fromisoformat(entry.created)
+        except ValueError:
+            return True
+        return created.replace(tzinfo=created.tzinfo or UTC) + self._ttl < self._now()
+
+    def _store_entry(self, entry: Entry) -> None:
+        try:
+            copy(entry.to_image(), to=self._store, names=[entry.key.hex])
+        except BuilderError as error:
+            self._tell("can't be written", error)
+
+    def _tell(self, what: str, error: BuilderError) -> None:
+        """Once as a warning: where one entry fails, others will."""
+        level = logging.DEBUG if self._has_told.is_set() else logging.WARNING
+        self._has_told.set()
+        log.log(level, "the layer cache %s, the build goes on without: %s", what, error.message)

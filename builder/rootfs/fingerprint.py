@@ -1,0 +1,166 @@
+"""The digest of what a Copy op or a mount reads: everything that the result can depend on, and nothing else.
+
+Names, kinds, modes, owners, contents, link targets, attributes, devices, and which names are one file. No times, no inodes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from posixpath import basename
+
+from builder.image.digest import Digest
+from builder.ops import Copy, FromContext
+from builder.rootfs import paths
+from builder.rootfs.owner import Truth, stored_xattrs
+from builder.rootfs.selection import chosen
+from builder.rootfs.sources import Found, SourceTree, View, found
+from builder.rootfs.wildcards import literal
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_SMALL = 1 << 18
+"""Bytes of a file that is hashed at once, and of a piece of a larger one."""
+
+_THREADS = 4
+
+
+def fingerprint(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> Digest:
+    """Of all that `op` takes of `source`; those of its paths that are in `but` come from elsewhere.
+
+    Raises ContextError for a source that isn't there, OSError for one that can't be read.
+    """
+    threads = min(_THREADS, len(os.sched_getaffinity(0)))
+    with paths.opened_root(source.path) as fd, ThreadPoolExecutor(threads, thread_name_prefix="fingerprint") as pool:
+        walk = _Walk(View(fd=fd, tree=source), pool, ahead=2 * threads)
+        for number, path in enumerate(op.paths):
+            if path not in but:
+                for item in found(walk.view, op, path):
+                    walk.add(number, item)
+        return walk.digest()
+
+
+def fingerprint_of(path: str, source: SourceTree) -> Digest:
+    """Of the file or directory at `path` with all below it, as a mount shows it. Raises as `fingerprint`."""
+    name = "/".join(literal(part) for part in path.split("/"))
+    return fingerprint(Copy(source=FromContext(), paths=(name,), destination="/"), source)
+
+
+class _Walk:
+    """Notes every entry in order; large files are hashed in the threads of `pool`, at most `ahead` of them open at a time."""
+
+    def __init__(self, view: View, pool: ThreadPoolExecutor, *, ahead: int) -> None:
+        self.view = view
+        self._pool = pool
+        self._ahead = ahead
+        self._notes: list[str | Future[str]] = []
+        self._open: list[Future[str]] = []
+
+    def add(self, number: int, item: Found) -> None:
+        """One source of the op's argument with this number."""
+        self._note("source", number, basename(item.path))
+        links: dict[tuple[int, int], str] = {}
+        if not stat.S_ISDIR(item.status.st_mode):
+            parent, name = paths.split(item.place)
+            with paths.opened(paths.open_strict(self.view.fd, parent)) as fd:
+                self._entry(fd, name, "", item.status, links)
+            return
+        everything = item.selection.is_everything
+        wanted = None if everything else chosen(self.view.fd, item.place, item.selection, exists=self.view.exists)
+        pending = [""]
+        while pending:
+            pending += self._directory(item.place, pending.pop(), wanted, links)
+
+    def digest(self) -> Digest:
+        hasher = hashlib.sha256()
+        for note in self._notes:
+            hasher.update((note if isinstance(note, str) else note.result()).encode())
+        return Digest(algorithm="sha256", hex=hasher.hexdigest())
+
+    def _directory(self, top: str, path: str, wanted: Mapping[str, bool] | None, links: dict[tuple[int, int], str]) -> list[str]:
+        """Note what is in it; returns the directories there."""
+        found = []
+        with paths.opened(paths.open_strict(self.view.fd, paths.join(top, path) if path else top)) as fd:
+            for name in sorted(os.listdir(fd)):
+                below = paths.join(path, name)
+                if not self.view.exists(paths.join(top, below)) or (wanted is not None and below not in wanted):
+                    continue
+                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    found.append(below)
+                    self._subdirectory(fd, name, below, status, is_taken=wanted is None or wanted[below])
+                else:
+                    self._entry(fd, name, below, status, links)
+        return found[::-1]
+
+    def _subdirectory(self, dir_fd: int, name: str, path: str, status: os.stat_result, *, is_taken: bool) -> None:
+        with paths.opened(os.open(name, _READ | os.O_DIRECTORY, dir_fd=dir_fd)) as fd:
+            self._note(path, is_taken, *self._truth(status, name, dir_fd), self._xattrs(fd, status))
+
+    def _entry(self, dir_fd: int, name: str, path: str, status: os.stat_result, links: dict[tuple[int, int], str]) -> None:
+        """One that isn't a directory."""
+        if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
+            first = links.setdefault((status.st_dev, status.st_ino), path)
+            if first != path:
+                self._note(path, "is", first)
+                return
+        truth = self._truth(status, name, dir_fd)
+        if stat.S_ISREG(status.st_mode):
+            self._file(dir_fd, name, path, status, truth)
+        else:
+            target = os.readlink(name, dir_fd=dir_fd) if stat.S_ISLNK(status.st_mode) else ""
+            self._note(path, *truth, target)
+
+    def _file(self, dir_fd: int, name: str, path: str, status: os.stat_result, truth: Truth) -> None:
+        fd = os.open(name, _READ, dir_fd=dir_fd)
+        try:
+            head = [path, *truth, self._xattrs(fd, status)]
+            if status.st_size > _SMALL:
+                self._later(fd, head)
+                fd = -1
+            else:
+                self._note(*head, _hash_of(fd))
+        finally:
+            if fd >= 0:
+                os.close(fd)
+
+    def _later(self, fd: int, head: list[object]) -> None:
+        if len(self._open) >= self._ahead:
+            self._open.pop(0).result()
+        future = self._pool.submit(_hashed, fd, head)
+        self._open.append(future)
+        self._notes.append(future)
+
+    def _note(self, *what: object) -> None:
+        self._notes.append(_line(what))
+
+    def _truth(self, status: os.stat_result, name: str, dir_fd: int) -> Truth:
+        owners = self.view.tree.owners
+        if owners is None:
+            return Truth(status.st_mode, 0, 0, status.st_rdev)
+        return owners.truth(status, name, dir_fd=dir_fd)
+
+    def _xattrs(self, fd: int, status: os.stat_result) -> list[tuple[str, str]]:
+        owners = self.view.tree.owners
+        attributes = stored_xattrs(fd) if owners is None else owners.xattrs(fd, status)
+        return [(name, value.hex()) for name, value in attributes]
+
+
+def _line(what: object) -> str:
+    """Unambiguous: JSON escapes quotes, line ends and bytes that aren't UTF-8."""
+    return json.dumps(what) + "\n"
+
+
+def _hashed(fd: int, head: list[object]) -> str:
+    with paths.opened(fd):
+        return _line([*head, _hash_of(fd)])
+
+
+def _hash_of(fd: int) -> str:
+    hasher = hashlib.sha256()
+    while piece := os.read(fd, _SMALL):
+        hasher.update(piece)
+    return hasher.hexdigest()
