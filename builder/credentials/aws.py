@@ -97,7 +97,7 @@ class Ecr:
             answer = _client(session, place).get_authorization_token()
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ValueError, OSError) as error:
             raise CredentialError(f"no credential from AWS in {place.region}: {error}", hint=_hint(place, error)) from error
-        return _read(answer["authorizationData"], self._clock())
+        return _read(answer.get("authorizationData"), self._clock())
 
     def _opened(self, place: Place) -> Any:
         """Go's SDK, and so Kaniko, reads AWS_REGION; STS is asked in a region, too, which need not be told."""

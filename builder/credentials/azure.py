@@ -33,6 +33,7 @@ _METADATA_BUSY = frozenset({404, 410, 429})  # learn.microsoft.com: how-to-use-v
 _REFRESH_LIFE = 3600.0
 """Seconds that a registry's refresh token is used; it is good for three hours."""
 _MARGIN = 300.0
+_LONGEST_LIFE = 7 * 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +189,7 @@ def _token(reply: Reply, source: str) -> AccessToken:
         life = float(json.loads(reply.data).get("expires_in") or 0)
     except (TypeError, ValueError):
         life = 0.0
-    return AccessToken(text=text, life=max(life - _MARGIN, 0.0))
+    return AccessToken(text=text, life=life - _MARGIN if _MARGIN < life < _LONGEST_LIFE else 0.0)
 
 
 def _string(reply: Reply, name: str, source: str) -> str:

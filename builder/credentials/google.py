@@ -33,6 +33,8 @@ _USER = "oauth2accesstoken"
 _PROBE_SECONDS = 1.0
 _PRODUCT = Path("/sys/class/dmi/id/product_name")
 _PROJECTS = "cloudresourcemanager.googleapis.com"
+_WRONG_ANSWERS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, OSError)
+"""What google-auth lets through, beside its own errors, when a file or an answer isn't what it should be."""
 
 
 class Google:
@@ -62,10 +64,12 @@ class Google:
                 return None
             if not self._account.valid or (refused is not None and refused.password == self._account.token):
                 self._refresh()
-        except (GoogleAuthError, ValueError, OSError) as error:
+        except (GoogleAuthError, *_WRONG_ANSWERS) as error:
             hint = "see docs/credentials.md; --credential-helpers leaves sources out"
             raise CredentialError(f"no credential from Google: {_first_line(error)}", hint=hint) from error
-        return str(self._account.token)
+        if not isinstance(self._account.token, str):
+            raise CredentialError("no credential from Google: the answer has no access token")
+        return self._account.token
 
     def _refresh(self) -> None:
         """Unless google-auth has tried itself, a metadata server is asked again: it may begin later than a container."""

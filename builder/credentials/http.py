@@ -56,7 +56,7 @@ class Client:
         self._session: requests.Session | None = None
 
     def ask(self, question: Question) -> Reply:
-        """Whatever is answered. Raises Transient when nothing is, CredentialError when it is more than an answer can be."""
+        """Whatever is answered. Raises Transient when nothing is, CredentialError for a stranger or an endless answer."""
         import requests
         import urllib3.exceptions
 
@@ -68,9 +68,9 @@ class Client:
                 proxies={} if _is_near(question.url) else proxies_for(question.url, self._proxies),
             )  # fmt: skip
             with response:
-                data: bytes = response.raw.read(_MOST_BYTES + 1, decode_content=True)
+                data: bytes = response.raw.read(_MOST_BYTES + 1, decode_content=False)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise Transient(CredentialError(f"{where}: {_cause(error)}")) from error
+            raise _no_answer(where, error) from error
         if len(data) > _MOST_BYTES:
             raise CredentialError(f"{where}: the answer is longer than {_MOST_BYTES} bytes")
         return Reply(status=response.status_code, headers=response.headers, data=data)
@@ -99,6 +99,12 @@ def _is_near(url: str) -> bool:
         return ipaddress.ip_address(name).is_link_local
     except ValueError:
         return name in _METADATA_HOSTS
+
+
+def _no_answer(where: str, error: Exception) -> Exception:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return CredentialError(f"{where}: {_cause(error)}", hint="trust its CA by SSL_CERT_FILE or SSL_CERT_DIR")
+    return Transient(CredentialError(f"{where}: {_cause(error)}"))
 
 
 def _cause(error: BaseException) -> str:

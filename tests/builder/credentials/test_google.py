@@ -30,6 +30,7 @@ class FakeGoogle:
     tokens: list[str] = field(default_factory=lambda: [GOOD])
     busy: int = 0
     has_account: bool = True
+    hostile: object = None
 
     def metadata(self, question: Question) -> Answer:
         account = "/computeMetadata/v1/instance/service-accounts"
@@ -39,6 +40,8 @@ class FakeGoogle:
             self.busy -= 1
             return Answer(status=503)
         if question.path == f"{account}/default/token" and self.has_account:
+            if self.hostile is not None:
+                return Answer(document=self.hostile, headers=FLAVOR | {"Content-Type": "application/json"})
             token = self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
             return Answer(document={"access_token": token, "expires_in": 3600, "token_type": "Bearer"}, headers=FLAVOR)
         if question.path in (f"{account}/default/", f"{account}/{ACCOUNT}/") and self.has_account:
@@ -135,6 +138,21 @@ def write(path: Path, document: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document))
     return path
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [], "[" * 100000, {}, "null", {"access_token": 5, "expires_in": 60}, {"access_token": "t"},
+        {"access_token": "t", "expires_in": "x"}, {"access_token": "t", "expires_in": 10**30},
+    ],
+)  # fmt: skip
+def test_an_answer_that_makes_no_sense_is_a_warning(cloud: Cloud, google: FakeGoogle, document: object) -> None:
+    google.hostile = document
+    done = cloud("pull", "gcr.io/project/app:1", env={})
+    google.hostile = None
+    assert done.returncode == 1, done.stderr
+    assert "no credential from Google: " in done.stderr
 
 
 @pytest.mark.parametrize("make", [key_file, federation_file])
