@@ -24,6 +24,22 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
+def innermost(error: BaseException) -> BaseException:
+    """The first of the errors that HTTP libraries wrap into each other, in several ways."""
+    for _ in range(10):
+        inner = [getattr(error, "reason", None), *error.args[-1:], error.__cause__, error.__context__]
+        found = next((item for item in inner if isinstance(item, BaseException)), None)
+        if found is None:
+            break
+        error = found
+    return error
+
+
+def told(error: BaseException) -> str:
+    """An error's own words."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     """Seconds from `now` (since the epoch) that a Retry-After header asks for, in either form (RFC 9110, 10.2.3)."""
     text = headers.get("Retry-After", "").strip()

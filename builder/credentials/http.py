@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from builder.errors import CredentialError
 from builder.retry import Transient
 from builder.trust import Trust
-from builder.web import proxies_for, proxies_of, shown
+from builder.web import innermost, proxies_for, proxies_of, shown, told
 
 if TYPE_CHECKING:
     import requests
@@ -103,14 +103,5 @@ def _is_near(url: str) -> bool:
 
 def _no_answer(where: str, error: Exception) -> Exception:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return CredentialError(f"{where}: {_cause(error)}", hint="trust its CA by SSL_CERT_FILE or SSL_CERT_DIR")
-    return Transient(CredentialError(f"{where}: {_cause(error)}"))
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost of the errors that the HTTP libraries wrap into each other."""
-    while inner := next(
-        (item for item in (getattr(error, "reason", None), *error.args) if isinstance(item, BaseException)), None
-    ):
-        error = inner
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+        return CredentialError(f"{where}: {told(innermost(error))}", hint="trust its CA by SSL_CERT_FILE or SSL_CERT_DIR")
+    return Transient(CredentialError(f"{where}: {told(innermost(error))}"))
