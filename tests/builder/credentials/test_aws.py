@@ -57,9 +57,12 @@ def machine() -> Machine:
 
 @pytest.fixture(scope="module")
 def public_api() -> Iterator[Service]:
-    """The public registry's API, which moto hasn't."""
+    """The public registry's API, which moto hasn't; one key may not do a thing."""
 
     def answer(question: Question) -> Answer:
+        if "AKIADENIED" in question.headers.get("authorization", ""):
+            error = {"__type": "AccessDeniedException", "Message": "not authorized: ecr-public:GetAuthorizationToken"}
+            return Answer(document=error, status=400)
         if question.headers.get("x-amz-target") != "SpencerFrontendService.GetAuthorizationToken":
             return Answer(status=400)
         token = "QVdTOjEyMzQ1Njc4OTAxMi1hdXRoLXRva2Vu"  # AWS:123456789012-auth-token
@@ -125,6 +128,13 @@ def test_without_any_the_registry_decides(cloud: Cloud, machine: Machine) -> Non
     assert done.returncode == 1
     assert "401" in done.stderr
     assert "warning" not in done.stderr.lower()
+
+
+def test_a_key_without_rights_is_told_which_it_lacks(cloud: Cloud) -> None:
+    done = cloud("pull", f"{PUBLIC}/team/keys:1", env=KEYS | {"AWS_ACCESS_KEY_ID": "AKIADENIED"})
+    assert done.returncode == 1, "the registry behind it is private"
+    assert "no credential from AWS in us-east-1: An error occurred (AccessDeniedException)" in done.stderr
+    assert "allow ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken" in done.stderr
 
 
 def test_no_key_and_no_token_is_ever_logged(cloud: Cloud) -> None:
