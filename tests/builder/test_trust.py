@@ -74,6 +74,20 @@ def test_what_is_no_certificate_is_passed_over_in_a_directory(
     assert "a.txt" in caplog.text
 
 
+def test_all_certificates_can_be_had_in_one_file(tmp_path: Path, identity: Identity) -> None:
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some/a.txt").write_text("no certificate\n")
+    (tmp_path / "other").mkdir()
+    other = make_identity(tmp_path / "other", name="other")
+    shutil.copy(other.certificate_path, tmp_path / "some/b.crt")
+    trust = Trust.of({"SSL_CERT_FILE": str(identity.certificate_path), "SSL_CERT_DIR": f"{tmp_path}/none:{tmp_path}/some"})
+    with trust.bundle() as file:
+        context = ssl.create_default_context(cafile=f"/proc/self/fd/{file.fileno()}")
+    assert len(context.get_ca_certs()) == 2
+    assert trusted(context, identity)
+    assert trusted(context, other)
+
+
 def test_a_named_file_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(BuilderError, match="missing"):
         Trust.of({"SSL_CERT_FILE": f"{tmp_path}/missing"}).context()
