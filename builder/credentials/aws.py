@@ -72,12 +72,15 @@ class Ecr:
         self._session: Any = None
         self._authorities: IO[bytes] | None = None
         self._tokens: dict[Place, _Token] = {}
+        self._is_without = False
 
     def find(self, repository: Repository, *, refused: Credential | None = None) -> Credential | None:
         place = Place.of(repository.host)
         if place is None:
             return None
         with self._lock:
+            if self._is_without:
+                return None
             token = self._tokens.get(place)
             if token is None or self._clock() >= token.end or token.credential == refused:
                 token = self._fetch(place)
@@ -93,6 +96,7 @@ class Ecr:
             session = self._opened(place)
             if session.get_credentials() is None:
                 log.debug("no AWS credentials: neither variables nor files nor a role")
+                self._is_without = True
                 return None
             answer = _client(session, place).get_authorization_token()
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ValueError, OSError) as error:

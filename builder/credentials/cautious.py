@@ -31,12 +31,17 @@ class Cautious:
         self._lock = threading.Lock()
 
     def find(self, repository: Repository, *, refused: Credential | None = None) -> Credential | None:
-        with self._lock:
-            if self._clock() < self._failed.get(repository.host, float("-inf")):
-                return None
-            try:
-                return self._driver.find(repository, refused=refused)
-            except CredentialError as error:
-                self._failed[repository.host] = self._clock() + _PATIENCE
+        if self._is_failed(repository.host):
+            return None
+        try:
+            return self._driver.find(repository, refused=refused)
+        except CredentialError as error:
+            if not self._is_failed(repository.host):
+                with self._lock:
+                    self._failed[repository.host] = self._clock() + _PATIENCE
                 log.warning("%s; going on without it%s", error.message, f" ({error.hint})" if error.hint else "")
-                return None
+            return None
+
+    def _is_failed(self, host: str) -> bool:
+        with self._lock:
+            return self._clock() < self._failed.get(host, float("-inf"))
