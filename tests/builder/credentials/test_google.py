@@ -112,6 +112,7 @@ def test_a_machine_without_an_account_can_still_say_why_it_was_refused(cloud: Cl
 
 def key_file(directory: Path) -> Path:
     """A service account's key, as the console gives it."""
+    directory.mkdir(exist_ok=True)
     key = make_identity(directory).key
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     document = {
