@@ -29,6 +29,8 @@ HUB_KEY = "https://index.docker.io/v1/"
 _TOKEN_USER = "<token>"
 _FIELDS = frozenset({"auth", "username", "password", "identitytoken", "registrytoken"})
 _NOT_FOUND = "credentials not found"
+_BUILT_IN = frozenset({"ecr-login", "gcr", "gcloud", "acr-env"})
+"""Helpers that Kaniko's users name, for registries of which masu has drivers of its own."""
 
 
 class DockerConfig:
@@ -196,8 +198,8 @@ def _ask(suffix: str, server: str, source: _Source, env: Mapping[str, str]) -> C
     if "/" in suffix:
         raise _malformed(source.where, f"invalid credential helper {suffix!r}")
     if shutil.which(program, path=env.get("PATH", "")) is None:
-        # Kaniko's users name helpers that came with its image; masu has drivers of its own for those registries.
-        log.warning("credential helper %r, named in %s, is not installed", program, source.where)
+        level = logging.DEBUG if suffix in _BUILT_IN else logging.WARNING
+        log.log(level, "credential helper %r, named in %s, is not installed", program, source.where)
         return None
     done = process.run([program, "get"], env=env, input=server.encode())
     said = (done.stdout + done.stderr).decode(errors="replace").strip()
