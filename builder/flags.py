@@ -6,6 +6,7 @@ A boolean is `--flag` or `--flag=true|false`, never two words; of a repeated sin
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, fields
 from datetime import timedelta
@@ -30,12 +31,17 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's, but with pflag's word for what it doesn't know."""
         known, others = self.parse_known_args(args, namespace)
+        if others and not others[0].startswith("-"):
+            self.error(f"unknown argument {others[0]!r}")
         if others:
-            what = (
-                f"unknown flag: {others[0].partition('=')[0]}" if others[0].startswith("-") else f"unknown argument {others[0]!r}"
-            )
-            self.error(what)
+            self._unknown(others[0].partition("=")[0])
         return known
+
+    def _unknown(self, flag: str) -> NoReturn:
+        known = [name for action in self._actions for name in action.option_strings if not name.startswith(_NEGATION)]
+        similar = difflib.get_close_matches(flag, known, n=1, cutoff=0.75)
+        hint = f"did you mean {similar[0]}?" if similar else f"see {self.prog} --help"
+        raise UsageError(f"unknown flag: {flag}", hint=hint)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see {self.prog} --help")
@@ -66,7 +72,7 @@ def read(table: type[Table], namespace: argparse.Namespace, env: Mapping[str, st
         variable = flag_of(row).env
         from_env = env.get(variable) or None if variable else None
         if isinstance(row.default, tuple):
-            values[row.name] = (*(value or ()), *([from_env] if from_env else ()))
+            values[row.name] = (*(value or ()), *([from_env] if from_env else ())) or row.default
         elif value is not None:
             values[row.name] = _value(row, value, option_of(row))
         elif from_env is not None:

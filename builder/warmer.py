@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from builder import __version__
 from builder.dockerfile.parse import Dockerfile, parse
 from builder.errors import BuilderError, ContextError, UsageError
-from builder.image.blob import Blob
 from builder.image.config import Config
 from builder.image.platform import Platform
 from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
@@ -40,20 +39,19 @@ _DOCKERFILE_LIMIT = 16 << 20  # bytes
 def warm(options: WarmerOptions, registry: RegistryFlags, env: Mapping[str, str]) -> None:
     """Fetch every image that isn't there. Raises BuilderError if there is nothing to fetch, or nothing could be fetched."""
     platform = Platform.parse(options.custom_platform) if options.custom_platform else Platform.host()
-    names = list(dict.fromkeys([*options.image, *_named_in_dockerfile(options, platform, env)]))
-    if not names:
+    images = dict.fromkeys([*((name, platform) for name in options.image), *_named_in_dockerfile(options, platform, env)])
+    if not images:
         raise UsageError(
             "you must select at least one image to cache or a dockerfile to parse", hint="give --image or --dockerfile"
         )
     warmer = _Warmer(
         cache=WarmCache(layout=LayoutStore(_directory(options.cache_dir)), ttl=options.cache_ttl),
         remote=connect(registry, env),
-        platform=platform,
         force=options.force,
         again=Again(extra=registry.image_download_retry),
     )
-    failures = [name for name in names if not warmer.try_to_warm(name)]
-    if len(failures) == len(names):
+    warmed = [warmer.try_to_warm(name, wanted) for name, wanted in images]
+    if not any(warmed):
         raise BuilderError("failed to warm any of the given images", hint="the warnings above say why")
 
 
@@ -63,14 +61,13 @@ class _Warmer:
 
     cache: WarmCache
     remote: Remote
-    platform: Platform
     force: bool
     again: Again
 
-    def try_to_warm(self, name: str) -> bool:
+    def try_to_warm(self, name: str, platform: Platform) -> bool:
         """Whether the image is in the cache now; a warning says why not."""
         try:
-            self._warm(Reference.parse(name))
+            self._warm(Reference.parse(name), platform)
         except BuilderError as error:
             log.warning("Error while trying to warm image: %s: %s", name, error.message)
             if error.hint:
@@ -78,32 +75,32 @@ class _Warmer:
             return False
         return True
 
-    def _warm(self, reference: Reference) -> None:
-        bundle = self.again.run(lambda: self._found(reference), what=f"looking for {reference}")
+    def _warm(self, reference: Reference, platform: Platform) -> None:
+        bundle = self.again.run(lambda: self._found(reference, platform), what=f"looking for {reference}")
         blobs = (*bundle.blobs, *bundle.documents, bundle.manifest)
         wanted = [blob for blob in blobs if self.force or not self.cache.has(blob.descriptor)]
         if wanted:
-            self._fetch(wanted)
+            self._fetch(replace(bundle, documents=(), blobs=tuple(blob for blob in wanted if blob != bundle.manifest)))
             self.cache.layout.tag(str(reference), bundle.manifest)
         size = sum(blob.descriptor.size for blob in wanted)
         log.info("%s@%s: %s", reference, bundle.manifest.descriptor.digest, f"fetched {size} bytes" if wanted else "was there")
 
-    def _found(self, reference: Reference) -> Bundle:
+    def _found(self, reference: Reference, platform: Platform) -> Bundle:
         """The image for the platform, and the index that leads there, if the reference means one."""
         store = self.remote(reference.repository)
-        image = load(store, reference.name, self.platform)
+        image = load(store, reference.name, platform)
         top, _ = document(store, store.resolve(reference.name))
         documents = () if top.descriptor.digest == image.manifest.descriptor.digest else (top,)
         layers = {layer.blob.descriptor.digest: layer.blob for layer in image.layers}
         return Bundle(manifest=image.manifest, documents=documents, blobs=(*layers.values(), image.config_blob))
 
-    def _fetch(self, blobs: list[Blob]) -> None:
-        """Into a directory beside, and from there to their places, where older ones of the same content may be."""
+    def _fetch(self, bundle: Bundle) -> None:
+        """Into a directory beside, and from there to their places, where older blobs of the same content may be."""
         layout = self.cache.layout
         with State(root=layout.path).working_directory() as directory:
             fresh = LayoutStore(directory)
-            copy(Bundle(manifest=blobs[-1], documents=(), blobs=tuple(blobs[:-1])), to=fresh, names=[])
-            for blob in blobs:
+            copy(bundle, to=fresh, names=[])
+            for blob in (*bundle.blobs, bundle.manifest):
                 target = layout.blob_path(blob.descriptor.digest)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(fresh.blob_path(blob.descriptor.digest), target)
@@ -120,14 +117,14 @@ def _directory(text: str) -> Path:
     return path
 
 
-def _named_in_dockerfile(options: WarmerOptions, platform: Platform, env: Mapping[str, str]) -> Iterator[str]:
-    """The images of registries that the Dockerfile begins stages with, copies from or mounts."""
+def _named_in_dockerfile(options: WarmerOptions, platform: Platform, env: Mapping[str, str]) -> Iterator[tuple[str, Platform]]:
+    """The images of registries that the Dockerfile begins stages with, copies from or mounts, and for which platform."""
     if not options.dockerfile:
         return
-    found: list[str] = []
+    found: list[tuple[str, Platform]] = []
 
     def note(reference: str, wanted: Platform) -> Config:
-        found.append(reference)
+        found.append((reference, wanted))
         return Config(platform=wanted)
 
     plan = lower(
@@ -139,9 +136,9 @@ def _named_in_dockerfile(options: WarmerOptions, platform: Platform, env: Mappin
         base_config=note,
         every_stage=True,
     )
-    sources = (source for stage in plan.stages for _, source in read_by(stage))
-    found += [source.reference for source in sources if isinstance(source, FromImage)]
-    yield from (name for name in found if not name.startswith((LAYOUT_PREFIX, ARCHIVE_PREFIX)))
+    sources = ((source, stage.platform) for stage in plan.stages for _, source in read_by(stage))
+    found += [(source.reference, wanted) for source, wanted in sources if isinstance(source, FromImage)]
+    yield from (image for image in found if not image[0].startswith((LAYOUT_PREFIX, ARCHIVE_PREFIX)))
 
 
 def _dockerfile(where: str, env: Mapping[str, str]) -> Dockerfile:

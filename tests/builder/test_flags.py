@@ -54,6 +54,7 @@ def test_flags_are_read_as_pflag_reads_them(arguments: tuple[str, ...], field: s
     ("arguments", "what"),
     [
         (("--no-such=x",), "unknown flag: --no-such$"),
+        (("x", "y"), "unknown argument 'x'"),
         (("--no-push", "true"), 'unknown command "true" after --no-push'),
         (("--no-push=maybe",), "maybe"),
         (("--targ", "x"), "--targ"),

@@ -86,7 +86,7 @@ GENERAL = (
     _wrong("-c {c} --no-push=maybe", "invalid argument 'maybe' for --no-push"),
     _wrong("-c {c} --no-push --nonsense", "unknown flag: --nonsense"),
     _wrong("-c {c} --no-push --nonsense=1", "unknown flag: --nonsense"),
-    _wrong("-c {c} --no-pus", "unknown flag: --no-pus"),
+    _wrong("-c {c} --no-pus", "unknown flag: --no-pus", "did you mean --no-push?"),
     _wrong("-c {c} --no-push -z", "unknown flag: -z"),
     _wrong("-c {c} --no-push --destination", "expected one argument"),
     _wrong("-c {c}", "error: you must provide --destination, or use --no-push"),
