@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from builder.errors import BuilderError
 from builder.locks import unless_used
+from builder.removal import remove
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,11 @@ class State:
     def layers(self) -> Path:
         """Where unpacked layers lie."""
         return self.root / "layers"
+
+    @property
+    def layer_cache(self) -> Path:
+        """A layout with the layers of builds that have nowhere else to cache them."""
+        return self.root / "layer-cache"
 
     @property
     def cache_mounts(self) -> Path:
@@ -115,16 +120,11 @@ def _new_lock(work: Path) -> tuple[Path, int]:
 
 
 def remove_tree(path: Path) -> None:
-    """Delete a directory tree, also one in which directories are not writable."""
-    if path.exists():
-        shutil.rmtree(path, onerror=_make_writable_and_retry)
-
-
-def _make_writable_and_retry(function: object, path: str, _: object) -> None:
-    parent = os.path.dirname(path)
-    os.chmod(parent, 0o700)
-    if os.path.isdir(path) and not os.path.islink(path):
-        os.chmod(path, 0o700)
-        shutil.rmtree(path)
-    elif os.path.lexists(path):
-        os.unlink(path)
+    """Delete a directory tree if it is there, also one in which directories are not writable."""
+    if not path.exists():
+        return
+    parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        remove(parent, path.name)
+    finally:
+        os.close(parent)

@@ -17,7 +17,11 @@ from builder.rootfs.owner import keeps_xattr
 
 BLOCK = 512
 EXTENSION_LIMIT = 1 << 20
-"""Bytes of one PAX header or GNU long name; Go's archive/tar has the same limit."""
+"""Bytes of the PAX headers and GNU long names that one entry has, and of all global ones; Go's archive/tar has it for each."""
+NAME_LIMIT = 4096
+"""Bytes of a name: no program could open a longer one (PATH_MAX)."""
+TRAILER_LIMIT = 64 << 20
+"""Bytes after an archive's end. Archivers fill up to a record, which is some kilobytes."""
 
 _SIZE_LIMIT = 1 << 60
 _NOTHING = bytes(BLOCK)
@@ -58,6 +62,7 @@ class TarReader:
         self._left = 0  # bytes of the current member that weren't read yet
         self._padding = 0
         self._globals: dict[str, bytes] = {}
+        self._extended = self._extended_globally = 0  # bytes of the headers that count at the moment
         self._last = ""
 
     def __iter__(self) -> Iterator[Member]:
@@ -71,11 +76,11 @@ class TarReader:
             extended = {**self._globals, **local} if self._globals else local
             member = _member(header, extended)
             if local:
-                local = {}
+                local, self._extended = {}, 0
             self._last = member.name
             self._left, self._padding = member.size, -member.size % BLOCK
             yield member
-        self._feed.drain()
+        self._feed.drain(TRAILER_LIMIT)
 
     def content(self) -> Iterator[bytes | memoryview]:
         """The current member's bytes in pieces."""
@@ -109,8 +114,8 @@ class TarReader:
             size = _number(header[124:136], "size")
         except ValueError as error:
             raise RootfsError(f"invalid tar archive: extended header after {self._last!r}: {error}") from error
-        if size > EXTENSION_LIMIT:
-            raise RootfsError(f"invalid tar archive: extended header of {size} bytes after {self._last!r}")
+        if self._counted(kind, size) > EXTENSION_LIMIT:
+            raise RootfsError(f"invalid tar archive: extended header of {size} bytes or many of them after {self._last!r}")
         data = self._feed.take(size)
         if len(data) < size:
             raise self._truncated()
@@ -119,6 +124,14 @@ class TarReader:
             local["path" if kind == ord("L") else "linkpath"] = data.split(b"\0", 1)[0]
         else:
             self._records(data, local if kind == ord("x") else self._globals)
+
+    def _counted(self, kind: int, size: int) -> int:
+        """The bytes of all headers that count for the next entry, or for all, together with one of `size` bytes."""
+        if kind == ord("g"):
+            self._extended_globally += size
+            return self._extended_globally
+        self._extended += size
+        return self._extended
 
     def _records(self, data: bytes, into: dict[str, bytes]) -> None:
         """Records are `length key=value` and a newline, the length counting itself."""
@@ -146,6 +159,8 @@ def _member(header: bytes, extended: Mapping[str, bytes]) -> Member:
         if extended:
             name = _extended_text(extended, "path", name)
             link = _extended_text(extended, "linkpath", link)
+        if len(name) > NAME_LIMIT:
+            raise RootfsError(f"invalid tar entry {name[:40]!r}…: its name has {len(name)} characters")
         kind = header[156]
         mode = _type(kind, name, extended) | _number(header[100:108], "mode") & 0o7777
         hard = kind == _HARD_LINK
@@ -292,6 +307,10 @@ class _Feed:
             return self._chunk
         return memoryview(self._chunk)[start : self._position]
 
-    def drain(self) -> None:
-        for _ in self._chunks:
-            pass
+    def drain(self, most: int) -> None:
+        """Read to the end of the stream; raises RootfsError when that doesn't come within `most` bytes."""
+        left = most
+        for chunk in self._chunks:
+            left -= len(chunk)
+            if left < 0:
+                raise RootfsError(f"invalid tar archive: it goes on for more than {most >> 20} MiB after its end")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+
+from builder.removal import remove as remove  # a door of this module, too
 
 LINK_LIMIT = 40
 """Followed symbolic links in one path, as in Linux."""
@@ -210,74 +211,3 @@ class _Walk:
 
 def _parts(path: str) -> list[str]:
     return [part for part in path.split("/") if part and part != "."]
-
-
-def remove(dir_fd: int, name: str) -> bool:
-    """Delete `name` and all below it, following no link; False if there was nothing.
-
-    Depth and width are bounded by the disk only.
-    """
-    try:
-        os.unlink(name, dir_fd=dir_fd)
-        return True
-    except FileNotFoundError:
-        return False
-    except (IsADirectoryError, PermissionError):
-        # POSIX lets unlink() of a directory fail with EPERM as well.
-        if not stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
-            raise
-    _remove_directory(dir_fd, name)
-    return True
-
-
-def _remove_directory(dir_fd: int, name: str) -> None:
-    """With one open descriptor however deep the tree is: `..` of a directory just entered leads back."""
-    fd = _enter(dir_fd, name)
-    path = [name]
-    pending = [_unlink_files(fd)]
-    try:
-        while pending:
-            if pending[-1]:
-                child = pending[-1].pop()
-                fd = _switch(fd, child)
-                path.append(child)
-                pending.append(_unlink_files(fd))
-                continue
-            pending.pop()
-            child = path.pop()
-            if path:
-                fd = _switch(fd, "..")
-                os.rmdir(child, dir_fd=fd)
-    finally:
-        os.close(fd)
-    os.rmdir(name, dir_fd=dir_fd)
-
-
-def _switch(fd: int, name: str) -> int:
-    new = _enter(fd, name)
-    os.close(fd)
-    return new
-
-
-def _enter(dir_fd: int, name: str) -> int:
-    """Open a directory that is to be emptied; an owner may always give himself the right to do so."""
-    try:
-        fd = os.open(name, _READ, dir_fd=dir_fd)
-    except PermissionError:
-        os.chmod(name, 0o700, dir_fd=dir_fd)
-        return os.open(name, _READ, dir_fd=dir_fd)
-    if not os.access(".", os.W_OK | os.X_OK, dir_fd=fd, effective_ids=True):
-        os.fchmod(fd, 0o700)
-    return fd
-
-
-def _unlink_files(fd: int) -> list[str]:
-    """Delete what isn't a directory and return the names of the directories."""
-    directories = []
-    with os.scandir(fd) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                directories.append(entry.name)
-            else:
-                os.unlink(entry.name, dir_fd=fd)
-    return directories

@@ -25,6 +25,13 @@ WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 _WHITEOUT_META = ".wh..wh."
 _OPEN_DIRECTORIES = 64
+_SPARE = 64 << 20
+"""Bytes of the disk that an archive leaves free; it is looked after every so many bytes written, too."""
+_DEPTH_LIMIT = 512
+"""Directories in one another. What is done with a file costs as many steps, and nobody's tree is a fifth as deep."""
+_MOST_NAMES = 1 << 29
+"""Characters of all paths that one archive makes, which are held in memory."""
+_NAME_COST = 100  # what a path takes in memory beside its characters
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Chown = tuple[int, int]
@@ -94,6 +101,8 @@ class _Applier:
         self._open: dict[str, tuple[int, str]] = {}  # directory as named → descriptor, path without links
         self._stale: list[int] = []  # descriptors to close once the current member is done
         self._mine: set[str] = set()  # paths without links that this archive has made or gone through
+        self._names_left = _MOST_NAMES
+        self._unlooked = _SPARE  # bytes to write before the disk is looked at
         self._times: dict[str, int] = {}  # directory → mtime in nanoseconds, set at the end
         self.linked: set[str] = set()  # paths that were made hard links, or linked to
 
@@ -117,6 +126,7 @@ class _Applier:
                 self._root(member)
                 return
             parent, base = paths.split(name)
+            _check_depth(parent)
             dir_fd, directory = self._directory(parent)
             if self._whiteouts and base.startswith(WHITEOUT):
                 self._whiteout(dir_fd, directory, base)
@@ -155,7 +165,15 @@ class _Applier:
             self._owners.set(base, self._meta(member), dir_fd=dir_fd)
         else:
             self._replacing(dir_fd, base, lambda: self._owners.mknod(base, self._meta(member), dir_fd=dir_fd))
+        self._note(path)
+
+    def _note(self, path: str) -> None:
+        """A path is this archive's. Links may have led deeper than its name says."""
+        _check_depth(path)
         self._mine.add(path)
+        self._names_left -= len(path) + _NAME_COST
+        if self._names_left < 0:
+            raise RootfsError(f"too many entries in the archive, the last of them {path[:200]!r}")
 
     def _meta(self, member: Member) -> Meta:
         uid, gid = self._chown or (member.uid, member.gid)
@@ -172,9 +190,20 @@ class _Applier:
                 written = os.write(fd, piece)
                 while written < len(piece):
                     written += os.write(fd, piece[written:])
+                self._spare_disk(fd, written)
             self._owners.set(fd, self._meta(member))
         finally:
             os.close(fd)
+
+    def _spare_disk(self, fd: int, written: int) -> None:
+        """Stop before the disk is full, for the sake of all others who use it."""
+        self._unlooked -= written
+        if self._unlooked > 0:
+            return
+        self._unlooked = _SPARE
+        free = os.fstatvfs(fd)
+        if free.f_bavail * free.f_frsize < _SPARE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _make_directory(self, dir_fd: int, base: str, path: str, member: Member) -> None:
         """A directory stays if there is one; anything else in its place, a link to a directory too, gives way."""
@@ -267,7 +296,7 @@ class _Applier:
         self._open[name] = (fd, path)
         self._times.setdefault(path, os.fstat(fd).st_mtime_ns)
         while path and path not in self._mine:
-            self._mine.add(path)
+            self._note(path)
             path = paths.split(path)[0]
         return self._open[name]
 
@@ -302,6 +331,11 @@ def _clean(name: str) -> str:
         elif part and part != ".":
             parts.append(part)
     return "/".join(parts)
+
+
+def _check_depth(path: str) -> None:
+    if path.count("/") >= _DEPTH_LIMIT:
+        raise RootfsError(f"invalid tar entry {path[:40]!r}…: it lies more than {_DEPTH_LIMIT} directories deep")
 
 
 def _failure(name: str, error: OSError) -> BuilderError:
