@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from builder.credentials import Credential, Credentials
-from builder.errors import AuthError
+from builder.errors import AuthError, RegistryError
 from builder.image.reference import Repository
 from builder.web import shown
 
 _CLIENT_ID = "masu"
+_REFUSED = frozenset({400, 401, 403})
+"""How token servers answer a credential that was good once: 401 (distribution), 400 (RFC 6749, 5.2), 403 (ghcr.io)."""
 _DEFAULT_LIFE = 60.0
 _MARGIN = 10.0
 """Seconds before its end that a token is no longer used."""
@@ -120,17 +122,32 @@ class Authorizer:
     def _grant(self, repository: Repository, scopes: frozenset[str]) -> Granted:
         if repository not in self._found:
             self._found[repository] = self._credentials.find(repository)
+        schemes = {challenge.scheme: challenge for challenge in reversed(self._challenges)}
         credential = self._found[repository]
-        username = None if credential is None else credential.username
+        if "bearer" in schemes and not (credential is not None and credential.registry_token):
+            header = self._bearer(schemes["bearer"], repository, scopes)
+            username = _username(self._found[repository])
+            return Granted(header=header, username=username, service=schemes["bearer"].parameters.get("service", ""))
+        username = _username(credential)
         if credential is not None and credential.registry_token:
             return Granted(header=f"Bearer {credential.registry_token}", username=username)
-        schemes = {challenge.scheme: challenge for challenge in reversed(self._challenges)}
-        if "bearer" in schemes:
-            header = self._token(schemes["bearer"], repository, credential, scopes)
-            return Granted(header=header, username=username, service=schemes["bearer"].parameters.get("service", ""))
         if "basic" in schemes and credential is not None and credential.password:
             return Granted(header=_basic(credential), username=username)
         return Granted(header=None, username=username)
+
+    def _bearer(self, challenge: Challenge, repository: Repository, scopes: frozenset[str]) -> str:
+        """A token for these scopes; a credential that has come to its end in a long build is looked for once more."""
+        credential = self._found[repository]
+        try:
+            return self._token(challenge, repository, credential, scopes)
+        except RegistryError as error:
+            if credential is None or error.status not in _REFUSED:
+                raise
+            newer = self._credentials.find(repository, refused=credential)
+            if newer in (None, credential):
+                raise
+            self._found[repository] = newer
+            return self._token(challenge, repository, newer, scopes)
 
     def _token(self, challenge: Challenge, repository: Repository, credential: Credential | None, scopes: frozenset[str]) -> str:
         now = self._clock()
@@ -142,7 +159,7 @@ class Authorizer:
             self._request(challenge, credential, scopes),
             path=repository.path,
             push=any(scope.endswith(":push") for scope in scopes),
-            username=None if credential is None else credential.username,
+            username=_username(credential),
             service=challenge.parameters.get("service", ""),
         )
         token = _read_token(self._fetch(request), scopes, now)
@@ -165,6 +182,10 @@ class Authorizer:
         if credential is None:
             return TokenRequest(url=url)
         return TokenRequest(url=url, authorization=_basic(credential))
+
+
+def _username(credential: Credential | None) -> str | None:
+    return None if credential is None else credential.username
 
 
 def _basic(credential: Credential) -> str:

@@ -126,6 +126,13 @@ def test_without_credentials_a_token_is_asked_for_anonymously(secured: Secured) 
     assert error.value.hint.startswith("no credentials for")
 
 
+def test_credentials_that_the_token_server_refuses_are_looked_up_once_more(secured: Secured) -> None:
+    """As a cloud's access token of an hour, in a build that takes longer."""
+    store = remote(secured.registry.host, "later", credentials=[Changing(["old", PASSWORD])])
+    copy(sample_image("later"), to=store, names=["1"])
+    assert {asked.user for asked in secured.tokens.asked} == {"ann"}
+
+
 def test_credentials_that_the_token_server_refuses_are_named(secured: Secured) -> None:
     with pytest.raises(AuthError) as error:
         remote(secured.registry.host, "wrong", credentials=user(secured.registry.host, "ann", "nonsense")).resolve("1")
