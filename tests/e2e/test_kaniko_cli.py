@@ -33,7 +33,7 @@ class Site:
     forks: Forks
     state: Path
     context: Path
-    archive: Path
+    files: dict[str, Path]
     puts: Puts
     names: dict[str, str]
 
@@ -56,9 +56,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         with tarfile.open(root / "context.tar.gz", "w:gz") as tar:
             tar.add(context, arcname=".")
         warm = write_context(root / "warm", "FROM scratch\nCOPY Dockerfile /\n")
-        assert masu("build", "-d", f"{first.host}/warm:1", warm).returncode == 0
+        assert masu("build", "-d", f"{first.host}/warm:1", "--tar-path", root / "image.tar", warm).returncode == 0
         forks = stack.enter_context(Forks())
-        yield Site(forks=forks, state=masu.state, context=context, archive=root / "context.tar.gz", puts=puts, names=names)
+        (root / "password").write_text("password")
+        files = {"<archive>": root / "context.tar.gz", "<certificate>": puts.certificate}
+        files |= {"<image>": root / "image.tar", "<password>": root / "password"}
+        yield Site(forks=forks, state=masu.state, context=context, files=files, puts=puts, names=names)
 
 
 def fill(text: str, names: dict[str, str]) -> str:
@@ -78,7 +81,7 @@ def test_a_command_line_of_kanikos_users(site: Site, tmp_path: Path, case: Case)
         [f"/kaniko/{case.program}", *fill(case.line, names).split()],
         _environment(site, tmp_path) | {name: fill(value, names) for name, value in case.env.items()},
         cwd=work,
-        stdin=site.archive if case.stdin else Path("/dev/null"),
+        stdin=site.files.get(case.stdin, Path("/dev/null")),
         out=tmp_path / "out",
         err=tmp_path / "err",
     )
@@ -93,8 +96,7 @@ def test_a_command_line_of_kanikos_users(site: Site, tmp_path: Path, case: Case)
 
 def _prepare(path: Path, text: str, site: Site) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    files = {"<archive>": site.archive, "<certificate>": site.puts.certificate}
-    path.write_bytes(files[text].read_bytes() if text in files else text.encode())
+    path.write_bytes(site.files[text].read_bytes() if text in site.files else text.encode())
 
 
 def _environment(site: Site, tmp_path: Path) -> dict[str, str]:

@@ -302,10 +302,15 @@ CACHE = (
         "-c {c} --cache --no-push",
         "error: cache flags invalid: if using cache with --no-push, specify cache repo with --cache-repo",
     ),
-    Case(line="-c {c} --cache --no-push --cache-repo {r}/cache", says=("WARN[0000] --cache: layers are not cached yet",)),
-    Case(line="-c {c} --cache=true --no-push --no-push-cache", says=("layers are not cached yet",)),
-    Case(line="-c {c} --cache -d {r}/a:1", says=("layers are not cached yet", "Pushed {r}/a@{digest}")),
-    Case(line="-c {c} --cache=false --no-push", silent=("cached yet",)),
+    Case(
+        line="-c {c} --cache --cache-copy-layers --no-push --cache-repo {r}/cache", says=("No cached layer found for cmd COPY",)
+    ),
+    Case(
+        line="-c {c} --cache --cache-copy-layers --no-push --cache-repo {r}/cache", says=("Using caching version of cmd: COPY",)
+    ),
+    Case(line="-c {c} --cache=true --no-push --no-push-cache", silent=("cached",)),
+    Case(line="-c {c} --cache -d {r}/a:1", says=("Pushed {r}/a@{digest}",)),
+    Case(line="-c {c} --cache=false --no-push", silent=("cached",)),
     Case(line="-c {c} --cache --no-push --cache-repo oci:{t}/layers"),
     _wrong("-c {c} --cache --no-push --cache-repo {r}/cache:tag", "it has a tag"),
     _wrong("-c {c} --cache --no-push --cache-repo {r}/CACHE", "{r}/CACHE"),
@@ -373,7 +378,20 @@ WARMER = (
     Case(line="version", program="warmer", out=("masu ",)),
 )
 
-CASES = (*GENERAL, *INPUTS, *OUTPUTS, *BUILD, *TAKEN, *CACHE, *ENVIRONMENT, *LOG, *WARMER)
+FORK_VERBS = (
+    Case(
+        line="login {denied} -u user -p password",
+        env={"DOCKER_CONFIG": "{t}"},
+        files={"config.json": '{\n\t"auths": {\n\t\t"{denied}": {\n\t\t\t"auth": "dXNlcjpwYXNzd29yZA=="\n\t\t}\n\t}\n}\n'},
+    ),
+    Case(line="login --username user --password-stdin {denied}", env={"DOCKER_CONFIG": "{t}"}, stdin="<password>"),
+    _wrong("login {denied} -u user -p wrong", "{denied}", env={"DOCKER_CONFIG": "{t}"}, files={"config.json": None}),
+    Case(line="push image.tar -d {r}/pushed:1", says=("Pushed {r}/pushed@sha256:",), prepare={"image.tar": "<image>"}),
+    Case(line="push {t}/image.tar --destination={r}/pushed:1 --destination {r}/twice:1", prepare={"image.tar": "<image>"}),
+    _wrong("push {t}/none.tar -d {r}/pushed:1", "{t}/none.tar"),
+)
+
+CASES = (*GENERAL, *INPUTS, *OUTPUTS, *BUILD, *TAKEN, *CACHE, *ENVIRONMENT, *LOG, *WARMER, *FORK_VERBS)
 
 # Every flag of upstream 1.24 and of the fork, deprecated spellings and hidden ones too.
 # fmt: off
