@@ -5,6 +5,7 @@
 # make flags  write docs/flags.md anew, after a change of builder/options.py
 # make matrix build every Dockerfile of tests/containers in containers of every kind; make test has a part of them
 # make fuzz   build N generated cases with masu and with Docker and compare (SEED=1 for the same ones again)
+# make cuts   cut the connection of pulls and pushes at N places of each kind (SEED=1 for the same ones again)
 # make fuzz-parser  the parser alone with N random texts
 PYTHON ?= python3
 VENV := .venv
@@ -37,6 +38,9 @@ flags: $(VENV)/ready-dev
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m bench
+
+cuts: $(VENV)/ready-dev
+	MASU_CUTS=$(or $(N),300) MASU_SEED=$(or $(SEED),0) $(BIN)/pytest -q tests/builder/registry/test_cuts.py
 
 fuzz-parser: $(VENV)/ready-dev
 	$(BIN)/python -m tests.fuzz.parser --count $(or $(N),10000) --seed $(or $(SEED),0)

@@ -153,7 +153,8 @@ class Transport:
         with answer:
             if answer.status in TRANSIENT:
                 raise self._failure(answer)
-            challenges = Challenge.parse(answer.headers.get("WWW-Authenticate", "")) if answer.status == 401 else ()
+            asks = answer.status == 401 and origin(answer.url) == origin(base)  # who is elsewhere has no say here
+            challenges = Challenge.parse(answer.headers.get("WWW-Authenticate", "")) if asks else ()
         authorizer = Authorizer(
             credentials=self._credentials,
             fetch=lambda request: self._fetch_token(request, asked, push=push),

@@ -25,6 +25,7 @@ import urllib3
 import urllib3.connection
 import urllib3.connectionpool
 import urllib3.exceptions
+import urllib3.util
 
 from builder.errors import RegistryError
 from builder.image.reference import DEFAULT_HOST
@@ -38,6 +39,7 @@ _HUB_API = "registry-1.docker.io"
 _MOST_ERROR_BYTES = 64 << 10
 _POOL = 32
 _NO_SUCH_HOST = frozenset({socket.EAI_NONAME, -5})  # -5: EAI_NODATA, which not every libc has
+_ODD = re.compile(r"[^\x21-\x7e]|\\")
 _WANTS_CERTIFICATE = re.compile(r"alert (?:[a-z ]*certificate|unknown ca)", re.IGNORECASE)
 _ANSWER_SECONDS = 300
 """A registry may move a blob of several GB to its final place before it answers the last PUT."""
@@ -117,6 +119,7 @@ class Wire:
 
     def send(self, exchange: Exchange, *, more: Mapping[str, str], verify: bool) -> Answer:
         """Any answer at all. Raises Transient when none came, RegistryError when the certificate isn't trusted."""
+        origin(exchange.url)
         headers = {"User-Agent": self._options.user_agent, "Accept-Encoding": "identity", **exchange.headers, **more}
         request = requests.Request(exchange.method, exchange.url, headers=headers, data=exchange.body)
         try:
@@ -256,9 +259,20 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port: what has to be equal for one server to be shown another's secrets."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    """Scheme, host and port: what has to be equal for one server to be shown another's secrets.
+
+    As the HTTP library reads it, which connects. Raises RegistryError for a URL that names a user or that others may read
+    differently (`https://a\\@b/` is at `b` for some).
+    """
+    try:
+        parts = urllib3.util.parse_url(url)
+    except urllib3.exceptions.LocationParseError as error:
+        raise RegistryError(f"malformed URL {shown(url)!r}") from error
+    if _ODD.search(url) or parts.auth is not None:
+        raise RegistryError(
+            f"refused the URL {shown(url)!r}: it can be read in more than one way", hint="who gave it means no good"
+        )
+    return parts.scheme or "", parts.host or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme or "", 0)
 
 
 def api_host(host: str) -> str:

@@ -23,9 +23,9 @@ from tests.support.cutting import Cut, Direction, relaying
 from tests.support.registry import RunningRegistry
 from tests.support.samples import AMD64, sample_image, sample_layer
 
-CUTS, SEED = int(os.environ.get("MASU_CUTS", "20")), int(os.environ.get("MASU_SEED", "1"))
+CUTS, SEED = int(os.environ.get("MASU_CUTS", "14")), int(os.environ.get("MASU_SEED", "1"))
 IMAGE = sample_image("small")
-for name, size in (("large", 5 << 20), ("middle", 1 << 20)):
+for name, size in (("large", 3 << 20), ("middle", 1 << 20)):
     IMAGE = IMAGE.append(sample_layer(name, size=size), History(created_by=name))
 BLOBS = [IMAGE.manifest, IMAGE.config_blob, *(layer.blob for layer in IMAGE.layers)]
 LARGEST = max(blob.descriptor.size for blob in BLOBS)
