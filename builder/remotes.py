@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder import __version__
+from builder.credentials import chosen
 from builder.errors import UsageError
 from builder.image.reference import Repository, registry_host
 from builder.options import RegistryFlags
@@ -27,7 +28,7 @@ Remote = Callable[[Repository], Store]
 
 def connect(flags: RegistryFlags, env: Mapping[str, str]) -> Remote:
     """All stores share one transport, so connections and tokens are used again. Raises BuilderError for a wrong option."""
-    _authorities(flags), _client_certificates(flags)
+    _authorities(flags), _client_certificates(flags), chosen(flags.credential_helpers)
     mirrors = Mirrors.parse(
         maps=flags.registry_map, mirrors=flags.registry_mirror, fallback=not flags.skip_default_registry_fallback
     )

@@ -18,7 +18,7 @@ from builder.credentials.google import Google
 from builder.errors import UsageError
 from builder.image.reference import Repository
 
-__all__ = ["ALWAYS", "DRIVERS", "Chain", "Credential", "Credentials", "from_environment"]
+__all__ = ["ALWAYS", "DRIVERS", "Chain", "Credential", "Credentials", "chosen", "from_environment"]
 
 log = logging.getLogger(__name__)
 
@@ -64,13 +64,13 @@ def from_environment(env: Mapping[str, str], *, helpers: Sequence[str] = ()) -> 
 
     `helpers` chooses and orders all but the first; empty for the table's own. Raises UsageError for an unknown one.
     """
-    names = _chosen(helpers)
+    names = chosen(helpers)
     log.debug("credential providers by priority: [%s]", " ".join(names))
     return (DRIVERS[ALWAYS](env), *(Cautious(DRIVERS[name](env)) for name in names if name != ALWAYS))
 
 
-def _chosen(helpers: Sequence[str]) -> list[str]:
-    """An empty name, as in `--credential-helpers ""`, stands for none."""
+def chosen(helpers: Sequence[str]) -> list[str]:
+    """The names of the drivers; an empty one, as in `--credential-helpers ""`, stands for none. Raises UsageError."""
     if not helpers:
         return list(DRIVERS)
     names = [name.strip() for text in helpers for name in text.split(",") if name.strip()]

@@ -80,7 +80,7 @@ def _helper(document: Mapping[str, Any], registry: str) -> str:
     """The program that keeps this registry's credentials; empty for the file itself."""
     helpers = document.get("credHelpers") or {}
     named = {registry_key(key): value for key, value in helpers.items()} if isinstance(helpers, dict) else {}
-    suffix = named.get(registry.partition("/")[0]) or document.get("credsStore") or ""
+    suffix = named.get(registry) or named.get(registry.partition("/")[0]) or document.get("credsStore") or ""
     if not isinstance(suffix, str) or "/" in suffix:
         raise BuilderError(f"malformed docker config: invalid credential helper {suffix!r}")
     return f"docker-credential-{suffix}" if suffix else ""
