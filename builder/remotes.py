@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder import __version__
-from builder.credentials import chosen
+from builder.credentials import Credentials, chosen, from_environment
 from builder.errors import UsageError
 from builder.image.reference import Repository, registry_host
 from builder.options import RegistryFlags
@@ -18,7 +18,6 @@ from builder.store import Store
 from builder.trust import ClientCertificate, blind_context, check_authority
 
 if TYPE_CHECKING:
-    from builder.credentials import Credentials
     from builder.registry.repository import RemoteRepository
     from builder.registry.transport import Transport
 
@@ -59,7 +58,6 @@ def transport_of(flags: RegistryFlags, env: Mapping[str, str], *, credentials: S
 
     Raises BuilderError.
     """
-    from builder.credentials import from_environment
     from builder.registry.options import RegistryOptions
     from builder.registry.transport import Transport
     from builder.trust import Trust
