@@ -24,6 +24,15 @@ from builder.store import garbage
 from builder.store.holds import is_held
 from builder.store.layout import LayoutStore
 
+_PLACES = {
+    "store": "store",
+    "unreferenced": "  of it unreferenced",
+    "layers": "unpacked layers",
+    "cache_mounts": "cache mounts",
+    "work": "work in progress",
+    "total": "total",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ImageUse:
@@ -54,23 +63,20 @@ def usage(options: UsageOptions, common: CommonOptions, env: Mapping[str, str]) 
     state = State.at(common.state_dir, env)
     store = LayoutStore(state.store)
     images = _images(store)
-    places = {
+    sizes = {
         "store": _size(state.store),
-        "store, unreferenced": sum(item.size for item in garbage.unreferenced(store)),
-        "unpacked layers": _size(state.layers),
-        "cache mounts": _size(state.cache_mounts),
-        "work in progress": _size(state.work),
+        "unreferenced": sum(item.size for item in garbage.unreferenced(store)),
+        "layers": _size(state.layers),
+        "cache_mounts": _size(state.cache_mounts),
+        "work": _size(state.work),
         "total": _size(state.root),
     }
     if options.format == "json":
         told = [{"name": use.name, "size": use.size, "shared": use.shared, "unique": use.unique} for use in images]
-        return json.dumps({"images": told, "places": places}, indent=2) + "\n"
+        return json.dumps({"images": told, "places": sizes}, indent=2) + "\n"
     rows = [(familiar(use.name), human_size(use.size), human_size(use.shared), human_size(use.unique)) for use in images]
-    return (
-        columns(("IMAGE", "SIZE", "SHARED", "UNIQUE"), rows)
-        + "\n"
-        + columns(("PLACE", "SIZE"), [(place, human_size(size)) for place, size in places.items()])
-    )
+    places = [(_PLACES[key], human_size(size)) for key, size in sizes.items()]
+    return columns(("IMAGE", "SIZE", "SHARED", "UNIQUE"), rows) + "\n" + columns(("PLACE", "SIZE"), places)
 
 
 def prune(options: PruneOptions, common: CommonOptions, env: Mapping[str, str], *, now: float, with_work: bool) -> Iterator[str]:

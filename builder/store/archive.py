@@ -11,7 +11,7 @@ import json
 import posixpath
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,12 +21,13 @@ from builder.image.config import Config
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.manifest import Manifest
-from builder.image.media import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST
+from builder.image.media import DOCKER_LAYER, DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Format
 from builder.image.verify import SMALL_LIMIT, verified
 from builder.store.names import REF_NAME, digest_of, find, sniff
 
 _CHUNK = 1 << 20
-_GZIP_MAGIC = b"\x1f\x8b"
+_COMPRESSED = {b"\x1f\x8b": DOCKER_LAYER_GZIP, b"\x28\xb5\x2f\xfd": OCI_LAYER_ZSTD}
+_MOST_MEMBERS = 100_000
 CONTAINERD_NAME = "io.containerd.image.name"
 
 
@@ -117,7 +118,7 @@ def read_archive(path: Path) -> ArchiveStore:
             return _read_layout(path, members)
         if "manifest.json" in members:
             return _read_docker(path, members)
-    except (ValueError, TypeError, KeyError, AttributeError, ImageError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ImageError) as error:
         raise StoreError(f"malformed archive {str(path)!r}: {error}") from error
     raise StoreError(f"{str(path)!r} is not an image archive: it has neither manifest.json nor index.json")
 
@@ -128,6 +129,9 @@ def _members(path: Path) -> dict[str, Section]:
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
+                archive.members = []  # type: ignore[attr-defined]  # which tarfile keeps for nothing
+                if len(members) + len(links) > _MOST_MEMBERS:
+                    raise StoreError(f"archive {str(path)!r} has more than {_MOST_MEMBERS} files: it is no image")
                 name = posixpath.normpath(member.name)
                 if member.isreg():
                     members[name] = Section(path=path, offset=member.offset_data, size=member.size)
@@ -136,7 +140,7 @@ def _members(path: Path) -> dict[str, Section]:
                 elif member.islnk():
                     links[name] = posixpath.normpath(member.linkname)
     except tarfile.ReadError as error:
-        hint = "a compressed archive must be unpacked first, for instance with gunzip"
+        hint = "masu load reads compressed ones as well; here it must be unpacked first, for instance with gunzip"
         raise StoreError(f"can't read archive {str(path)!r}: {error}", hint=hint) from error
     except OSError as error:
         raise StoreError(f"can't read archive {str(path)!r}: {error.strerror}") from error
@@ -162,12 +166,13 @@ def _layout_names(annotations: Mapping[str, str]) -> tuple[str, ...]:
 def _read_docker(path: Path, members: Mapping[str, Section]) -> ArchiveStore:
     images: list[tuple[tuple[str, ...], Descriptor]] = []
     sections: dict[Digest, Section] = {}
+    known: dict[Section, Digest] = {}
     for item in json.loads(members["manifest.json"].read()):
         config = members[posixpath.normpath(item["Config"])]
         layers = [members[posixpath.normpath(name)] for name in item.get("Layers") or []]
-        made = _make_manifest(config.read(), layers)
+        made = _make_manifest(config.read(), layers, known)
         data = made.to_bytes()
-        blob = Blob.of(data, DOCKER_MANIFEST)
+        blob = Blob.of(data, made.media_type)
         images.append((tuple(item.get("RepoTags") or ()), blob.descriptor))
         sections[blob.descriptor.digest] = Section(path=path, size=len(data), data=data)
         sections[made.config.digest] = config
@@ -175,22 +180,32 @@ def _read_docker(path: Path, members: Mapping[str, Section]) -> ArchiveStore:
     return ArchiveStore(path=path, images=tuple(images), sections=sections)
 
 
-def _make_manifest(config: bytes, layers: Sequence[Section]) -> Manifest:
+def _make_manifest(config: bytes, layers: Sequence[Section], known: dict[Section, Digest]) -> Manifest:
+    """Of Docker's types, unless a layer is of a kind that has none there."""
     diff_ids = Config.parse(config).diff_ids
     if len(diff_ids) != len(layers):
         raise StoreError(f"malformed archive: it has {len(layers)} layers, the config {len(diff_ids)} diff_ids")
-    descriptors = tuple(_layer(section, diff_id) for section, diff_id in zip(layers, diff_ids, strict=True))
-    return Manifest(media_type=DOCKER_MANIFEST, config=Blob.of(config, DOCKER_CONFIG).descriptor, layers=descriptors)
+    descriptors = [_layer(section, diff_id, known) for section, diff_id in zip(layers, diff_ids, strict=True)]
+    family = Format.OCI if any(layer.media_type == OCI_LAYER_ZSTD for layer in descriptors) else Format.DOCKER
+    named = tuple(replace(layer, media_type=family.layer_as(layer.media_type)) for layer in descriptors)
+    return Manifest(media_type=family.manifest, config=Blob.of(config, family.config).descriptor, layers=named)
 
 
-def _layer(section: Section, diff_id: Digest) -> Descriptor:
-    """A layer that isn't compressed has its diff_id for a digest; reading it will prove that."""
+def _layer(section: Section, diff_id: Digest, known: dict[Section, Digest]) -> Descriptor:
+    """A layer that isn't compressed has its diff_id for a digest; reading it will prove that. Each of the others is read once."""
     with section.open() as stream:
-        if stream.read(len(_GZIP_MAGIC)) != _GZIP_MAGIC:
-            return Descriptor(media_type=DOCKER_LAYER, digest=diff_id, size=section.size)
+        start = stream.read(max(map(len, _COMPRESSED)))
+    media_type = next((_COMPRESSED[magic] for magic in _COMPRESSED if start.startswith(magic)), None)
+    if media_type is None:
+        return Descriptor(media_type=DOCKER_LAYER, digest=diff_id, size=section.size)
+    if section not in known:
+        known[section] = _digest(section)
+    return Descriptor(media_type=media_type, digest=known[section], size=section.size)
+
+
+def _digest(section: Section) -> Digest:
     hasher = hashlib.sha256()
     with section.open() as stream:
         while chunk := stream.read(_CHUNK):
             hasher.update(chunk)
-    digest = Digest(algorithm="sha256", hex=hasher.hexdigest())
-    return Descriptor(media_type=DOCKER_LAYER_GZIP, digest=digest, size=section.size)
+    return Digest(algorithm="sha256", hex=hasher.hexdigest())

@@ -100,7 +100,7 @@ class LayoutStore:
             return [Descriptor.from_json(item) for item in document["manifests"]]
         except FileNotFoundError:
             return []
-        except (ValueError, TypeError, KeyError, ImageError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError, ImageError) as error:
             raise StoreError(f"malformed layout: can't read {str(path)!r}: {error}") from error
 
     def write_index(self, entries: Sequence[Descriptor]) -> None:

@@ -375,12 +375,12 @@ def test_du_tells_what_prune_then_frees(masu: Masu, tmp_path: Path) -> None:
     used = json.loads(told(other, "du", "--format=json"))
     app, base = used["images"]
     assert app["shared"] == base["size"] - base["unique"] > 1_000_000
-    assert used["places"]["unpacked layers"] > 1_000_000
+    assert used["places"]["layers"] > 1_000_000
     assert "TOTAL" in told(other, "du").upper()
     assert told(other, "prune", "--filter=until=1h") == "Total reclaimed space: 0B\n"
     assert "would delete unpacked layer" in told(other, "prune", "--dry-run")
     assert "deleted unpacked layer" in told(other, "prune")
-    assert json.loads(told(other, "du", "--format=json"))["places"]["unpacked layers"] < 100_000
+    assert json.loads(told(other, "du", "--format=json"))["places"]["layers"] < 100_000
     assert set(other.state.joinpath("store/blobs/sha256").iterdir())
     told(other, "prune", "--all")
     assert list(other.state.joinpath("store/blobs/sha256").iterdir()) == []

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from builder.errors import ImageError, StoreError
 from builder.image.image import Image
-from builder.image.media import Format
+from builder.image.media import OCI_LAYER_ZSTD, Format
 from builder.store.archive import read_archive
 from builder.store.copy import copy, load
 from builder.store.layout import LayoutStore
@@ -101,6 +102,19 @@ def test_the_old_form_of_docker_is_read(tmp_path: Path) -> None:
     copy(found, to=LayoutStore(tmp_path / "layout"), names=["1"])
 
 
+def test_zstd_layers_make_an_oci_image(tmp_path: Path) -> None:
+    """Docker has no media type for them; masu writes such archives with --compression zstd."""
+    image = sample_image("a", "b")
+    packed = [zstandard.ZstdCompressor().compress(layer) for layer in unpacked(image)]
+    names = ["1.tar.zst", "2.tar.zst"]
+    manifest = json.dumps([{"Config": "c.json", "RepoTags": ["app:1"], "Layers": names}]).encode()
+    files = {"c.json": image.config_blob.open().read(), "manifest.json": manifest, **dict(zip(names, packed, strict=True))}
+    found = load(read_archive(tar(tmp_path / "x.tar", files)), "app:1", AMD64)
+    assert found.format is Format.OCI
+    assert [layer.blob.open().read() for layer in found.layers] == packed
+    assert {layer.blob.descriptor.media_type for layer in found.layers} == {OCI_LAYER_ZSTD}
+
+
 def test_a_layout_in_a_tar_is_read(tmp_path: Path) -> None:
     image = sample_image("a", "b")
     copy(image, to=LayoutStore(tmp_path / "layout"), names=["reg.example/app:1"])
@@ -135,6 +149,9 @@ def test_a_damaged_layer_is_found_out(tmp_path: Path) -> None:
         ({"readme": b""}, "is not an image archive"),
         ({"manifest.json": b"x"}, "malformed archive"),
         ({"manifest.json": b"[{}]"}, "malformed archive"),
+        ({"manifest.json": b"[" * 100_000}, "malformed archive"),
+        ({"manifest.json": bytes((4 << 20) + 1)}, "malformed archive"),
+        ({str(number): b"" for number in range(100_010)}, "more than 100000 files"),
         ({"manifest.json": b'[{"Config": "../../etc/passwd", "Layers": []}]'}, "malformed archive"),
         ({"index.json": b"{}", "oci-layout": b""}, "malformed archive"),
         ({"index.json": b'{"manifests": []}', "oci-layout": b"", "blobs/sha256/x": b""}, "malformed archive"),

@@ -181,7 +181,7 @@ def test_a_missing_blob_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["nonsense", "[]", "{}", '{"manifests": [1]}', '{"manifests": [{"digest": "../../etc/passwd"}]}']
+    "text", ["nonsense", "[]", "{}", "[" * 100_000, '{"manifests": [1]}', '{"manifests": [{"digest": "../../etc/passwd"}]}']
 )
 def test_a_malformed_index_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
     (tmp_path / "index.json").write_text(text)

@@ -22,7 +22,7 @@ from tests.support.samples import AMD64, sample_image
 
 NAMES = ("one", "two", "three")
 LAYERS = ("a", "b", "c", "d")
-ROUNDS = 40
+ROUNDS = 30
 Work = Callable[[Path, random.Random], None]
 
 

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from builder.errors import StoreError
+from builder.store.archive import read_archive
+from builder.store.copy import copy, load_all
+from builder.store.layout import LayoutStore
+from builder.store.oci_archive import OciArchiveStore
+from tests.support.samples import ARM64, sample_image, sample_index
+
+NAME = "docker.io/library/app:1"
+
+
+def document(path: Path, name: str) -> object:
+    with tarfile.open(path) as archive:
+        file = archive.extractfile(name)
+        assert file is not None
+        return json.load(file)
+
+
+def test_an_index_comes_back_whole(tmp_path: Path) -> None:
+    images, store = [sample_image("shared", "a"), sample_image("shared", "b", platform=ARM64)], LayoutStore(tmp_path / "layout")
+    for image in images:
+        copy(image, to=store, names=[])
+    store.tag(NAME, sample_index(images))
+    with OciArchiveStore(tmp_path / "x.tar") as archive:
+        copy(load_all(store, NAME), to=archive, names=[NAME])
+    found = load_all(read_archive(tmp_path / "x.tar"), NAME)
+    assert found.manifest.descriptor.digest == store.resolve(NAME).digest
+    assert len(found.documents) == 2
+    assert document(tmp_path / "x.tar", "manifest.json") == []
+
+
+def test_a_docker_without_containerds_store_can_load_it(tmp_path: Path) -> None:
+    image = sample_image("a", "b")
+    with OciArchiveStore(tmp_path / "x.tar") as archive:
+        copy(image, to=archive, names=[NAME, "reg.example/x:2"])
+    layers = [f"blobs/sha256/{layer.blob.descriptor.digest.hex}" for layer in image.layers]
+    config = f"blobs/sha256/{image.config_blob.descriptor.digest.hex}"
+    assert document(tmp_path / "x.tar", "manifest.json") == [
+        {"Config": config, "RepoTags": ["app:1", "reg.example/x:2"], "Layers": layers}
+    ]
+
+
+def test_the_same_images_make_the_same_archive(tmp_path: Path) -> None:
+    streams = [io.BytesIO(), io.BytesIO()]
+    for stream in streams:
+        with OciArchiveStore(Path("standard output"), stream) as archive:
+            copy(sample_image("a", "b", "c"), to=archive, names=[NAME], jobs=1)
+    assert streams[0].getvalue() == streams[1].getvalue() != b""
+
+
+def write_half(path: Path) -> None:
+    with OciArchiveStore(path) as archive:
+        copy(sample_image("a"), to=archive, names=[NAME])
+        raise StoreError("disk full")
+
+
+def test_an_error_leaves_no_archive(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="disk"):
+        write_half(tmp_path / "x.tar")
+    assert list(tmp_path.iterdir()) == []
