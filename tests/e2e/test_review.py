@@ -39,7 +39,7 @@ def test_warnings_that_are_errors_stop_the_build(masu: Masu, tmp_path: Path) -> 
     context = write_context(tmp_path / "context", f"# check=error=true\n{BAD}")
     done = masu("build", "--tag", "never", context)
     assert done.returncode == 1
-    assert "error: the build checks failed: MaintainerDeprecated, StageNameCasing" in done.stderr
+    assert "error building image: the build checks failed: MaintainerDeprecated, StageNameCasing" in done.stderr
     assert not masu("ls").stdout
 
 
