@@ -21,7 +21,6 @@ from builder.credentials.credential import Credential
 from builder.credentials.hosts import matches
 from builder.errors import CredentialError
 from builder.image.reference import Repository
-from builder.trust import Trust
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +105,8 @@ class Ecr:
     def _opened(self, place: Place) -> Any:
         """Go's SDK, and so Kaniko, reads AWS_REGION; STS is asked in a region, too, which need not be told."""
         import botocore.session
+
+        from builder.trust import Trust
 
         if self._session is None:
             session = botocore.session.Session()

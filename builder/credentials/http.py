@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from builder.errors import CredentialError
 from builder.retry import Transient
-from builder.trust import Trust
 from builder.web import innermost, proxies_for, proxies_of, shown, told
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Client:
     """Threads may share one; the HTTP library is loaded with the first question."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self._trust = Trust.of(env)
+        self._env = dict(env)
         self._proxies = proxies_of(env)
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
@@ -78,12 +77,14 @@ class Client:
     def _opened(self) -> requests.Session:
         import requests
 
+        from builder.trust import Trust
+
         with self._lock:
             if self._session is None:
                 session = requests.Session()
                 session.trust_env = False
                 adapter = requests.adapters.HTTPAdapter()
-                context = self._trust.context()
+                context = Trust.of(self._env).context()
                 adapter.init_poolmanager(4, 4, ssl_context=context)
                 if proxy := self._proxies.get("https"):
                     adapter.proxy_manager_for(proxy, ssl_context=context)
