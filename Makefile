@@ -11,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo image test matrix check flags bench fuzz fuzz-parser clean
+.PHONY: demo image test matrix check flags bench cuts fuzz fuzz-parser clean
 demo: $(VENV)/ready
 	scripts/demo
 

@@ -68,8 +68,13 @@ def proxies_for(url: str, proxies: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_direct(netloc: str, no_proxy: str) -> bool:
-    """Whether NO_PROXY, a list of hosts, domains, addresses and networks, names this host."""
+    """Whether NO_PROXY, a list of hosts, domains, addresses and networks, names this host, or it is this machine itself.
+
+    The latter as in Go (net/http, ProxyFromEnvironment) and so in Kaniko: a registry beside the build needs no NO_PROXY.
+    """
     name = (urlsplit(f"//{netloc}").hostname or "").lower()
+    if name == "localhost" or _in_network(name, "127.0.0.0/8") or name == "::1":
+        return True
     for entry in no_proxy.lower().replace(",", " ").split():
         domain = entry.removeprefix("*").removeprefix(".")
         if (

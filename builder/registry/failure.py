@@ -192,6 +192,7 @@ _ADVICE = (
 """What each kind of registry needs; the first that fits counts. Where one documents it stands above its rows."""
 
 _BY_STATUS = {
+    407: "the proxy wants a user and a password: HTTP_PROXY=http://USER:PASSWORD@HOST:PORT",
     413: "a proxy before the registry limits the size of requests: raise its limit (nginx: client_max_body_size)",
     429: "the registry limits the rate of requests: log in, wait, or use a mirror (--registry-map)",
 }

@@ -39,6 +39,7 @@ _HUB_API = "registry-1.docker.io"
 _MOST_ERROR_BYTES = 64 << 10
 _POOL = 32
 _NO_SUCH_HOST = frozenset({socket.EAI_NONAME, -5})  # -5: EAI_NODATA, which not every libc has
+_PROXY_REFUSES = re.compile(r"Tunnel connection failed: 40[137]")
 _ODD = re.compile(r"[^\x21-\x7e]|\\")
 _WANTS_CERTIFICATE = re.compile(r"alert (?:[a-z ]*certificate|unknown ca)", re.IGNORECASE)
 _ANSWER_SECONDS = 300
@@ -187,6 +188,8 @@ def _no_answer(exchange: Exchange, error: Exception) -> Exception:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         hint = f"trust its CA with --registry-certificate {exchange.asked.host}=FILE, or don't verify: --skip-tls-verify-registry"
         return RegistryError(message, hint=hint)
+    if _PROXY_REFUSES.search(str(cause)):
+        return RegistryError(message, hint="the proxy wants a user and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT")
     if isinstance(cause, ssl.SSLError) and _WANTS_CERTIFICATE.search(str(cause)):
         hint = f"the server wants a client certificate that it trusts: --registry-client-cert {exchange.asked.host}=CERT,KEY"
         return RegistryError(message, hint=hint)

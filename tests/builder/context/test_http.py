@@ -119,8 +119,9 @@ def test_what_is_no_url_is_said_so(pauses: _Pauses, tmp_path: Path, url: str) ->
 def test_the_environments_proxy_is_used_and_no_proxy_heeded(elsewhere: Elsewhere, pauses: _Pauses, tmp_path: Path) -> None:
     nowhere = {"HTTP_PROXY": "http://127.0.0.1:9"}
     pauses.web({**nowhere, "NO_PROXY": "127.0.0.1"}).download(f"{elsewhere.http}/file.txt", tmp_path / "x")
+    pauses.web(nowhere).download(f"{elsewhere.http}/file.txt", tmp_path / "this machine")
     with pytest.raises(ContextError):
-        pauses.web(nowhere).download(f"{elsewhere.http}/file.txt", tmp_path / "x")
+        pauses.web(nowhere).download(elsewhere.http.replace("127.0.0.1", "2130706433") + "/file.txt", tmp_path / "x")
 
 
 def test_a_ca_file_of_the_environment_is_trusted(pauses: _Pauses, tmp_path: Path) -> None:

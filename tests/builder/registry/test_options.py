@@ -16,6 +16,7 @@ from tests.support.registry import RunningRegistry
         ("reg.example", "", False), ("reg.example", "*", True), ("reg.example:5000", "reg.example", True),
         ("a.reg.example", ".reg.example", True), ("a.reg.example", "reg.example", True), ("a.reg.example", "*.reg.example", True),
         ("evilreg.example", "reg.example", False), ("10.1.2.3:5000", "10.0.0.0/8, x", True), ("11.1.2.3", "10.0.0.0/8", False),
+        ("localhost:5000", "", True), ("127.0.0.1:5000", "", True), ("[::1]:5000", "", True), ("localhost.evil.test", "", False),
     ],
 )  # fmt: skip
 def test_no_proxy_names_who_is_reached_directly(host: str, no_proxy: str, direct: bool) -> None:
