@@ -28,6 +28,7 @@ _PLACES = {
     "store": "store",
     "unreferenced": "  of it unreferenced",
     "layers": "unpacked layers",
+    "layer_cache": "cached layers",
     "cache_mounts": "cache mounts",
     "work": "work in progress",
     "total": "total",
@@ -67,6 +68,7 @@ def usage(options: UsageOptions, common: CommonOptions, env: Mapping[str, str]) 
         "store": _size(state.store),
         "unreferenced": sum(item.size for item in garbage.unreferenced(store)),
         "layers": _size(state.layers),
+        "layer_cache": _size(state.layer_cache),
         "cache_mounts": _size(state.cache_mounts),
         "work": _size(state.work),
         "total": _size(state.root),
@@ -136,13 +138,13 @@ def _images(store: LayoutStore) -> list[_ImageUse]:
 
 def _unused(state: State, options: PruneOptions, *, with_work: bool) -> list[_Unused]:
     """What nobody will miss comes first, the rest by its last use."""
-    store = LayoutStore(state.store)
-    found = [*_blobs(store), *_trees(state.layers)]
+    store, cached = LayoutStore(state.store), LayoutStore(state.layer_cache)
+    found = [*_blobs(store), *_blobs(cached), *_named(cached, lambda key: f"cached layer {key[:12]}"), *_trees(state.layers)]
     if options.cache_mounts:
         found += _cache_mounts(state.cache_mounts)
     if options.all:
-        found += _named(store)
-    left = [*_parts(store), *(_work(state.work) if with_work else ())]
+        found += _named(store, lambda name: f"image {familiar(name)}")
+    left = [*_parts(store), *_parts(cached), *(_work(state.work) if with_work else ())]
     return [*left, *sorted(found, key=lambda item: item.used)]
 
 
@@ -176,13 +178,13 @@ def _cache_mounts(root: Path) -> Iterator[_Unused]:
         yield _Unused(what=f"cache mount {path.parent.name[:12]}/{path.name}", size=_size(path), used=used, remove=remove)
 
 
-def _named(store: LayoutStore) -> Iterator[_Unused]:
+def _named(store: LayoutStore, shown: Callable[[str], str]) -> Iterator[_Unused]:
     """Names whose images no process uses."""
     for use in _images(store):
         path = store.blob_path(use.digest)
         if not is_held(path):
             remove = partial(garbage.forget, store, [use.name])
-            yield _Unused(what=f"image {familiar(use.name)}", size=use.unique, used=path.stat().st_mtime, remove=remove)
+            yield _Unused(what=shown(use.name), size=use.unique, used=path.stat().st_mtime, remove=remove)
 
 
 def _freed(path: Path, remove: Callable[[], object]) -> int:

@@ -106,3 +106,14 @@ def test_wrong_use_is_refused_before_anything_goes(tmp_path: Path, options: Prun
     with pytest.raises(UsageError):
         pruned(tmp_path, options)
     assert left(tmp_path, blob) == [True]
+
+
+def test_cached_layers_go_like_unpacked_ones_unless_a_build_has_found_them(tmp_path: Path) -> None:
+    cache, one, two = LayoutStore(tmp_path / "layer-cache"), sample_image("one"), sample_image("two")
+    copy(one, to=cache, names=["key-1"])
+    copy(two, to=cache, names=["key-2"])
+    with opened(cache.path) as held:
+        held.resolve("key-1")
+        lines = pruned(tmp_path, PruneOptions())
+    assert [line.split(",")[0] for line in lines[:-1]] == ["deleted cached layer key-2"]
+    assert list(cache.names()) == ["key-1"]
