@@ -33,7 +33,7 @@ from builder.registry.failure import Asked, failure
 from builder.registry.options import RegistryOptions
 from builder.retry import Transient
 from builder.trust import blind_context
-from builder.web import shown
+from builder.web import innermost, shown, told
 
 _HUB_API = "registry-1.docker.io"
 _MOST_ERROR_BYTES = 64 << 10
@@ -61,7 +61,7 @@ class Answer:
         try:
             data: bytes = self._response.raw.read1(size, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            message = f"{self._response.request.method} {shown(self.url)}: the answer broke off: {_cause(error)}"
+            message = f"{self._response.request.method} {shown(self.url)}: the answer broke off: {told(innermost(error))}"
             raise Transient(RegistryError(message)) from error
         return data
 
@@ -183,8 +183,8 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 
 def _no_answer(exchange: Exchange, error: Exception) -> Exception:
-    cause = _innermost(error)
-    message = f"{exchange.method} {shown(exchange.url)}: {_told(cause)}"
+    cause = innermost(error)
+    message = f"{exchange.method} {shown(exchange.url)}: {told(cause)}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         hint = f"trust its CA with --registry-certificate {exchange.asked.host}=FILE, or don't verify: --skip-tls-verify-registry"
         return RegistryError(message, hint=hint)
@@ -240,25 +240,6 @@ class _Pool(urllib3.connectionpool.HTTPConnectionPool):
 
 class _TlsPool(urllib3.connectionpool.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
-
-
-def _cause(error: BaseException) -> str:
-    return _told(_innermost(error))
-
-
-def _told(error: BaseException) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """The innermost of the errors that the HTTP libraries wrap into each other."""
-    for _ in range(10):
-        inner = [getattr(error, "reason", None), *error.args[-1:], error.__cause__, error.__context__]
-        found = next((item for item in inner if isinstance(item, BaseException)), None)
-        if found is None:
-            break
-        error = found
-    return error
 
 
 def origin(url: str) -> tuple[str, str, int]:

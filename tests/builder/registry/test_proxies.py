@@ -69,7 +69,7 @@ def test_a_proxy_that_refuses_the_password_is_named_without_it(identity: Identit
     tls = {"certificate": str(identity.certificate_path), "key": str(identity.key_path)}
     with serve_registry(tmp_path, tls=tls) as running, serve_tinyproxy(tmp_path, user="ann", password="pass") as proxy:
         flags = RegistryFlags(registry_certificate=(f"{disguised(running)}={identity.certificate_path}",))
-        with pytest.raises(RegistryError, match="Tunnel connection failed: 40[17]") as error:
+        with pytest.raises(RegistryError, match=r"Tunnel connection failed: 40[17]") as error:
             store(disguised(running), {"HTTPS_PROXY": f"http://ann:wr0ng@{proxy.host}"}, flags).resolve("1")
         assert error.value.hint.startswith("the proxy wants a user and a password")
         assert "wr0ng" not in error.value.message + error.value.hint
