@@ -85,6 +85,28 @@ def test_the_warmer_ends_with_1_only_if_it_could_warm_nothing(engine: Engine, im
     assert (done.code, "failed to warm any of the given images" in done.output) == (1, True)
 
 
+@pytest.mark.parametrize("user", ["0:0", "1234560000:0"])
+def test_a_build_takes_its_base_from_what_the_warmer_has_put_on_a_volume(
+    user: str, engine: Engine, image: str, tmp_path: Path
+) -> None:
+    write_context(tmp_path / "base", "FROM scratch\nCOPY Dockerfile /\n")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    with serve_registry(tmp_path) as registry:
+        name, volumes = f"{registry.host}/base:1", [f"--volume={tmp_path}/base:/workspace:ro", f"--user={user}"]
+        assert engine.run(image, f"--destination={name}", options=volumes).code == 0
+        options = [f"--volume={tmp_path}/cache:/cache", "--entrypoint=/kaniko/warmer", f"--user={user}"]
+        warmed = engine.run(image, f"--image={name}", options=options)
+        assert (warmed.code, "fetched" in warmed.output) == (0, True), warmed.output
+        write_context(tmp_path / "top", f"FROM {name}\nCOPY Dockerfile /top\n")
+        for path in (registry.directory / "data").rglob("data"):
+            if path.read_bytes()[:2] == b"\x1f\x8b":  # a layer
+                path.unlink()
+        options = [f"--volume={tmp_path}/cache:/cache:ro", f"--volume={tmp_path}/top:/workspace:ro", f"--user={user}"]
+        done = engine.run(image, "--cache", "--no-push", "--no-push-cache", options=options)
+    assert done.code == 0, done.output
+
+
 def test_credentials_and_certificates_are_taken_where_kaniko_users_put_them(
     engine: Engine, debug_image: str, tmp_path: Path
 ) -> None:
@@ -101,7 +123,7 @@ def test_credentials_and_certificates_are_taken_where_kaniko_users_put_them(
         done = [piped(engine, debug_image, script, *volumes) for script in (f"{login}; {push}", f"{trust}; {login}; {push}")]
     assert "CERTIFICATE_VERIFY_FAILED" in done[0].stderr
     assert done[1].returncode == 0, done[1].stderr
-    assert f"Pushed {registry.host}/image:1" in done[1].stderr
+    assert f"Pushed {registry.host}/image@sha256:" in done[1].stderr
 
 
 def test_a_mounted_kubernetes_secret_is_a_login(engine: Engine, image: str, tmp_path: Path) -> None:
