@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from builder import __version__
 from builder.bases import Bases
-from builder.caching import warm_cache
+from builder.caching import cache_rules, layer_cache, warm_cache
 from builder.cancel import Cancel
 from builder.checks import linter_of, report, verdict
 from builder.context import Means
@@ -28,6 +28,8 @@ from builder.govalues import is_bool, parse_bool
 from builder.image.image import Image
 from builder.inputs import Inputs, open_inputs
 from builder.log import RunOutput
+from builder.lookup import Inputs as KeyInputs
+from builder.lookup import Lookup
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.outputs import Outputs, deliver
 from builder.plan import BaseConfig, NamedContexts, Plan, lower, render, single_layer
@@ -126,7 +128,10 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
     ):
         plan = ready.checked_plan(options)
         check_push()
-        with _workshop(plan, ready, provisions, common, state, settings) as workshop:
+        with (
+            _looked_up(plan, options, outputs, ready, provisions, settings, state) as (plan, lookup),
+            _workshop(plan, ready, provisions, common, state, settings, lookup) as workshop,
+        ):
             image, again = execute(plan, workshop), Again(extra=registry.push_retry)
             with during("pushing image"):
                 deliver(image, outputs, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
@@ -136,7 +141,13 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
 
 @contextmanager
 def _workshop(
-    plan: Plan, ready: Prepared, provisions: Provisions, common: CommonOptions, state: State, settings: Settings
+    plan: Plan,
+    ready: Prepared,
+    provisions: Provisions,
+    common: CommonOptions,
+    state: State,
+    settings: Settings,
+    lookup: Lookup | None,
 ) -> Iterator[Workshop]:
     epoch, cancel = settings.epoch, Cancel()
     sandbox = cache(partial(choose, common.sandbox, state.root))
@@ -161,7 +172,28 @@ def _workshop(
             provisions=provisions,
             settings=settings,
             cancel=cancel,
+            lookup=lookup,
         )
+
+
+@contextmanager
+def _looked_up(
+    plan: Plan, options: BuildOptions, outputs: Outputs, ready: Prepared, provisions: Provisions, settings: Settings, state: State
+) -> Iterator[tuple[Plan, Lookup | None]]:
+    """The plan with the layers that are cached, and what knows them; what is new is in the cache when the context ends."""
+    with ExitStack() as stack:
+        local = stack.enter_context(opened(state.layer_cache))  # what was found there stays until it has been used
+        cache = layer_cache(
+            options, outputs.destinations, local=local, remote=ready.remote, platform=platform_of(options), now=_clock
+        )
+        if cache is None:
+            yield plan, None
+            return
+        stack.enter_context(cache)
+        inputs = KeyInputs(image_of=ready.image_of, context=ready.inputs.context, contexts=ready.contexts)
+        rules = cache_rules(options, plan, provisions, settings)
+        lookup = Lookup(plan, inputs, cache=cache, rules=rules, now=_now)
+        yield lookup.survey(), lookup
 
 
 def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> str:
@@ -204,7 +236,11 @@ def _timestamp(seconds: int) -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
 
 
 def _summarize(image: Image, seconds: float) -> None:

@@ -1,13 +1,25 @@
-"""What --cache and the flags beside it ask for, checked by Kaniko's rules. Layers are not cached yet; base images are."""
+"""What --cache and the flags beside it ask for, checked by Kaniko's rules."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from builder.errors import UsageError
+from builder.image.platform import Platform
 from builder.image.reference import Reference
+from builder.layer_cache import LayerCache
+from builder.ops import Exec, Op
 from builder.options import BuildOptions
+from builder.plan import Plan
+from builder.provisions import Provisions
+from builder.remotes import Remote
+from builder.settings import Settings
+from builder.store import Store
 from builder.store.layout import LayoutStore
 from builder.store.warmed import WarmCache
 
@@ -31,10 +43,75 @@ def warm_cache(options: BuildOptions) -> WarmCache | None:
             "cache flags invalid: if using cache with --no-push, specify cache repo with --cache-repo",
             hint="or give --no-push-cache, which keeps base images of --cache-dir only",
         )
-    log.warning(
-        "--cache: layers are not cached yet, every instruction is carried out; base images come from --cache-dir if there"
-    )
     return WarmCache(layout=LayoutStore(Path(options.cache_dir)), ttl=options.cache_ttl)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is cached; in stages of `fresh` (indexes) nothing is looked up. `surroundings` are for keys, see op_key."""
+
+    runs: bool = True
+    copies: bool = False
+    fresh: frozenset[int] = frozenset()
+    surroundings: Callable[[Op], Mapping[str, Any]] = lambda op: {}
+
+    def caches(self, op: Op) -> bool:
+        """Whether layers of such ops are."""
+        return self.runs if isinstance(op, Exec) else self.copies
+
+
+def cache_rules(options: BuildOptions, plan: Plan, provisions: Provisions, settings: Settings) -> Rules:
+    """What the options say of caching."""
+    names = {name.lower() for name in options.no_cache_filter}
+    fresh = (stage.index for stage in plan.stages if options.no_cache or {stage.name.lower(), str(stage.index)} & names)
+    return Rules(
+        runs=options.cache_run_layers,
+        copies=options.cache_copy_layers,
+        fresh=frozenset(fresh),
+        surroundings=lambda op: _surroundings(op, options, provisions, settings),
+    )
+
+
+def _surroundings(op: Op, options: BuildOptions, provisions: Provisions, settings: Settings) -> dict[str, Any]:
+    """How layers are written, and what every RUN is given that it can see."""
+    encoding = settings.encoding
+    found: dict[str, Any] = {
+        "compression": [encoding.compression.value, encoding.level],
+        "epoch": settings.epoch,
+        "ignored": [options.ignore_var_run, list(options.ignore_path)],
+    }
+    if isinstance(op, Exec):
+        limits = [[limit.resource, limit.soft, limit.hard] for limit in provisions.limits]
+        found |= {"hosts": [list(pair) for pair in provisions.hosts], "shm": provisions.shm_size, "limits": limits}
+        found["network"] = provisions.network.value
+    return found
+
+
+def layer_cache(
+    options: BuildOptions,
+    destinations: Sequence[Reference],
+    *,
+    local: LayoutStore,
+    remote: Remote,
+    platform: Platform,
+    now: Callable[[], datetime],
+) -> LayerCache | None:
+    """Where layers are cached: --cache-repo, else beside the first destination, else in the layout `local`; None for nowhere."""
+    if not options.cache:
+        return None
+    store = _store(options.cache_repo, destinations, remote) or local
+    return LayerCache(store, platform=platform, ttl=options.cache_ttl, saves=not options.no_push_cache, now=now)
+
+
+def _store(text: str, destinations: Sequence[Reference], remote: Remote) -> Store | None:
+    if text.startswith(_LOCAL):
+        return LayoutStore(Path(text.removeprefix(_LOCAL)))
+    if text:
+        return remote(Reference.parse(text).repository)
+    if destinations:
+        first = destinations[0].repository
+        return remote(replace(first, path=f"{first.path}/cache"))
+    return None
 
 
 def _check_repository(text: str) -> None:

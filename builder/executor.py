@@ -18,7 +18,7 @@ from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER, Format
 from builder.log import RunOutput
 from builder.mounting import Sources, mounted
-from builder.ops import Copy, Exec, FromUrl, Op
+from builder.ops import Copy, CopyFrom, Exec, FromUrl, Op
 from builder.plan import Plan, PlannedStage, Step
 from builder.plan.needs import dependencies, has_independent_stages, needs_rootfs, runs
 from builder.rootfs import Changes, Rootfs, SourceTree
@@ -123,13 +123,39 @@ class _Work:
         self._maker = maker
         self._output = output
         self._combined: Combined | None = None
+        self._position = 0
         self._text = "COPY of another stage"
 
     def do(self, step: Step, op: Op) -> Layer | None:
         """The layer of the step's op; if all ops are to have one together, that of the last is it."""
-        self._text = step.text
-        if self._maker.supplies.plan.single_layer:
-            return self._together(op, is_last=step is self._maker.stage.pending[-1])
+        position, self._position, self._text = self._position, self._position + 1, step.text
+        cached = self._cached(step, op, position)
+        if cached is not None:
+            layer: Layer | None = cached
+            self.tree.add(cached)
+        else:
+            layer = self._together(op, step) if self._maker.supplies.plan.single_layer else self._apart(op)
+        if layer and (lookup := self._maker.workshop.lookup):
+            lookup.passed(self._maker.stage, position, layer, is_new=cached is None, tree_of=self._tree_of)
+        return layer
+
+    def _cached(self, step: Step, op: Op, position: int) -> Layer | None:
+        """The op's layer if it is in the cache. What the log tells are Kaniko's sentences."""
+        lookup = self._maker.workshop.lookup
+        if lookup is None:
+            return None
+        layer = step.made or lookup.find(self._maker.stage, position, self._tree_of)
+        if layer is not None:
+            log.info("Using caching version of cmd: %s", step.text)
+            return self._maker.supplies.local(layer)
+        if lookup.caches(op):
+            log.info("No cached layer found for cmd %s", step.text)
+        return None
+
+    def _tree_of(self, source: CopyFrom) -> SourceTree:
+        return self._maker.supplies.tree(source, self._maker.stage)
+
+    def _apart(self, op: Op) -> Layer:
         if isinstance(op, Copy) and op.link:
             layer = _encoded(_linked(op, self._maker)[1], self._maker)
             self.tree.add(layer)
@@ -144,7 +170,7 @@ class _Work:
             log.info("Unpacking rootfs as cmd %s requires it.", self._text)  # Kaniko's sentence
         return self._maker.supplies.rootfs(self._maker.stage, layers)
 
-    def _together(self, op: Op, *, is_last: bool) -> Layer | None:
+    def _together(self, op: Op, step: Step) -> Layer | None:
         rootfs = self.tree.rootfs()
         self._combined = self._combined or Combined(rootfs.path, rootfs.remember())
         if isinstance(op, Copy) and op.link:
@@ -154,7 +180,7 @@ class _Work:
         else:
             changes = _changed(op, rootfs, self._maker, self._output)
         self._combined.add(changes)
-        if not is_last:
+        if step is not self._maker.stage.pending[-1]:
             return None
         layer = _encoded(_packed(self._combined.changes(), rootfs, self._maker), self._maker)
         self.tree.grow(layer)

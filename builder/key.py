@@ -2,6 +2,10 @@
 
 A key is the sha256 of canonical JSON, `[schema, parent's key, op, digests of the inputs]`, never of joined strings, so that two
 different makings can't have the same text. The parent's key says in the same way what the op works on.
+
+All keys of a build can be known before it begins. But a command that is run again, because its own layer has gone from the cache,
+may make other files than the first time, and what was made on those doesn't fit. So each entry has its *lineage*: a digest of the
+keys and, for commands, the layers that came of them. An entry is used only where its lineage goes on from that of the build.
 """
 
 from __future__ import annotations
@@ -13,14 +17,23 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any
 
+from builder.giturl import GitUrl
 from builder.image.digest import Digest
 from builder.image.platform import Platform
-from builder.ops import Exec, FromImage, Op
+from builder.ops import Copy, Exec, FromImage, FromNamedContext, FromStage, FromUrl, Op
 
 SCHEMA = 1
 """Raised whenever the same op would make another layer than before."""
 
-_LEFT_OUT = {Exec: ("unkeyed_env",), FromImage: ("hint",)}
+# What a source is called, or where in the Dockerfile it stands, says nothing: what it has is among the inputs.
+_LEFT_OUT: Mapping[type, tuple[str, ...]] = {
+    Exec: ("unkeyed_env",),
+    FromStage: ("index",),
+    FromImage: ("reference", "hint"),
+    FromNamedContext: ("name",),
+    FromUrl: ("url", "checksum"),
+    GitUrl: ("remote", "ref", "within", "checksum"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +60,31 @@ def op_key(parent: CacheKey, op: Op, inputs: Iterable[str], surroundings: Mappin
     return _key("op", parent.hex, described(op), list(inputs), dict(surroundings))
 
 
+def lineage(before: CacheKey, key: CacheKey, diff_id: Digest | None) -> CacheKey:
+    """Of what an op with this key has made on what has the lineage `before`; `diff_id` is its layer's if it was a command."""
+    return _key("lineage", before.hex, key.hex, None if diff_id is None else str(diff_id))
+
+
+def together(key: CacheKey) -> CacheKey:
+    """Of the one layer that all ops of a stage make, the last of which has `key`."""
+    return _key("together", key.hex)
+
+
+def note_key(source: CacheKey, selection: Any) -> CacheKey:
+    """Of the fingerprint of what `selection`, a JSON value, takes of a stage with the lineage `source`."""
+    return _key("note", source.hex, selection)
+
+
 def described(value: Any) -> Any:
     """An op as a JSON value: everything that it says, but for where it stands and what keys leave out."""
     if is_dataclass(value) and not isinstance(value, type):
-        hidden = {name for kind, names in _LEFT_OUT.items() if isinstance(value, kind) for name in names}
+        hidden = _LEFT_OUT.get(type(value), ())
         found = {field.name: described(getattr(value, field.name)) for field in fields(value) if field.name not in hidden}
         if isinstance(value, Exec):
             found["env"] = described([pair for pair in value.env if pair[0] not in value.unkeyed_env])
+        if isinstance(value, Copy):
+            found["remotes"] = [described(remote) for _, remote in value.remotes]
+            found["paths"] = ["" if path in dict(value.remotes) else path for path in value.paths]
         found.pop("location", None)
         return {"is": type(value).__name__, **found}
     if isinstance(value, Enum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -20,7 +20,7 @@ from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.manifest import Manifest
-from builder.image.media import MANIFESTS, Format
+from builder.image.media import Format
 from builder.image.platform import Platform
 from builder.key import CacheKey
 from builder.store import Store
@@ -36,44 +36,43 @@ _PREFIX = "dev.masu.cache."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A layer, on which layers it was made (`parent`, their chain_id; None on nothing), when (RFC 3339), and of what, in words."""
+    """What is kept under a key: a layer and its lineage, or a note. `created` is RFC 3339 text, `text` for people."""
 
     key: CacheKey
-    layer: Layer
-    parent: Digest | None
     created: str
-    platform: Platform
     text: str = ""
+    layer: Layer | None = None
+    lineage: CacheKey | None = None
+    note: str = ""
 
-    def to_image(self) -> Image:
-        """How it is kept: an image of this layer alone."""
-        annotations = {
-            "key": self.key.hex,
-            "diff-id": str(self.layer.diff_id),
-            "parent": "" if self.parent is None else str(self.parent),
-            "created": self.created,
-        }
-        history = History(created=self.created, created_by=self.text)
+    def to_image(self, platform: Platform) -> Image:
+        """How it is kept: an image of this layer alone, that says all the rest in annotations of its manifest."""
+        annotations = {"key": self.key.hex, "created": self.created, "note": self.note}
+        if self.layer and self.lineage:
+            annotations |= {"diff-id": str(self.layer.diff_id), "lineage": self.lineage.hex}
+        history = History(created=self.created, created_by=self.text, empty_layer=self.layer is None)
         return Image.make(
-            config=Config(platform=self.platform, created=self.created, history=(history,)),
-            layers=(self.layer,),
+            config=Config(platform=platform, created=self.created, history=(history,)),
+            layers=(self.layer,) if self.layer else (),
             format=Format.OCI,
-            annotations={_PREFIX + name: value for name, value in annotations.items()},
+            annotations={_PREFIX + name: value for name, value in annotations.items() if value},
         )
 
     @classmethod
-    def read(cls, manifest: Manifest, store: Store, key: CacheKey, platform: Platform) -> Entry:
+    def read(cls, manifest: Manifest, store: Store, key: CacheKey) -> Entry:
         """Raises ImageError when the manifest isn't one of ours, for this key."""
-        notes = {name: manifest.annotations.get(_PREFIX + name) for name in ("key", "diff-id", "parent", "created")}
-        if notes["key"] != key.hex or notes["diff-id"] is None or len(manifest.layers) != 1:
-            raise ImageError(f"cache entry {key} is not a layer that masu has kept under that key")
-        layer = Layer(blob=blob_in(store, manifest.layers[0]), diff_id=Digest.parse(notes["diff-id"]))
-        parent = Digest.parse(notes["parent"]) if notes["parent"] else None
-        return cls(key=key, layer=layer, parent=parent, created=notes["created"] or "", platform=platform)
+        told = {name.removeprefix(_PREFIX): value for name, value in manifest.annotations.items() if name.startswith(_PREFIX)}
+        if told.get("key") != key.hex or len(manifest.layers) != ("diff-id" in told):
+            raise ImageError(f"cache entry {key} is not what masu has kept under that key")
+        layer = None
+        if manifest.layers:
+            layer = Layer(blob=blob_in(store, manifest.layers[0]), diff_id=Digest.parse(told["diff-id"]))
+        lineage = CacheKey(hex=told["lineage"]) if "lineage" in told else None
+        return cls(key=key, created=told.get("created", ""), layer=layer, lineage=lineage, note=told.get("note", ""))
 
 
 class LayerCache:
-    """Layers in `store`, none older than `ttl`. Threads may share one; at its end it waits until all is saved.
+    """Entries in `store`, none older than `ttl`. Threads may share one; at its end it waits until all is saved.
 
     Without `saves` nothing is stored there.
     """
@@ -86,7 +85,6 @@ class LayerCache:
         self._now = now
         self._has_told = threading.Event()
         self._pool = ThreadPoolExecutor(_SAVING, thread_name_prefix="cache")
-        self._saving: list[Future[None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -100,21 +98,23 @@ class LayerCache:
         if isinstance(self._store, LayoutStore):
             names = self._store.names()
             wanted = [key for key in wanted if key.hex in names]
-        with ThreadPoolExecutor(_LOOKING, thread_name_prefix="look-up") as pool:
+        if not wanted:
+            return {}
+        with ThreadPoolExecutor(min(_LOOKING, len(wanted)), thread_name_prefix="look-up") as pool:
             found = pool.map(self._find, wanted)
             return {key: entry for key, entry in zip(wanted, found, strict=True) if entry is not None}
 
     def save(self, entry: Entry) -> None:
         """Store it, some time before the end."""
         if self._saves:
-            self._saving.append(self._pool.submit(self._store_entry, entry))
+            self._pool.submit(self._store_entry, entry)
 
     def _find(self, key: CacheKey) -> Entry | None:
         try:
             _, manifest = document(self._store, self._store.resolve(key.hex))
-            if not isinstance(manifest, Manifest) or manifest.media_type not in MANIFESTS:
+            if not isinstance(manifest, Manifest):
                 raise ImageError(f"cache entry {key} is not an image")
-            entry = Entry.read(manifest, self._store, key, self._platform)
+            entry = Entry.read(manifest, self._store, key)
         except NotFoundError:
             return None
         except BuilderError as error:
@@ -134,7 +134,7 @@ class LayerCache:
 
     def _store_entry(self, entry: Entry) -> None:
         try:
-            copy(entry.to_image(), to=self._store, names=[entry.key.hex])
+            copy(entry.to_image(self._platform), to=self._store, names=[entry.key.hex])
         except BuilderError as error:
             self._tell("can't be written", error)
 

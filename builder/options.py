@@ -111,7 +111,7 @@ class BuildOptions:
     custom_platform: str = _flag("", "platform to build for, os/architecture[/variant] (default: this machine's)",
         aliases=("platform", "customPlatform"), metavar="PLATFORM",
         kaniko="better: the variant counts, FROM --platform is obeyed, and a wrong one is an error, no panic")
-    no_cache: bool = _flag(False, "do not use cached layers (no layer is cached yet); =STAGE is --no-cache-filter",
+    no_cache: bool = _flag(False, "carry every instruction out, whatever --cache has; =STAGE is --no-cache-filter",
         else_to="no-cache-filter")
     no_cache_filter: tuple[str, ...] = _flag(_REPEAT, "as --no-cache, for this stage alone (repeatable)",
         metavar="STAGE")
@@ -123,18 +123,21 @@ class BuildOptions:
     ignore_var_run: bool = _flag(False, "as --ignore-path /var/run", aliases=("whitelist-var-run",),
         kaniko="different: only if given. No RUN of masu's sees the container's /var/run, so there is nothing to be kept out; "
         "docker keeps an image's own /var/run, and so does masu")
-    cache: bool = _flag(False, "cache layers (not yet: nothing is cached), and take base images from --cache-dir",
-        kaniko="different: the layer cache is still to come, a warning says so; base images are taken from --cache-dir")
-    cache_repo: str = _flag("", "where cached layers will be kept: a repository, or oci:DIR (default: DESTINATION/cache)",
-        metavar="REPOSITORY", kaniko="different: checked, not used yet")
+    cache: bool = _flag(False, "take layers from the cache, put new ones there, and take base images from --cache-dir",
+        kaniko="better: all layers are looked up at once, before anything is downloaded; what is cached is not unpacked unless "
+        "something that isn't needs it; stages that nothing needs then are left out")
+    cache_repo: str = _flag("", "where cached layers are kept: a repository, or oci:DIR (default: DESTINATION/cache)",
+        metavar="REPOSITORY", kaniko="better: without a destination there is one in the state directory; Kaniko's own "
+        "entries are left alone and not used")
     cache_dir: str = _flag("/cache", "base images that masu warmer has put here are not downloaded (with --cache)", metavar="DIR",
         kaniko="better: an OCI layout that many may read and write; FROM with a digest needs no registry then")
     cache_ttl: timedelta = _flag(_TWO_WEEKS, "do not use what has been cached for longer", metavar="DURATION",  # noqa: RUF009
         kaniko="same: of base images the time since they were warmed counts")
-    cache_run_layers: bool = _flag(True, "cache the layers of RUN", kaniko="different: not used yet")
-    cache_copy_layers: bool = _flag(False, "cache the layers of COPY", kaniko="different: not used yet")
-    no_push_cache: bool = _flag(False, "read the cache only", kaniko="different: not used yet; with it --no-push "
-        "needs no --cache-repo, as in the fork")
+    cache_run_layers: bool = _flag(True, "cache the layers of RUN", kaniko="same")
+    cache_copy_layers: bool = _flag(False, "cache the layers of COPY, ADD and WORKDIR", kaniko="same: as in the fork; without it "
+        "a COPY is done again, and the RUN after it found in the cache all the same")
+    no_push_cache: bool = _flag(False, "read the cache only",
+        kaniko="same: with it --no-push needs no --cache-repo, as in the fork")
     check: bool = _flag(False, "run the build checks only: print their warnings, exit with 1 if there are any")
     check_format: str = _flag("text", "how the checks' warnings are printed", choices=("text", "json"))
     call: str = _flag("build", "build, or tell about the Dockerfile: check, outline or targets, which ,format=json may follow",

@@ -112,9 +112,10 @@ class Supplies:
 
     def _downloaded(self, image: Image) -> Image:
         """The image with those of its layers that are being downloaded read from the store, once they are there."""
-        return replace(image, layers=tuple(self._local(layer) for layer in image.layers))
+        return replace(image, layers=tuple(self.local(layer) for layer in image.layers))
 
-    def _local(self, layer: Layer) -> Layer:
+    def local(self, layer: Layer) -> Layer:
+        """The layer, read from the store if it is being downloaded, once it is there."""
         descriptor, store, cancel = layer.blob.descriptor, self.workshop.store, self.workshop.cancel
         download = self.downloads.get(descriptor.digest)
         if download is None:
@@ -129,11 +130,11 @@ class Supplies:
 
 @contextmanager
 def downloading(plan: Plan, workshop: Workshop) -> Iterator[Downloads]:
-    """Fetch into the store, at the same time as all else, the layers of every image that will be unpacked and isn't yet."""
+    """Fetch into the store, at the same time as all else, the layers that will be unpacked and aren't yet."""
     pool = ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="download")
     try:
-        images = [image for image in _unpacked_images(plan, workshop) if not workshop.trees.has(image.layers)]
-        blobs = {layer.blob.descriptor.digest: layer.blob for image in images for layer in image.layers}
+        stacks = [layers for layers in _unpacked(plan, workshop) if not workshop.trees.has(layers)]
+        blobs = {layer.blob.descriptor.digest: layer.blob for layers in stacks for layer in layers}
         yield {digest: pool.submit(_download, blob, workshop) for digest, blob in blobs.items()}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -155,18 +156,32 @@ def located(step: Step) -> Iterator[None]:
         raise
 
 
-def _unpacked_images(plan: Plan, workshop: Workshop) -> Iterator[Image]:
+def _unpacked(plan: Plan, workshop: Workshop) -> Iterator[Sequence[Layer]]:
+    """The layers that trees are surely made of: images, and of a stage what is cached up to the first step to be carried out."""
     stages = {stage.index: stage for stage in plan.stages}
     for stage in plan.stages:
-        root = stage
-        while isinstance(root.base, StageBase):
-            root = stages[root.base.index]
-        if isinstance(root.base, ImageBase) and needs_rootfs(plan, stage):
-            yield workshop.image_of(root.base.reference, root.base.platform)
+        if needs_rootfs(plan, stage):
+            yield _known_layers(stage, stages, workshop)[0]
         for step, source in read_by(stage):
             if isinstance(source, FromImage):
                 with located(step):
-                    yield workshop.image_of(source.reference, stage.platform)
+                    yield workshop.image_of(source.reference, stage.platform).layers
+
+
+def _known_layers(stage: PlannedStage, stages: Mapping[int, PlannedStage], workshop: Workshop) -> tuple[list[Layer], bool]:
+    """Those with which a stage surely begins, and whether these are all."""
+    layers: list[Layer] = []
+    if isinstance(stage.base, StageBase):
+        layers, are_all = _known_layers(stages[stage.base.index], stages, workshop)
+        if not are_all:
+            return layers, False
+    elif isinstance(stage.base, ImageBase):
+        layers = list(workshop.image_of(stage.base.reference, stage.base.platform).layers)
+    for step in stage.steps:
+        if step.op and step.made is None:
+            return layers, False
+        layers += [step.made] if step.made else []
+    return layers, True
 
 
 def _wait(download: Future[None], cancel: Cancel) -> None:

@@ -11,6 +11,7 @@ from builder.contexts import Contexts
 from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.log import RunOutput
+from builder.lookup import Lookup
 from builder.provisions import Provisions
 from builder.rootfs import Rootfs, SourceTree
 from builder.sandbox import Sandbox
@@ -30,7 +31,7 @@ class Workshop:
     `contexts` find what is elsewhere, `image_of` finds a base image, `now` is the clock (RFC 3339 text), `output` makes what
     takes the text that the RUNs of one stage print (it gets the stage's name for people, empty if no other is built meanwhile),
     `trees` make its file system, `discard` gets those that nobody needs any more, `provisions` are what every RUN gets,
-    `settings` are the user's own, and `cancel` ends everything.
+    `settings` are the user's own, and `cancel` ends everything. `lookup`, if layers are cached, knows them.
     """
 
     directory: Path
@@ -46,6 +47,7 @@ class Workshop:
     provisions: Provisions = field(default_factory=Provisions)
     settings: Settings = field(default_factory=Settings)
     cancel: Cancel = field(default_factory=Cancel)
+    lookup: Lookup | None = None
 
     @property
     def layers(self) -> Path:

@@ -45,9 +45,10 @@ _SENTENCES = (
     ("`Taking snapshot of full filesystem...`", "different: it would be a lie: the file system is not read"),
     ("`Built cross stage deps: …`", "different: no files are set aside for later stages; `--dry-run` shows what reads what"),
     (
-        "`Using caching version of cmd: …`, `No cached layer found for cmd …`, `Found cached layer, extracting to filesystem`",
-        "different: there is no layer cache yet",
+        "`Using caching version of cmd: …`, `No cached layer found for cmd …`",
+        "same",
     ),
+    ("`Found cached layer, extracting to filesystem`", "different: it is not extracted unless something needs it"),
     ("`Kaniko version :  …` of `/kaniko/executor version`", "different: `masu VERSION`"),
 )
 

@@ -27,7 +27,7 @@ ROWS: tuple[frozenset[str], ...] = (
         | {
             "builder.trees",
             "builder.reports",
-            "builder.caching",
+            "builder.readings",
             "builder.finishing",
             "builder.layer_cache",
             "builder.settings",
@@ -45,7 +45,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.supplies",
             "builder.stage_tree",
         }
-        | {"builder.pushing"}
+        | {"builder.caching", "builder.lookup", "builder.pushing"}
     ),
     frozenset(
         {
@@ -80,6 +80,8 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (1, "builder.giturl", "builder.web"),
     (4, "builder.executor", "builder.supplies"),
     (4, "builder.executor", "builder.stage_tree"),
+    (4, "builder.lookup", "builder.caching"),
+    (4, "builder.workshop", "builder.lookup"),
     (4, "builder.executor", "builder.workshop"),
     (4, "builder.supplies", "builder.workshop"),
     (4, "builder.outputs", "builder.pushing"),

@@ -157,7 +157,7 @@ class _Lowering:
         self._check_order(needed)
         platforms: dict[int, Platform] = {}
         planned = [self._stage(needed[index], platforms) for index in sorted(needed)]
-        plan = Plan(stages=tuple(planned), target_index=target.index)
+        plan = Plan(stages=tuple(planned), target_index=target.index, also=frozenset(others))
         config = plan.target.config
         labelled = replace(plan.target, config=replace(config, labels={**config.labels, **labels}))
         return replace(plan, stages=tuple(labelled if stage is plan.target else stage for stage in planned))

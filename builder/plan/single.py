@@ -14,7 +14,7 @@ def single_layer(plan: Plan) -> Plan:
     stages: dict[int, PlannedStage] = {}
     for stage in plan.stages:
         stages[stage.index] = stage
-        if isinstance(stage.base, StageBase) and _users(plan, stage.base.index) == 1 and stage.base.index != plan.target.index:
+        if isinstance(stage.base, StageBase) and _users(plan, stage.base.index) == 1:
             parent = stages.pop(stage.base.index)
             stages[stage.index] = replace(stage, base=parent.base, steps=(*parent.steps, *stage.steps))
     return replace(plan, stages=tuple(stages.values()), single_layer=True)
@@ -23,4 +23,4 @@ def single_layer(plan: Plan) -> Plan:
 def _users(plan: Plan, index: int) -> int:
     starting = [stage for stage in plan.stages if stage.base == StageBase(index=index)]
     reading = [stage for stage in plan.stages for _, source in read_by(stage) if source == FromStage(index=index)]
-    return len(starting) + len(reading)
+    return len(starting) + len(reading) + (index in plan.also or index == plan.target_index)

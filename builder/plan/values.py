@@ -71,11 +71,13 @@ class PlannedStage:
 class Plan:
     """Only the stages that are needed, in build order; `target_index` is that of the target in the Dockerfile.
 
-    With `single_layer` a stage makes one layer of all that it changes.
+    `also` are the stages that are built for their own sake besides. With `single_layer` a stage makes one layer of all that it
+    changes.
     """
 
     stages: tuple[PlannedStage, ...]
     target_index: int
+    also: frozenset[int] = frozenset()
     single_layer: bool = False
 
     @property

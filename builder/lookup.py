@@ -1,0 +1,300 @@
+"""Which layers of a plan are cached: asked for before anything is done, and again where only the build itself can tell.
+
+The keys of a stage are known one after the other. What a step reads of another stage is told by that stage's files: by a note in
+the cache, if the stage needn't be built, or by its tree when it has been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from builder.caching import Rules
+from builder.contexts import Contexts
+from builder.errors import BuilderError, ContextError
+from builder.image.image import Image
+from builder.image.layer import Layer
+from builder.image.platform import Platform
+from builder.key import CacheKey, base_key, lineage, note_key, op_key, together
+from builder.layer_cache import Entry, LayerCache
+from builder.ops import CopyFrom, Exec, FromContext, FromImage, FromNamedContext, FromStage, Op
+from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
+from builder.plan.needs import dependencies
+from builder.readings import Reading, readings
+from builder.rootfs import SourceTree
+
+TreeOf = Callable[[CopyFrom], SourceTree]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What keys are made of beside the plan."""
+
+    image_of: Callable[[str, Platform], Image]
+    context: SourceTree
+    contexts: Contexts
+
+    def tree(self, reading: Reading) -> SourceTree:
+        """What is read, if it isn't of a stage or an image."""
+        match reading.source:
+            case FromContext():
+                return self.context
+            case FromNamedContext():
+                return self.contexts.named_context(reading.source.name)
+            case FromStage() | FromImage():
+                raise AssertionError(reading.source)
+            case _:
+                return self.contexts.remote(reading.source)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Course:
+    """How far one stage is known. Its steps are those with an op, counted from 0.
+
+    `start` and `origin` are key and lineage of what it begins with; `keys` and `after` are of its first steps, `entries` has what
+    was found under the keys, `made` the layers that surely fit.
+    """
+
+    stage: PlannedStage
+    steps: tuple[Step, ...]
+    start: CacheKey | None = None
+    origin: CacheKey | None = None
+    keys: list[CacheKey] = field(default_factory=list)
+    after: list[CacheKey] = field(default_factory=list)
+    entries: dict[int, Entry] = field(default_factory=dict)
+    made: dict[int, Layer] = field(default_factory=dict)
+
+    @property
+    def last_key(self) -> CacheKey | None:
+        """Of the stage as a whole, if it is known."""
+        if len(self.keys) < len(self.steps):
+            return None
+        return self.keys[-1] if self.keys else self.start
+
+    @property
+    def lineage(self) -> CacheKey | None:
+        """After what is known so far."""
+        return self.after[-1] if self.after else self.origin
+
+    @property
+    def end(self) -> CacheKey | None:
+        """The lineage of the stage as a whole, if it is known."""
+        return self.lineage if len(self.after) == len(self.steps) else None
+
+    def op(self, position: int) -> Op:
+        op = self.steps[position].op
+        assert op is not None
+        return op
+
+
+class Lookup:
+    """The layers of one build in the cache. Stages may be built at the same time, each in one thread, after those it reads."""
+
+    def __init__(self, plan: Plan, inputs: Inputs, *, cache: LayerCache, rules: Rules, now: Callable[[], str]) -> None:
+        self._plan = plan
+        self._inputs = inputs
+        self._cache = cache
+        self._rules = rules
+        self._now = now
+        self._notes: dict[CacheKey, str] = {}  # empty for one that isn't there
+        self._courses = {
+            stage.index: _Course(stage=stage, steps=tuple(step for step in stage.steps if step.op)) for stage in plan.stages
+        }
+
+    def survey(self) -> Plan:
+        """The plan with the layers that surely are cached, and without the stages that nobody needs then.
+
+        Raises BuilderError for a source that isn't there.
+        """
+        courses = list(self._courses.values())
+        while True:
+            notes = set[CacheKey]()
+            new = [(course, position) for course in courses for position in self._extend(course, notes)]
+            self._ask(new, notes)
+            settled = [course for course in courses if self._settle(course)]
+            if not (new or notes or settled):
+                return self._with_layers()
+
+    def caches(self, op: Op) -> bool:
+        """Whether the layer of this op is kept."""
+        return self._rules.caches(op)
+
+    def find(self, stage: PlannedStage, position: int, tree_of: TreeOf) -> Layer | None:
+        """The layer of a step that would have to be carried out now; `tree_of` gives the trees that the step reads."""
+        course = self._courses[stage.index]
+        if self._plan.single_layer:
+            return None
+        if position >= len(course.keys):
+            self._ask([(course, number) for number in self._extend(course, set(), tree_of)], ())
+        entry, origin = course.entries.get(position), course.lineage
+        if position < len(course.after) or entry is None or entry.layer is None or origin is None:
+            return None
+        fits = entry.lineage == self._next(course.op(position), origin, course.keys[position], entry.layer)
+        return entry.layer if fits else None
+
+    def passed(self, stage: PlannedStage, position: int, layer: Layer, *, is_new: bool, tree_of: TreeOf) -> None:
+        """The step's layer is this one; one that is new is kept in the cache."""
+        course = self._courses[stage.index]
+        if self._plan.single_layer:
+            self._passed_together(course, layer, tree_of)
+            return
+        if position >= len(course.keys):
+            self._extend(course, set(), tree_of)
+        op, key = course.op(position), course.keys[position]
+        if position == len(course.after):
+            assert course.lineage is not None
+            course.after.append(self._next(op, course.lineage, key, layer))
+        if is_new and self._rules.caches(op):
+            self._keep(key, course.after[position], layer, course.steps[position].text)
+
+    def _passed_together(self, course: _Course, layer: Layer, tree_of: TreeOf) -> None:
+        while len(course.keys) < len(course.steps):
+            self._extend(course, set(), tree_of)
+        assert course.last_key is not None
+        assert course.origin is not None
+        key = together(course.last_key)
+        course.after = [lineage(course.origin, key, layer.diff_id)] * len(course.steps)
+        if self._rules.runs:
+            self._keep(key, course.after[-1], layer, course.steps[-1].text)
+
+    def _keep(self, key: CacheKey, after: CacheKey, layer: Layer, text: str) -> None:
+        self._cache.save(Entry(key=key, layer=layer, lineage=after, created=self._now(), text=text))
+
+    def _begin(self, course: _Course) -> None:
+        """Find out what the stage begins with, as far as that is known."""
+        base = course.stage.base
+        if isinstance(base, StageBase):
+            parent = self._courses[base.index]
+            course.start = course.start or parent.last_key
+            course.origin = course.origin or parent.end
+        elif course.start is None:
+            diff_ids = self._inputs.image_of(base.reference, base.platform).config.diff_ids if isinstance(base, ImageBase) else ()
+            course.start = course.origin = base_key(diff_ids, course.stage.platform)
+
+    def _extend(self, course: _Course, notes: set[CacheKey], tree_of: TreeOf | None = None) -> range:
+        """Add the keys that can be known now, and one more with `tree_of`; returns the numbers of their steps.
+
+        Notes to be asked for are added to `notes`.
+        """
+        self._begin(course)
+        before = len(course.keys)
+        while course.start is not None and len(course.keys) < len(course.steps):
+            position = len(course.keys)
+            inputs = self._digests(course, position, notes, tree_of if position == before else None)
+            if None in inputs:
+                break
+            parent = course.keys[-1] if course.keys else course.start
+            op = course.op(position)
+            course.keys.append(op_key(parent, op, [text for text in inputs if text], self._rules.surroundings(op)))
+        return range(before, len(course.keys))
+
+    def _digests(self, course: _Course, position: int, notes: set[CacheKey], tree_of: TreeOf | None) -> list[str | None]:
+        """Of all that a step reads; None for what isn't known yet."""
+        step = course.steps[position]
+        try:
+            return [self._digest(course, reading, notes, tree_of) for reading in readings(course.op(position))]
+        except BuilderError as error:
+            error.locate(f"{step.location}: {step.text}")
+            raise
+        except OSError as error:
+            raise ContextError(f"{step.location}: can't read {error.filename!r}: {error.strerror}") from error
+
+    def _digest(self, course: _Course, reading: Reading, notes: set[CacheKey], tree_of: TreeOf | None) -> str | None:
+        source = reading.source
+        if isinstance(source, FromImage):
+            return base_key(
+                self._inputs.image_of(source.reference, course.stage.platform).config.diff_ids, course.stage.platform
+            ).hex
+        if not isinstance(source, FromStage):
+            return str(reading.digest(self._inputs.tree(reading)))
+        end = self._courses[source.index].end
+        if tree_of is not None:
+            assert end is not None
+            return self._noted(note_key(end, reading.selection), str(reading.digest(tree_of(source))))
+        if end is None:
+            return None
+        key = note_key(end, reading.selection)
+        if key not in self._notes:
+            notes.add(key)
+        return self._notes.get(key) or None
+
+    def _noted(self, key: CacheKey, digest: str) -> str:
+        if self._notes.get(key) != digest:
+            self._notes[key] = digest
+            self._cache.save(Entry(key=key, note=digest, created=self._now()))
+        return digest
+
+    def _ask(self, steps: Iterable[tuple[_Course, int]], notes: Iterable[CacheKey]) -> None:
+        """Look all of it up at once."""
+        wanted = {(course.stage.index, position): self._key(course, position) for course, position in steps}
+        notes = list(notes)
+        found = self._cache.look_up([*(key for key in wanted.values() if key), *notes])
+        for (index, position), key in wanted.items():
+            if key is not None and key in found:
+                self._courses[index].entries[position] = found[key]
+        self._notes |= {key: found[key].note if key in found else "" for key in notes}
+
+    def _key(self, course: _Course, position: int) -> CacheKey | None:
+        """Under which the step's layer would be; None if it isn't to be looked for."""
+        if course.stage.index in self._rules.fresh or not self._rules.caches(course.op(position)):
+            return None
+        if not self._plan.single_layer:
+            return course.keys[position]
+        return together(course.keys[position]) if position == len(course.steps) - 1 and self._rules.runs else None
+
+    def _settle(self, course: _Course) -> bool:
+        """Find out which layers surely fit, up to the first command that has to be run; says whether any step was settled."""
+        self._begin(course)
+        before = len(course.after)
+        if self._plan.single_layer:
+            self._settle_together(course)
+            return len(course.after) > before
+        while course.lineage is not None and len(course.after) < len(course.keys):
+            position = len(course.after)
+            op, entry = course.op(position), course.entries.get(position)
+            layer = entry.layer if entry else None
+            if layer is None and isinstance(op, Exec):
+                break
+            after = self._next(op, course.lineage, course.keys[position], layer)
+            fits = entry is not None and layer is not None and entry.lineage == after
+            if fits and layer is not None:
+                course.made[position] = layer
+            elif isinstance(op, Exec):
+                break
+            course.after.append(after)
+        return len(course.after) > before
+
+    def _settle_together(self, course: _Course) -> None:
+        entry = course.entries.get(len(course.steps) - 1)
+        if course.after or course.origin is None or entry is None or entry.layer is None or course.last_key is None:
+            return
+        after = lineage(course.origin, together(course.last_key), entry.layer.diff_id)
+        if entry.lineage == after:
+            course.made = dict.fromkeys(range(len(course.steps)), entry.layer)
+            course.after = [after] * len(course.steps)
+
+    def _next(self, op: Op, before: CacheKey, key: CacheKey, layer: Layer | None) -> CacheKey:
+        return lineage(before, key, layer.diff_id if layer and isinstance(op, Exec) else None)
+
+    def _with_layers(self) -> Plan:
+        stages = {index: replace(course.stage, steps=self._steps(course)) for index, course in self._courses.items()}
+        plan = replace(self._plan, stages=tuple(stages.values()))
+        needs, waiting, needed = dependencies(plan), [plan.target_index, *plan.also], set[int]()
+        while waiting:
+            index = waiting.pop()
+            if index not in needed:
+                needed.add(index)
+                waiting += needs[index]
+        return replace(plan, stages=tuple(stage for index, stage in stages.items() if index in needed))
+
+    def _steps(self, course: _Course) -> tuple[Step, ...]:
+        made, position, steps = course.made, -1, []
+        for step in course.stage.steps:
+            position += step.op is not None
+            if step.op is None or position not in made:
+                steps.append(step)
+            elif self._plan.single_layer and position < len(course.steps) - 1:
+                steps.append(replace(step, op=None))
+            else:
+                steps.append(replace(step, made=made[position]))
+        return tuple(steps)
