@@ -27,10 +27,13 @@ class Azure:
     signer: TokenServer
     has_identity: bool = True
     busy: int = 0
+    hostile: object = None
     asked: list[str] = field(default_factory=list)
 
     def entra(self, question: Question) -> Answer:
         """POST /TENANT/oauth2/v2.0/token"""
+        if self.hostile is not None:
+            return Answer(document=self.hostile)
         fields, host = question.fields, question.headers["host"]
         proofs = {"client_secret": "the-client-secret", "client_assertion": "a.federated.token"}
         known = any(fields.get(name) == value for name, value in proofs.items()) and fields.get("client_id") == "client"
@@ -46,6 +49,11 @@ class Azure:
 
     def metadata(self, question: Question) -> Answer:
         self.asked.append(question.path)
+        if question.path == "/app/token":
+            given = (
+                question.headers.get("x-identity-header") == "of-the-app" and question.fields.get("resource") == AUDIENCES[ENTRA]
+            )
+            return Answer(document={"access_token": "entra-token", "expires_on": "1"}) if given else Answer(status=401)
         if question.headers.get("metadata") != "true":
             return Answer(document={"error": "bad_request_102"}, status=400)
         if not self.has_identity or question.fields.get("resource") != AUDIENCES[ENTRA]:
@@ -104,6 +112,23 @@ def test_a_managed_identity_is_used_even_if_its_server_is_busy(cloud: Cloud, azu
     azure.busy = 1
     cloud.push_and_pull(f"{HOST}/team/managed:1", env={})
     assert azure.busy == 0
+
+
+def test_an_apps_identity_is_used(cloud: Cloud) -> None:
+    """App Service and Container Apps."""
+    env = {"IDENTITY_ENDPOINT": f"http://{METADATA}/app/token", "IDENTITY_HEADER": "of-the-app"}
+    cloud.push_and_pull(f"{HOST}/team/app:1", env=env)
+
+
+@pytest.mark.parametrize(
+    "document", [[], "[" * 100000, "null", {"access_token": 5}, {"access_token": ["a"]}, {"error": {"a": 1}}]
+)
+def test_an_answer_that_makes_no_sense_is_a_warning(cloud: Cloud, azure: Azure, document: object) -> None:
+    azure.hostile = document
+    done = cloud("pull", f"{HOST}/team/managed:1", env={**WHO, "AZURE_CLIENT_SECRET": "the-client-secret"})
+    azure.hostile = None
+    assert done.returncode == 1
+    assert "no credential from Azure: Entra ID answers 200" in done.stderr
 
 
 def test_a_machine_without_an_identity_leaves_it_to_the_registry(cloud: Cloud, azure: Azure) -> None:

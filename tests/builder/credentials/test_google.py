@@ -20,6 +20,7 @@ from tests.support.registry import htpasswd, serve_registry
 
 GOOD, OLD = "ya29.good", "ya29.old"
 ACCOUNT = "builder@project.iam.gserviceaccount.com"
+SERVICES = ("oauth2.googleapis.com", "sts.googleapis.com", "iamcredentials.googleapis.com", "tokens.ci.example")
 FLAVOR = {"Metadata-Flavor": "Google"}
 
 
@@ -49,7 +50,9 @@ class FakeGoogle:
         return Answer(document="ok", headers=FLAVOR, status=200 if question.path == "/" else 404)
 
     def oauth(self, question: Question) -> Answer:
-        """oauth2.googleapis.com, sts.googleapis.com and iamcredentials.googleapis.com in one."""
+        """oauth2.googleapis.com, sts.googleapis.com, iamcredentials.googleapis.com and a CI platform's own tokens in one."""
+        if question.path == "/id-token" and question.headers.get("authorization") == "Bearer of-the-request":
+            return Answer(document={"value": "the-jobs-own-token"})
         is_key, is_user = question.fields.get("assertion", "").count(".") == 2, question.fields.get("refresh_token") == "users"
         if question.path == "/token" and (is_key or is_user):
             return Answer(document={"access_token": GOOD, "expires_in": 3600, "token_type": "Bearer"})
@@ -78,7 +81,7 @@ def cloud(google: FakeGoogle, tmp_path_factory: pytest.TempPathFactory) -> Itera
         serve_answers(google.metadata) as metadata,
     ):
         registries = dict.fromkeys(("gcr.io", "europe-west1-docker.pkg.dev"), registry.host)
-        services = dict.fromkeys(("oauth2.googleapis.com", "sts.googleapis.com", "iamcredentials.googleapis.com"), oauth.host)
+        services = dict.fromkeys(SERVICES, oauth.host)
         with open_cloud(directory, {**registries, **services}) as opened:
             opened.network.forward(METADATA, 80, to=metadata.host)
             yield opened
@@ -123,14 +126,25 @@ def key_file(directory: Path) -> Path:
 
 
 def federation_file(directory: Path) -> Path:
-    """Workload identity federation with a job's own token, as google-github-actions/auth writes it."""
+    """Workload identity federation with a job's own token in a file, as in GitLab."""
     (directory / "token").write_text("the-jobs-own-token")
+    return _federation(directory, {"file": str(directory / "token")})
+
+
+def workflow_file(directory: Path) -> Path:
+    """The same as google-github-actions/auth writes it: the platform is asked for the token."""
+    form = {"type": "json", "subject_token_field_name": "value"}
+    headers = {"Authorization": "Bearer of-the-request"}
+    return _federation(directory, {"url": "https://tokens.ci.example/id-token", "headers": headers, "format": form})
+
+
+def _federation(directory: Path, source: object) -> Path:
     audience = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/provider"
     impersonated = f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken"
     document = {
         "type": "external_account", "audience": audience, "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
         "token_url": "https://sts.googleapis.com/v1/token", "service_account_impersonation_url": impersonated,
-        "credential_source": {"file": str(directory / "token")},
+        "credential_source": source,
     }  # fmt: skip
     return write(directory / "federation.json", document)
 
@@ -156,7 +170,7 @@ def test_an_answer_that_makes_no_sense_is_a_warning(cloud: Cloud, google: FakeGo
     assert "no credential from Google: " in done.stderr
 
 
-@pytest.mark.parametrize("make", [key_file, federation_file])
+@pytest.mark.parametrize("make", [key_file, federation_file, workflow_file])
 def test_a_file_comes_before_the_machine(cloud: Cloud, google: FakeGoogle, tmp_path: Path, make: Callable[[Path], Path]) -> None:
     google.tokens = ["of-the-machine"]
     cloud.push_and_pull(f"gcr.io/project/{make.__name__}:1", env={"GOOGLE_APPLICATION_CREDENTIALS": str(make(tmp_path))})

@@ -58,7 +58,7 @@ def test_token_services_are_asked_by_the_proxy(
             "SSL_CERT_DIR": f"{tmp_path}/none",
         }
         google = {"GOOGLE_APPLICATION_CREDENTIALS": str(key_file(tmp_path / "key"))}
-        done = Masu(state=tmp_path / "state", env=settings | google | env)("pull", reference)
+        done = Masu(state=tmp_path / "state", env={**settings, **google, **env})("pull", reference)
     assert done.returncode == 1
     assert "no credential from" not in done.stderr
     assert {request.host for request in everywhere.seen} == services
