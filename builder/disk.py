@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from builder.cache import mounts
 from builder.columns import columns, human_size
@@ -17,11 +18,11 @@ from builder.errors import UsageError
 from builder.govalues import parse_duration, parse_size
 from builder.image.digest import Digest
 from builder.local import familiar
+from builder.locks import unless_used
 from builder.options import CommonOptions, PruneOptions, UsageOptions
 from builder.rootfs import layer_trees
 from builder.state import State, abandoned, remove_abandoned
 from builder.store import garbage
-from builder.store.holds import is_held
 from builder.store.layout import LayoutStore
 
 _PLACES = {
@@ -51,12 +52,16 @@ class _ImageUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Unused:
-    """What may be removed: `size` in bytes, `used` in seconds since the epoch; `remove` returns the bytes that it has freed."""
+    """What may be removed: `size` in bytes, `used` in seconds since the epoch.
+
+    `remove` takes the keys of many, for that is no slower than one, and returns the bytes that it has freed.
+    """
 
     what: str
     size: int
     used: float
-    remove: Callable[[], int]
+    key: Any
+    remove: Callable[[list[Any]], int]
 
 
 def usage(options: UsageOptions, common: CommonOptions, env: Mapping[str, str]) -> str:
@@ -88,12 +93,18 @@ def prune(options: PruneOptions, common: CommonOptions, env: Mapping[str, str], 
     """
     state = State.at(common.state_dir, env)
     before, keep = _before(options, now), _kept(options)
-    left, freed = _size(state.root), 0
+    chosen: dict[Callable[[list[Any]], int], list[_Unused]] = {}
+    left = _size(state.root)
     for item in _unused(state, options, with_work=with_work):
         if item.used <= before and left > keep:
-            size = item.size if options.dry_run else item.remove()
-            left, freed = left - size, freed + size
-            yield f"{'would delete' if options.dry_run else 'deleted'} {item.what}, {human_size(size)}\n"
+            chosen.setdefault(item.remove, []).append(item)
+            left -= item.size
+    freed = 0
+    for remove, items in chosen.items():
+        freed += sum(item.size for item in items) if options.dry_run else remove([item.key for item in items])
+        yield from (
+            f"{'would delete' if options.dry_run else 'deleted'} {item.what}, {human_size(item.size)}\n" for item in items
+        )
     yield f"Total reclaimed space: {human_size(freed)}\n"
 
 
@@ -149,49 +160,53 @@ def _unused(state: State, options: PruneOptions, *, with_work: bool) -> list[_Un
 
 
 def _parts(store: LayoutStore) -> Iterator[_Unused]:
+    remove = partial(_freed, lambda path: path.unlink(missing_ok=True))
     for path in garbage.abandoned(store):
-        remove = partial(_freed, path, partial(path.unlink, missing_ok=True))
-        yield _Unused(what=f"half-written {path.name}", size=_size(path), used=0, remove=remove)
+        yield _Unused(what=f"half-written {path.name}", size=_size(path), used=0, key=path, remove=remove)
 
 
 def _work(work: Path) -> Iterator[_Unused]:
+    remove = partial(_freed, lambda _: remove_abandoned(work))
     for path in abandoned(work):
-        remove = partial(_freed, path, partial(remove_abandoned, work))
-        yield _Unused(what=f"work of a killed build, {path.name}", size=_size(path), used=0, remove=remove)
+        yield _Unused(what=f"work of a killed build, {path.name}", size=_size(path), used=0, key=path, remove=remove)
 
 
 def _blobs(store: LayoutStore) -> Iterator[_Unused]:
+    remove = partial(garbage.delete, store)
     for item in garbage.unreferenced(store):
-        remove = partial(garbage.delete, store, {item.digest})
-        yield _Unused(what=f"blob {item.digest}", size=item.size, used=item.used, remove=remove)
+        yield _Unused(what=f"blob {item.digest}", size=item.size, used=item.used, key=item.digest, remove=remove)
 
 
 def _trees(layers: Path) -> Iterator[_Unused]:
+    remove = partial(_freed, layer_trees.remove_unused)
     for path, used in layer_trees.unused_trees(layers):
-        remove = partial(_freed, path, partial(layer_trees.remove_unused, path))
-        yield _Unused(what=f"unpacked layer {path.name[:12]}", size=_size(path), used=used, remove=remove)
+        yield _Unused(what=f"unpacked layer {path.name[:12]}", size=_size(path), used=used, key=path, remove=remove)
 
 
 def _cache_mounts(root: Path) -> Iterator[_Unused]:
+    remove = partial(_freed, mounts.remove_unused)
     for path, used in mounts.unused_mounts(root):
-        remove = partial(_freed, path, partial(mounts.remove_unused, path))
-        yield _Unused(what=f"cache mount {path.parent.name[:12]}/{path.name}", size=_size(path), used=used, remove=remove)
+        what = f"cache mount {path.parent.name[:12]}/{path.name}"
+        yield _Unused(what=what, size=_size(path), used=used, key=path, remove=remove)
 
 
 def _named(store: LayoutStore, shown: Callable[[str], str]) -> Iterator[_Unused]:
     """Names whose images no process uses."""
+    remove = partial(garbage.forget, store)
     for use in _images(store):
         path = store.blob_path(use.digest)
-        if not is_held(path):
-            remove = partial(garbage.forget, store, [use.name])
-            yield _Unused(what=shown(use.name), size=use.unique, used=path.stat().st_mtime, remove=remove)
+        with unless_used(path) as lock:
+            if lock is not None:
+                used = os.fstat(lock).st_mtime
+                yield _Unused(what=shown(use.name), size=use.unique, used=used, key=use.name, remove=remove)
 
 
-def _freed(path: Path, remove: Callable[[], object]) -> int:
-    """The bytes that are not there any more after `remove`."""
-    before = _size(path)
-    remove()
-    return before - _size(path)
+def _freed(remove: Callable[[Path], object], paths: list[Path]) -> int:
+    """The bytes that are not there any more after `remove` of each path."""
+    before = sum(_size(path) for path in paths)
+    for path in paths:
+        remove(path)
+    return before - sum(_size(path) for path in paths)
 
 
 def _size(path: Path) -> int:

@@ -57,17 +57,19 @@ def unreferenced(store: LayoutStore) -> list[Stored]:
 
 def delete(store: LayoutStore, digests: Collection[Digest]) -> int:
     """Delete those that are still unreferenced; returns their bytes."""
+    wanted = set(digests)
     with store.locked():
-        return _unlink(store, [item for item in _garbage(store) if item.digest in digests])
+        return _unlink(store, [item for item in _garbage(store) if item.digest in wanted])
 
 
 def forget(store: LayoutStore, names: Collection[str]) -> int:
     """Remove the names, and of what they meant all that nobody else needs; returns its bytes."""
+    unwanted = set(names)
     with store.locked():
         entries = store.entries()
-        kept = [entry for entry in entries if entry.annotations.get(REF_NAME) not in names]
+        kept = [entry for entry in entries if entry.annotations.get(REF_NAME) not in unwanted]
         store.write_index(kept)
-        freed = reachable(store, [entry for entry in entries if entry not in kept])
+        freed = reachable(store, [entry for entry in entries if entry.annotations.get(REF_NAME) in unwanted])
         return _unlink(store, [item for item in _garbage(store) if item.digest in freed])
 
 
