@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from builder.columns import columns, human_size
 from builder.errors import BuilderError, UsageError
@@ -15,6 +15,7 @@ from builder.image.config import Config, History
 from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.manifest import Manifest
+from builder.image.media import OCI_INDEX
 from builder.image.platform import Platform
 from builder.image.reference import Reference
 from builder.image.verify import read_small
@@ -65,6 +66,8 @@ def inspect(name: str, options: InspectOptions, registry: RegistryFlags, common:
     """
     if options.raw and options.config:
         raise UsageError("--raw and --config exclude each other")
+    if options.referrers:
+        return _referrers(*_remote(name, registry, env))
     with opened_store(common, env) as local:
         store, wanted = _remote(name, registry, env) if options.remote else (local, str(look_up(local, name).digest))
         root, parsed = document(store, store.resolve(wanted))
@@ -133,6 +136,22 @@ def _platform(text: str) -> Platform:
 
 def _names(store: LayoutStore, digest: Digest) -> list[str]:
     return [name for name, entry in store.names().items() if entry.digest == digest]
+
+
+@runtime_checkable
+class Referred(Protocol):
+    """A store that knows what refers to its manifests."""
+
+    def referrers(self, digest: Digest) -> tuple[Mapping[str, Any], ...]:
+        """Their descriptors, as JSON. Raises RegistryError or ImageError."""
+        ...
+
+
+def _referrers(store: Store, name: str) -> bytes:
+    """An index of them, as registries answer it."""
+    assert isinstance(store, Referred)
+    manifests = store.referrers(store.resolve(name).digest)
+    return _pretty({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests})
 
 
 def _inspected(image: Image, names: list[str], options: InspectOptions) -> bytes:

@@ -10,11 +10,12 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from builder.errors import RegistryError, UsageError
 from builder.image.blob import Blob
 from builder.image.descriptor import Descriptor
+from builder.image.digest import Digest
 from builder.image.reference import DEFAULT_HOST, Reference, Repository, registry_host
 
 if TYPE_CHECKING:  # the options are read before anything speaks HTTP
@@ -114,6 +115,10 @@ class MirroredRepository:
 
     def tag(self, name: str, manifest: Blob) -> None:
         self._original.tag(name, manifest)
+
+    def referrers(self, digest: Digest) -> tuple[Mapping[str, Any], ...]:
+        """Of the original: mirrors seldom have what is not an image."""
+        return self._original.referrers(digest)
 
     def check_push(self) -> None:
         self._original.check_push()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from builder.errors import ImageError, RegistryError
 from builder.image.blob import Blob
@@ -16,6 +17,7 @@ from builder.image.reference import Reference, Repository
 from builder.image.verify import read_small, verified
 from builder.registry.download import open_blob, read_manifest
 from builder.registry.failure import says_immutable
+from builder.registry.referrers import referrers
 from builder.registry.request import Request
 from builder.registry.transport import Transport
 from builder.registry.upload import Upload, upload_url
@@ -89,6 +91,10 @@ class RemoteRepository:
                 log.warning("%s:%s is immutable and keeps its image: %s", self.repository, tag, error.message)
             else:
                 raise
+
+    def referrers(self, digest: Digest) -> tuple[Mapping[str, Any], ...]:
+        """The descriptors, as JSON, of the manifests that refer to this one."""
+        return referrers(self._transport, self.repository, digest)
 
     def check_push(self) -> None:
         """Begin an upload and give it up: raises RegistryError when the repository may not be pushed to."""
