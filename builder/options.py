@@ -364,6 +364,7 @@ class InspectOptions:
     raw: bool = _flag(False, "print the manifest or index, byte for byte")
     config: bool = _flag(False, "print the image config, byte for byte")
     remote: bool = _flag(False, "look into the registry, not into the store")
+    referrers: bool = _flag(False, "print what refers to the image in its registry, as signatures and SBOMs do: an OCI index")
     platform: str = _platform()
 
 
