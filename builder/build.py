@@ -133,6 +133,7 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
             _workshop(plan, ready, provisions, common, state, settings, lookup) as workshop,
         ):
             image, again = execute(plan, workshop), Again(extra=registry.push_retry)
+            image = lookup.settled(image) if lookup else image
             with during("pushing image"):
                 deliver(image, outputs, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
     _summarize(image, time.monotonic() - started)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -24,7 +24,7 @@ from builder.image.media import Format
 from builder.image.platform import Platform
 from builder.key import CacheKey
 from builder.store import Store
-from builder.store.copy import blob_in, copy, document
+from builder.store.copy import InRegistry, blob_in, copy, document
 from builder.store.layout import LayoutStore
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,8 @@ class LayerCache:
         self._now = now
         self._has_told = threading.Event()
         self._pool = ThreadPoolExecutor(_SAVING, thread_name_prefix="cache")
+        self._saving: list[Future[None]] = []
+        self._saved: set[Digest] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +109,21 @@ class LayerCache:
     def save(self, entry: Entry) -> None:
         """Store it, some time before the end."""
         if self._saves:
-            self._pool.submit(self._store_entry, entry)
+            self._saving.append(self._pool.submit(self._store_entry, entry))
+
+    def settled(self, image: Image) -> Image:
+        """The image when everything has been saved: a registry can be told where it has the layers already."""
+        wait(self._saving)
+        store = self._store
+        if not isinstance(store, InRegistry):
+            return image
+
+        def known(layer: Layer) -> Layer:
+            if layer.blob.descriptor.digest not in self._saved:
+                return layer
+            return replace(layer, blob=replace(layer.blob, origin=store.repository))
+
+        return replace(image, layers=tuple(known(layer) for layer in image.layers))
 
     def _find(self, key: CacheKey) -> Entry | None:
         try:
@@ -135,6 +151,7 @@ class LayerCache:
     def _store_entry(self, entry: Entry) -> None:
         try:
             copy(entry.to_image(self._platform), to=self._store, names=[entry.key.hex])
+            self._saved |= {entry.layer.blob.descriptor.digest} if entry.layer else set()
         except BuilderError as error:
             self._tell("can't be written", error)
 

@@ -132,6 +132,10 @@ class Lookup:
         fits = entry.lineage == self._next(course.op(position), origin, course.keys[position], entry.layer)
         return entry.layer if fits else None
 
+    def settled(self, image: Image) -> Image:
+        """The image of the build, when everything new is in the cache."""
+        return self._cache.settled(image)
+
     def passed(self, stage: PlannedStage, position: int, layer: Layer, *, is_new: bool, tree_of: TreeOf) -> None:
         """The step's layer is this one; one that is new is kept in the cache."""
         course = self._courses[stage.index]
