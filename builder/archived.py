@@ -15,7 +15,7 @@ from builder.image.config import Config
 from builder.image.descriptor import Descriptor
 from builder.image.image import Image
 from builder.image.manifest import Manifest
-from builder.image.media import DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST
+from builder.image.media import DOCKER_LAYER, OCI_LAYER
 from builder.image.reference import Reference
 from builder.image.verify import read_small
 from builder.rootfs.decompress import CHUNK, DAMAGED, decompressed
@@ -26,6 +26,7 @@ from builder.store.copy import document, load, load_all
 
 log = logging.getLogger(__name__)
 
+_UNCOMPRESSED = frozenset({DOCKER_LAYER, OCI_LAYER})
 _TAR_MAGIC, _MAGIC_AT = b"ustar", 257  # POSIX, pax: ustar interchange format
 
 
@@ -80,7 +81,7 @@ def _references(names: tuple[str, ...]) -> tuple[Reference, ...]:
 
 def _bundle(archive: ArchiveStore, descriptor: Descriptor, directory: Path) -> Bundle:
     _, parsed = document(archive, replace(descriptor, annotations={}))
-    if not isinstance(parsed, Manifest) or descriptor.media_type != DOCKER_MANIFEST:
+    if not archive.made_up or not isinstance(parsed, Manifest):
         return load_all(archive, str(descriptor.digest))
     config = Config.parse(read_small(archive.open(parsed.config), parsed.config, where=str(archive.path)))
     return Bundle.of(_compressed(load(archive, str(descriptor.digest), config.platform), directory))
@@ -88,12 +89,11 @@ def _bundle(archive: ArchiveStore, descriptor: Descriptor, directory: Path) -> B
 
 def _compressed(image: Image, directory: Path) -> Image:
     """With the same config: its diff_ids don't change."""
+    media_type = image.format.layer
     layers = tuple(
-        recompressed(layer, to=directory, media_type=DOCKER_LAYER_GZIP)
-        if layer.blob.descriptor.media_type == DOCKER_LAYER
-        else layer
+        recompressed(layer, to=directory, media_type=media_type) if layer.blob.descriptor.media_type in _UNCOMPRESSED else layer
         for layer in image.layers
     )
     descriptors = tuple(layer.blob.descriptor for layer in layers)
-    manifest = Manifest(media_type=DOCKER_MANIFEST, config=image.config_blob.descriptor, layers=descriptors)
-    return replace(image, layers=layers, manifest=Blob.of(manifest.to_bytes(), DOCKER_MANIFEST))
+    manifest = Manifest(media_type=image.format.manifest, config=image.config_blob.descriptor, layers=descriptors)
+    return replace(image, layers=layers, manifest=Blob.of(manifest.to_bytes(), image.format.manifest))

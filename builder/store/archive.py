@@ -73,11 +73,15 @@ class _SectionReader(io.RawIOBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveStore:
-    """A Store that can only be read."""
+    """A Store that can only be read.
+
+    Its manifests are `made_up` when no registry knows their digests: docker keeps layers unpacked, and saves new ones of them.
+    """
 
     path: Path
     images: tuple[tuple[tuple[str, ...], Descriptor], ...]
     sections: Mapping[Digest, Section]
+    made_up: bool
 
     def has(self, descriptor: Descriptor) -> bool:
         section = self.sections.get(descriptor.digest)
@@ -156,7 +160,8 @@ def _read_layout(path: Path, members: Mapping[str, Section]) -> ArchiveStore:
         if folder == "blobs" and rest.count("/") == 1:
             sections[Digest.parse(rest.replace("/", ":"))] = section
     images = tuple((_layout_names(entry.annotations), entry) for entry in entries)
-    return ArchiveStore(path=path, images=images, sections=sections)
+    # A file that only docker writes, and only where it keeps layers unpacked (moby, image/tarexport/save.go).
+    return ArchiveStore(path=path, images=images, sections=sections, made_up="repositories" in members)
 
 
 def _layout_names(annotations: Mapping[str, str]) -> tuple[str, ...]:
@@ -177,7 +182,7 @@ def _read_docker(path: Path, members: Mapping[str, Section]) -> ArchiveStore:
         sections[blob.descriptor.digest] = Section(path=path, size=len(data), data=data)
         sections[made.config.digest] = config
         sections |= zip((layer.digest for layer in made.layers), layers, strict=True)
-    return ArchiveStore(path=path, images=tuple(images), sections=sections)
+    return ArchiveStore(path=path, images=tuple(images), sections=sections, made_up=True)
 
 
 def _make_manifest(config: bytes, layers: Sequence[Section], known: dict[Section, Digest]) -> Manifest:

@@ -10,10 +10,13 @@ import pytest
 
 from builder.archived import images_of, open_archive, receive_archive
 from builder.errors import BuilderError, StoreError
-from builder.image.media import DOCKER_LAYER_GZIP
+from builder.image.blob import Blob
+from builder.image.config import History
+from builder.image.layer import Layer
+from builder.image.media import DOCKER_LAYER_GZIP, OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP
 from builder.store.copy import copy, load
 from builder.store.layout import LayoutStore
-from tests.support.samples import AMD64, sample_image
+from tests.support.samples import AMD64, sample_image, sample_layer
 
 
 def saved_by_docker(path: Path, *, damage: bool = False, names: tuple[str, ...] = ("app:1", "reg.example/app:2")) -> Path:
@@ -43,6 +46,22 @@ def test_layers_that_docker_left_uncompressed_are_compressed_and_the_config_stay
     assert found.config_blob.descriptor.digest == image.config_blob.descriptor.digest
     for ours, theirs in zip(found.layers, image.layers, strict=True):
         assert gzip.decompress(ours.blob.open().read()) == gzip.decompress(theirs.blob.open().read())
+
+
+@pytest.mark.parametrize(("extra", "kept"), [({"repositories": b"{}"}, False), ({}, True)], ids=["docker 25", "others"])
+def test_a_layout_keeps_its_layers_unless_docker_has_made_it_up(tmp_path: Path, extra: dict[str, bytes], kept: bool) -> None:
+    layer = sample_layer("a")
+    plain = Layer(blob=Blob.of(gzip.decompress(layer.blob.open().read()), OCI_LAYER), diff_id=layer.diff_id)
+    image = sample_image().append(plain, History())
+    copy(image, to=LayoutStore(tmp_path / "layout"), names=["reg.example/app:1"])
+    for name, data in extra.items():
+        (tmp_path / "layout" / name).write_bytes(data)
+    with tarfile.open(tmp_path / "x.tar", "w") as out:
+        out.add(tmp_path / "layout", ".")
+    ((_, bundle),) = images_of(open_archive(tmp_path / "x.tar", tmp_path), tmp_path)
+    assert (bundle.manifest.descriptor.digest == image.manifest.descriptor.digest) is kept
+    types = {blob.descriptor.media_type for blob in bundle.blobs}
+    assert types == {OCI_CONFIG, OCI_LAYER if kept else OCI_LAYER_GZIP}
 
 
 def test_a_damaged_layer_is_found_out(tmp_path: Path) -> None:
