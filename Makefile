@@ -11,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo image test matrix check flags bench cuts fuzz fuzz-parser clean
+.PHONY: demo image test matrix check flags bench bench-transfers cuts fuzz fuzz-parser clean
 demo: $(VENV)/ready
 	scripts/demo
 
@@ -38,6 +38,9 @@ flags: $(VENV)/ready-dev
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m bench
+
+bench-transfers: $(VENV)/ready-dev
+	$(BIN)/python -m bench.transfers
 
 cuts: $(VENV)/ready-dev
 	MASU_CUTS=$(or $(N),300) MASU_SEED=$(or $(SEED),0) $(BIN)/pytest -q tests/builder/registry/test_cuts.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -36,23 +37,38 @@ class Area:
 
 
 @contextmanager
-def opened_area() -> Iterator[Area]:
-    """Mounted if this machine lets us, else a temporary directory; gone when the context ends."""
+def opened_area(*, in_memory: int = 0) -> Iterator[Area]:
+    """Mounted if this machine lets us, else a temporary directory; gone when the context ends.
+
+    In memory if so many bytes of it are given and free, for what isn't to be measured with the disk.
+    """
     temporary = Path(tempfile.mkdtemp(prefix="masu-bench-"))
     try:
-        mounted = _mount(temporary)
+        if in_memory and _mount_memory(temporary, in_memory):
+            kind = "tmpfs"
+        else:
+            kind = "loop-mounted ext4" if _mount(temporary) else "the temporary directory's own"
         directory = temporary / "area"
         directory.mkdir(exist_ok=True)
-        yield Area(path=directory, kind="loop-mounted ext4" if mounted else "the temporary directory's own")
+        yield Area(path=directory, kind=kind)
     finally:
         if os.path.ismount(temporary / "area"):
             _run("umount", temporary / "area") or _run("umount", "--lazy", temporary / "area")
         shutil.rmtree(temporary)
 
 
+def _mount_memory(temporary: Path, size: int) -> bool:
+    available = re.search(r"^MemAvailable: *(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    if os.geteuid() != 0 or available is None or int(available[1]) << 10 < size * 5 // 4:
+        loudly(f"no {size >> 20} MB of memory are free: figures include what the disk does (see docs/performance.md)")
+        return False
+    (temporary / "area").mkdir()
+    return _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", temporary / "area")
+
+
 def _mount(temporary: Path) -> bool:
     image, directory = temporary / "ext4", temporary / "area"
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)
     if os.geteuid() == 0:
         with image.open("wb") as file:
             file.truncate(_SPACE)

@@ -25,6 +25,7 @@ from builder import __version__
 _ROOT = Path(__file__).resolve().parents[1]
 _DOCUMENT = _ROOT / "docs" / "performance.md"
 _MARKER = "transfers"
+_COPIES = 7  # of an image that are there at the same time: the layers' files, the registry's twice, and who pulls and pushes
 _HEAD = ("| what | layers | masu, MB/s | skopeo, MB/s | masu ÷ skopeo, speed | masu ÷ skopeo, CPU |", "|---|---|---|---|---|---|")
 # skopeo remembers which repository has which blob, to mount it: hidden, so that each push is a first one.
 _FORGETFUL = 'mkdir -p /var/lib/containers && mount -t tmpfs tmpfs /var/lib/containers && exec skopeo "$@"'
@@ -75,18 +76,18 @@ def main(argv: Sequence[str]) -> int:
 def _compare(rounds: int, size: int, counts: Sequence[int]) -> Iterator[str]:
     if os.geteuid() or not shutil.which("skopeo"):
         raise BenchError("it needs root, to hide what skopeo remembers, and skopeo: apt-get install skopeo")
-    with opened_area() as area, served_registry(area.fresh("registry")) as registry:
-        results: dict[tuple[str, Image], list[Round]] = {}
+    results: dict[tuple[str, Image], list[Round]] = {}
+    with opened_area(in_memory=_COPIES * size) as area:
         for count in counts:
             say(f"preparing {count} layers")
-            image = _prepared(area, registry, count=count, size=size)
-            race = _Race(area, registry, image)
-            for number in range(rounds):
-                results.setdefault(("pull", image), []).append(_round(area, race.pulls(), first=number % 2))
-                results.setdefault(("push", image), []).append(_round(area, race.pushes(number), first=number % 2))
-                for kind in ("pull", "push"):
-                    last = results[kind, image][-1]
-                    say(f"{kind}, {count} layers: masu {last.masu.wall:.2f} s, skopeo {last.skopeo.wall:.2f} s")
+            with served_registry(area.fresh("registry")) as registry:
+                image = _prepared(area, registry, count=count, size=size)
+                race = _Race(area, registry, image)
+                for number in range(rounds):
+                    for kind, turns in (("pull", race.pulls()), ("push", race.pushes(number))):
+                        found = _round(area, turns, first=number % 2)
+                        results.setdefault((kind, image), []).append(found)
+                        say(f"{kind}, {count} layers: masu {found.masu.wall:.2f} s, skopeo {found.skopeo.wall:.2f} s")
         yield from _report(results, area, rounds)
 
 
