@@ -6,12 +6,10 @@ found a blob holds it before anyone looks for garbage. A kill leaves blobs that 
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from builder.errors import ImageError, StoreError
 from builder.image.descriptor import Descriptor
@@ -20,7 +18,7 @@ from builder.image.media import INDEXES, MANIFESTS, MediaType
 from builder.image.verify import SMALL_LIMIT
 from builder.store.holds import is_held
 from builder.store.layout import PART, LayoutStore
-from builder.store.names import REF_NAME, sniff
+from builder.store.names import REF_NAME, referred_to, sniff
 
 log = logging.getLogger(__name__)
 
@@ -111,23 +109,10 @@ def _described(digest: Digest, path: Path) -> Descriptor:
 
 
 def _children(store: LayoutStore, parent: Descriptor) -> list[Descriptor]:
-    """What a manifest or index refers to. What is malformed in it refers to nothing."""
     path = store.blob_path(parent.digest)
     if parent.media_type not in _DOCUMENTS or not path.exists() or path.stat().st_size > SMALL_LIMIT:
         return []
-    try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        return []
-    fields: Mapping[str, Any] = document if isinstance(document, dict) else {}
-    lists = [fields.get("manifests"), fields.get("layers"), [fields.get("config")], [fields.get("subject")]]
-    found = []
-    for item in (item for several in lists if isinstance(several, list) for item in several):
-        try:
-            found.append(Descriptor.from_json(item))
-        except ImageError:
-            continue
-    return found
+    return referred_to(path.read_bytes())
 
 
 def _unlink(store: LayoutStore, items: Sequence[Stored]) -> int:

@@ -21,10 +21,10 @@ from builder.errors import ImageError, StoreError
 from builder.image.blob import Blob
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
-from builder.image.media import OCI_INDEX
-from builder.image.verify import verified
+from builder.image.media import INDEXES, MANIFESTS, OCI_INDEX
+from builder.image.verify import read_small, verified
 from builder.store.holds import Holds
-from builder.store.names import REF_NAME, digest_of, find, sniff
+from builder.store.names import REF_NAME, digest_of, find, referred_to, sniff
 
 _CHUNK = 1 << 20
 _MAY_NOT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
@@ -61,15 +61,12 @@ class LayoutStore:
 
     def put(self, blob: Blob) -> None:
         """Hard-link the blob's own file if there is one on this filesystem, else copy and verify its bytes."""
-        if self.has(blob.descriptor):
-            return
-        self._create()
-        if blob.path is None or not self._link(blob.path, blob.descriptor):
-            with self._new_file() as (out, temporary), verified(blob.open(), blob.descriptor, where="its source") as source:
-                while chunk := source.read(_CHUNK):
-                    out.write(chunk)
-                out.flush()
-                self._place(temporary, blob.descriptor)
+        if not self.has(blob.descriptor):
+            self._store(blob)
+        if self.holds is not None and blob.descriptor.media_type in MANIFESTS | INDEXES:
+            # It is held itself, and stands for them: a process has not that many descriptors.
+            data = read_small(self.open(blob.descriptor), blob.descriptor, where=str(self.path))
+            self.holds.release(child.digest for child in referred_to(data))
 
     def resolve(self, name: str) -> Descriptor:
         """Also `""`, which means the only image of the layout."""
@@ -124,6 +121,15 @@ class LayoutStore:
             yield
         finally:
             os.close(directory)
+
+    def _store(self, blob: Blob) -> None:
+        self._create()
+        if blob.path is None or not self._link(blob.path, blob.descriptor):
+            with self._new_file() as (out, temporary), verified(blob.open(), blob.descriptor, where="its source") as source:
+                while chunk := source.read(_CHUNK):
+                    out.write(chunk)
+                out.flush()
+                self._place(temporary, blob.descriptor)
 
     def _is_whole(self, descriptor: Descriptor) -> bool:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from builder.errors import ImageError, StoreError
 from builder.image.descriptor import Descriptor
@@ -57,6 +58,23 @@ def sniff(data: bytes, digest: Digest) -> Descriptor:
         raise StoreError(f"blob {digest} is neither a manifest nor an index")
     media_type = document.get("mediaType") or (OCI_INDEX if "manifests" in document else OCI_MANIFEST)
     return Descriptor(media_type=MediaType(str(media_type)), digest=digest, size=len(data))
+
+
+def referred_to(data: bytes) -> list[Descriptor]:
+    """What a manifest or index refers to. What is malformed in it refers to nothing."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return []
+    fields: Mapping[str, Any] = document if isinstance(document, dict) else {}
+    lists = [fields.get("manifests"), fields.get("layers"), [fields.get("config")], [fields.get("subject")]]
+    found = []
+    for item in (item for several in lists if isinstance(several, list) for item in several):
+        try:
+            found.append(Descriptor.from_json(item))
+        except ImageError:
+            continue
+    return found
 
 
 def _only(entries: list[Descriptor], *, where: str) -> Descriptor | None:

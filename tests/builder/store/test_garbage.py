@@ -163,3 +163,14 @@ def test_malformed_documents_lead_nowhere(tmp_path: Path, text: str) -> None:
 def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="can't write to store '/sys/masu'"):
         LayoutStore(Path("/sys/masu")).put(sample_layer("a").blob)
+
+
+def test_an_image_costs_one_descriptor(tmp_path: Path) -> None:
+    images = [sample_image(*(f"{number}-{layer}" for layer in range(5))) for number in range(5)]
+    with opened(tmp_path) as store:
+        before = len(os.listdir("/proc/self/fd"))
+        for image in images:
+            copy(image, to=store, names=[])
+        store.put(sample_index(images))
+        assert len(os.listdir("/proc/self/fd")) - before == 1
+        assert found(LayoutStore(tmp_path)) == set()
