@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.errors import StoreError
 from builder.image.image import Image
@@ -12,10 +13,11 @@ from builder.image.platform import Platform
 from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
 from builder.remotes import Remote
 from builder.retry import Again
-from builder.store.archive import read_archive
 from builder.store.copy import load
 from builder.store.layout import LayoutStore
-from builder.store.warmed import WarmCache, WarmedStore
+
+if TYPE_CHECKING:
+    from builder.store.warmed import WarmCache
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,8 @@ class Bases:
                 raise StoreError(f"no OCI layout at {path!r}", hint="write oci-layout://DIR[:NAME][@DIGEST]")
             return load(LayoutStore(Path(path)), name, platform)
         if text.startswith(ARCHIVE_PREFIX):
+            from builder.store.archive import read_archive
+
             path, name = _split_name(text.removeprefix(ARCHIVE_PREFIX))
             return load(read_archive(Path(path)), name, platform)
         reference = Reference.parse(text)
@@ -48,6 +52,8 @@ class Bases:
             return load(self.local, str(reference), platform)
         store = self.remote(reference.repository)
         if self.warm:
+            from builder.store.warmed import WarmedStore
+
             store = WarmedStore(origin=store, cache=self.warm)
         return self.again.run(lambda: load(store, reference.name, platform), what=f"looking for {reference}")
 

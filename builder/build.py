@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder import __version__
 from builder.bases import Bases
-from builder.caching import cache_rules, layer_cache, warm_cache
 from builder.cancel import Cancel
 from builder.checks import linter_of, report, verdict
 from builder.context import Means
@@ -28,8 +28,6 @@ from builder.govalues import is_bool, parse_bool
 from builder.image.image import Image
 from builder.inputs import Inputs, open_inputs
 from builder.log import RunOutput
-from builder.lookup import Inputs as KeyInputs
-from builder.lookup import Lookup
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.outputs import Outputs, deliver
 from builder.plan import BaseConfig, NamedContexts, Plan, lower, render, single_layer
@@ -46,6 +44,10 @@ from builder.state import State
 from builder.store.layout import LayoutStore, opened
 from builder.trees import opened_trees
 from builder.workshop import ImageOf, Workshop
+
+if TYPE_CHECKING:
+    from builder.lookup import Lookup
+    from builder.store.warmed import WarmCache
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ class Prepared:
 @contextmanager
 def prepared(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Iterator[Prepared]:
     """Find the Dockerfile and the context. Raises BuilderError."""
-    warm, state, remote = warm_cache(options), State.at(common.state_dir, env), connect(registry, env)
+    warm, state, remote = _warm_cache(options), State.at(common.state_dir, env), connect(registry, env)
     build_args, named = read_build_args(options.build_arg, env), NamedContexts.parse(options.build_context)
     with state.working_directory() as directory, opened(state.store) as local:
         secrets = read_secrets(options.secret, env)
@@ -113,6 +115,14 @@ def prepared(options: BuildOptions, registry: RegistryFlags, common: CommonOptio
             contexts=contexts,
             inputs=open_inputs(options, contexts, stdin=sys.stdin.buffer),
         )
+
+
+def _warm_cache(options: BuildOptions) -> WarmCache | None:
+    if not (options.cache or options.cache_repo):
+        return None
+    from builder.caching import warm_cache
+
+    return warm_cache(options)
 
 
 def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Image:
@@ -182,6 +192,13 @@ def _looked_up(
     plan: Plan, options: BuildOptions, outputs: Outputs, ready: Prepared, provisions: Provisions, settings: Settings, state: State
 ) -> Iterator[tuple[Plan, Lookup | None]]:
     """The plan with the layers that are cached, and what knows them; what is new is in the cache when the context ends."""
+    if not options.cache:
+        yield plan, None
+        return
+    from builder.caching import cache_rules, layer_cache  # here, as a build without a cache needn't load it
+    from builder.lookup import Inputs as KeyInputs
+    from builder.lookup import Lookup
+
     with ExitStack() as stack:
         local = stack.enter_context(opened(state.layer_cache))  # what was found there stays until it has been used
         cache = layer_cache(

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from builder.context import SOURCES, Archive, Means, Tree, is_blob
-from builder.context.git import Git
+from builder.context import Archive, Means, Tree, source_of
 from builder.context.local import IGNORE_FILE, open_directory
 from builder.context.rewindable import Rewindable
 from builder.errors import BuilderError, ContextError
@@ -88,7 +87,7 @@ class Contexts:
     def open(self, text: str, *, sub_path: str = "") -> Opened:
         """The main build context, in all the forms that SOURCES has, or a directory below it. Raises ContextError."""
         kind = _kind(text)
-        source = SOURCES[kind](self.means)
+        source = source_of(kind, self.means)
         with _about(text, kind):
             fetched = source.fetch(text, self._new_directory())
             opened = self._unpacked(fetched) if isinstance(fetched, Archive) else _tree(fetched)
@@ -165,6 +164,8 @@ class Contexts:
         return SourceTree(path=directory)
 
     def _git(self, url: GitUrl) -> SourceTree:
+        from builder.context.git import Git
+
         directory = self._new_directory()
         Git(self.means.env, secret=self.means.secret).check_out(url, directory)
         return SourceTree(path=_inner(directory, url.subdir))
@@ -193,7 +194,7 @@ def _kind(text: str) -> str:
     )
     if known:
         return known
-    if is_blob(text):
+    if text.startswith("https://") and _is_blob(text):
         return "azure"
     if not Path(text).exists() and parse_git_context(text, method="https") is not None:
         return "git"
@@ -203,6 +204,12 @@ def _kind(text: str) -> str:
         return "local"
     hint = "give a directory, a git URL, an archive by https://, gs://, s3:// or tar://, or - for one on standard input"
     raise ContextError(f"there are no build contexts like {shown(text)!r}", hint=hint)
+
+
+def _is_blob(url: str) -> bool:
+    from builder.context.azure import is_blob
+
+    return is_blob(url)
 
 
 @contextmanager

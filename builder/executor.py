@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from builder import runner
 from builder.errors import RunError
 from builder.finishing import finished
 from builder.image.config import History
@@ -17,7 +16,6 @@ from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER, Format
 from builder.log import RunOutput
-from builder.mounting import Sources, mounted
 from builder.ops import Copy, CopyFrom, Exec, FromUrl, Op
 from builder.plan import Plan, PlannedStage, Step
 from builder.plan.needs import dependencies, has_independent_stages, needs_rootfs, runs
@@ -225,6 +223,9 @@ def _linked(op: Copy, maker: _Maker) -> tuple[Changes, Layer]:
 
 
 def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes:
+    from builder import runner  # here, as a build without RUN needn't load the sandboxes
+    from builder.mounting import Sources, mounted
+
     workshop, sandbox, stage = maker.workshop, maker.workshop.sandbox(), maker.stage
     opener = Sources(
         tree=lambda source: maker.supplies.tree(source, stage),

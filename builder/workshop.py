@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.cancel import Cancel
 from builder.contexts import Contexts
 from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.log import RunOutput
-from builder.lookup import Lookup
 from builder.provisions import Provisions
 from builder.rootfs import Rootfs, SourceTree
-from builder.sandbox import Sandbox
 from builder.settings import Settings
 from builder.store.layout import LayoutStore
 from builder.trees import Trees
+
+if TYPE_CHECKING:
+    from builder.lookup import Lookup
+    from builder.sandbox import Sandbox
 
 ImageOf = Callable[[str, Platform], Image]
 """(reference as the Dockerfile has it, platform) → that image; asked often, answered from memory after the first time."""

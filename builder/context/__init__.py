@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
-from builder.context.azure import Azure, is_blob
-from builder.context.gcs import Gcs
-from builder.context.git import GitSource
-from builder.context.local import BuildContext, Local
-from builder.context.s3 import S3
+from builder.context.local import BuildContext
 from builder.context.source import Archive, Means, Source, Tree
-from builder.context.tarball import Tarball
 
-__all__ = ["SOURCES", "Archive", "BuildContext", "Means", "Source", "Tree", "is_blob"]
+__all__ = ["SOURCES", "Archive", "BuildContext", "Means", "Source", "Tree", "source_of"]
 
-
-def _http(means: Means) -> Source:
-    from builder.context.http import HttpSource  # not every build pays for requests
-
-    return HttpSource(means)
-
-
-SOURCES: Mapping[str, Callable[[Means], Source]] = {
-    "local": Local,
-    "tar": Tarball,
-    "git": GitSource,
-    "http": _http,
-    "gs": Gcs,
-    "s3": S3,
-    "azure": Azure,
+SOURCES: Mapping[str, str] = {
+    "local": "local.Local",
+    "tar": "tarball.Tarball",
+    "git": "git.GitSource",
+    "http": "http.HttpSource",
+    "gs": "gcs.Gcs",
+    "s3": "s3.S3",
+    "azure": "azure.Azure",
 }
-"""Kind → source; contexts.py tells from a text which kind it is."""
+"""Kind → source, loaded when it is used; contexts.py tells from a text which kind it is."""
+
+
+def source_of(kind: str, means: Means) -> Source:
+    """The source of one kind of SOURCES."""
+    module, _, name = SOURCES[kind].partition(".")
+    made: Callable[[Means], Source] = getattr(import_module(f"{__name__}.{module}"), name)
+    return made(means)

@@ -5,16 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol
 
-from builder.credentials.aws import Ecr
-from builder.credentials.azure import Acr
-from builder.credentials.cautious import Cautious
 from builder.credentials.credential import Credential
-from builder.credentials.docker_config import DockerConfig
-from builder.credentials.environment import Environment
-from builder.credentials.gitlab import GitLab
-from builder.credentials.google import Google
 from builder.errors import UsageError
 from builder.image.reference import Repository
 
@@ -37,15 +31,15 @@ class Credentials(Protocol):
 ALWAYS = "default"
 """The driver that --credential-helpers can't switch off."""
 
-DRIVERS: Mapping[str, Callable[[Mapping[str, str]], Credentials]] = {
-    ALWAYS: DockerConfig,
-    "env": Environment,
-    "google": Google,
-    "ecr": Ecr,
-    "acr": Acr,
-    "gitlab": GitLab,
+DRIVERS: Mapping[str, str] = {
+    ALWAYS: "docker_config.DockerConfig",
+    "env": "environment.Environment",
+    "google": "google.Google",
+    "ecr": "aws.Ecr",
+    "acr": "azure.Acr",
+    "gitlab": "gitlab.GitLab",
 }
-"""Kaniko's names → drivers, made from the environment, in the order they are asked."""
+"""Kaniko's names → drivers, made from the environment, in the order they are asked; a build that meets no registry loads none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +58,17 @@ def from_environment(env: Mapping[str, str], *, helpers: Sequence[str] = ()) -> 
 
     `helpers` chooses and orders all but the first; empty for the table's own. Raises UsageError for an unknown one.
     """
+    from builder.credentials.cautious import Cautious
+
     names = chosen(helpers)
     log.debug("credential providers by priority: [%s]", " ".join(names))
-    return (DRIVERS[ALWAYS](env), *(Cautious(DRIVERS[name](env)) for name in names if name != ALWAYS))
+    return (_driver(ALWAYS)(env), *(Cautious(_driver(name)(env)) for name in names if name != ALWAYS))
+
+
+def _driver(name: str) -> Callable[[Mapping[str, str]], Credentials]:
+    module, _, kind = DRIVERS[name].partition(".")
+    made: Callable[[Mapping[str, str]], Credentials] = getattr(import_module(f"{__name__}.{module}"), kind)
+    return made
 
 
 def chosen(helpers: Sequence[str]) -> list[str]:
