@@ -23,6 +23,8 @@ STATE = _DIRECTORY / "state"
 """Where masu keeps the Debian base and the parts."""
 _DOCKERFILE = ("--file", "steps/image/Dockerfile")
 _PART_SOURCES = ("steps/image", "builder/__init__.py", "builder/errors.py", "builder/process.py")
+_NOT_HERE = ("debootstrap", "the command failed with exit code", "no sandbox")
+"""What is said where Debian's packages can't be had or RUN can't be run; anything else is a failure."""
 
 
 def step_image(*, debug: bool) -> Path:
@@ -65,7 +67,9 @@ def _run(command: list[str]) -> str:
     env = kept | {"MASU_STATE_DIR": str(STATE), "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False, timeout=1200)
     if done.returncode:
-        pytest.skip(f"the step image can't be built here: {(done.stderr or done.stdout)[-1000:]}")
+        said = f"the step image can't be built here: {(done.stdout + done.stderr)[-1000:]}"
+        assert any(words in said for words in _NOT_HERE), said
+        pytest.skip(said)
     return done.stdout
 
 
