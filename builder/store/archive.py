@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from builder.errors import ImageError, StoreError
 from builder.image.blob import Blob
@@ -28,6 +28,7 @@ from builder.store.names import REF_NAME, digest_of, find, sniff
 _CHUNK = 1 << 20
 _COMPRESSED = {b"\x1f\x8b": DOCKER_LAYER_GZIP, b"\x28\xb5\x2f\xfd": OCI_LAYER_ZSTD}
 _MOST_MEMBERS = 100_000
+_MOST_IMAGES = 1000
 CONTAINERD_NAME = "io.containerd.image.name"
 
 
@@ -132,9 +133,9 @@ def _members(path: Path) -> dict[str, Section]:
     links: dict[str, str] = {}
     try:
         with tarfile.open(path, "r:") as archive:
-            for member in archive:
+            for number, member in enumerate(archive):
                 archive.members = []  # type: ignore[attr-defined]  # which tarfile keeps for nothing
-                if len(members) + len(links) > _MOST_MEMBERS:
+                if number >= _MOST_MEMBERS:
                     raise StoreError(f"archive {str(path)!r} has more than {_MOST_MEMBERS} files: it is no image")
                 name = posixpath.normpath(member.name)
                 if member.isreg():
@@ -153,7 +154,7 @@ def _members(path: Path) -> dict[str, Section]:
 
 
 def _read_layout(path: Path, members: Mapping[str, Section]) -> ArchiveStore:
-    entries = [Descriptor.from_json(item) for item in json.loads(members["index.json"].read())["manifests"]]
+    entries = [Descriptor.from_json(item) for item in _images(path, json.loads(members["index.json"].read())["manifests"])]
     sections: dict[Digest, Section] = {}
     for name, section in members.items():
         folder, _, rest = name.partition("/")
@@ -164,6 +165,12 @@ def _read_layout(path: Path, members: Mapping[str, Section]) -> ArchiveStore:
     return ArchiveStore(path=path, images=images, sections=sections, made_up="repositories" in members)
 
 
+def _images(path: Path, listed: list[Any]) -> list[Any]:
+    if len(listed) > _MOST_IMAGES:
+        raise StoreError(f"archive {str(path)!r} has more than {_MOST_IMAGES} images")
+    return listed
+
+
 def _layout_names(annotations: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(annotations[key] for key in (CONTAINERD_NAME, REF_NAME) if key in annotations)
 
@@ -172,7 +179,7 @@ def _read_docker(path: Path, members: Mapping[str, Section]) -> ArchiveStore:
     images: list[tuple[tuple[str, ...], Descriptor]] = []
     sections: dict[Digest, Section] = {}
     known: dict[Section, Digest] = {}
-    for item in json.loads(members["manifest.json"].read()):
+    for item in _images(path, json.loads(members["manifest.json"].read())):
         config = members[posixpath.normpath(item["Config"])]
         layers = [members[posixpath.normpath(name)] for name in item.get("Layers") or []]
         made = _make_manifest(config.read(), layers, known)
