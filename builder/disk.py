@@ -52,9 +52,10 @@ class _ImageUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Unused:
-    """What may be removed: `size` in bytes, `used` in seconds since the epoch.
+    """What may be removed: `size` in bytes, `used` in seconds since the epoch; a file or directory that is at `path`, or a name.
 
-    `remove` takes the keys of many, for that is no slower than one, and returns the bytes that it has freed.
+    `remove` takes the keys of many, for that is no slower than one, and returns the bytes that it has freed. It leaves what
+    somebody has begun to use.
     """
 
     what: str
@@ -62,6 +63,10 @@ class _Unused:
     used: float
     key: Any
     remove: Callable[[list[Any]], int]
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.what}, {human_size(self.size)}"
 
 
 def usage(options: UsageOptions, common: CommonOptions, env: Mapping[str, str]) -> str:
@@ -101,10 +106,12 @@ def prune(options: PruneOptions, common: CommonOptions, env: Mapping[str, str], 
             left -= item.size
     freed = 0
     for remove, items in chosen.items():
-        freed += sum(item.size for item in items) if options.dry_run else remove([item.key for item in items])
-        yield from (
-            f"{'would delete' if options.dry_run else 'deleted'} {item.what}, {human_size(item.size)}\n" for item in items
-        )
+        if options.dry_run:
+            freed += sum(item.size for item in items)
+            yield from (f"would delete {item}\n" for item in items)
+            continue
+        freed += remove([item.key for item in items])
+        yield from (f"deleted {item}\n" for item in items if item.path is None or not item.path.exists())
     yield f"Total reclaimed space: {human_size(freed)}\n"
 
 
@@ -162,32 +169,33 @@ def _unused(state: State, options: PruneOptions, *, with_work: bool) -> list[_Un
 def _parts(store: LayoutStore) -> Iterator[_Unused]:
     remove = partial(_freed, lambda path: path.unlink(missing_ok=True))
     for path in garbage.abandoned(store):
-        yield _Unused(what=f"half-written {path.name}", size=_size(path), used=0, key=path, remove=remove)
+        yield _Unused(what=f"half-written {path.name}", size=_size(path), used=0, key=path, remove=remove, path=path)
 
 
 def _work(work: Path) -> Iterator[_Unused]:
     remove = partial(_freed, lambda _: remove_abandoned(work))
     for path in abandoned(work):
-        yield _Unused(what=f"work of a killed build, {path.name}", size=_size(path), used=0, key=path, remove=remove)
+        yield _Unused(what=f"work of a killed build, {path.name}", size=_size(path), used=0, key=path, remove=remove, path=path)
 
 
 def _blobs(store: LayoutStore) -> Iterator[_Unused]:
     remove = partial(garbage.delete, store)
     for item in garbage.unreferenced(store):
-        yield _Unused(what=f"blob {item.digest}", size=item.size, used=item.used, key=item.digest, remove=remove)
+        path = store.blob_path(item.digest)
+        yield _Unused(what=f"blob {item.digest}", size=item.size, used=item.used, key=item.digest, remove=remove, path=path)
 
 
 def _trees(layers: Path) -> Iterator[_Unused]:
     remove = partial(_freed, layer_trees.remove_unused)
     for path, used in layer_trees.unused_trees(layers):
-        yield _Unused(what=f"unpacked layer {path.name[:12]}", size=_size(path), used=used, key=path, remove=remove)
+        yield _Unused(what=f"unpacked layer {path.name[:12]}", size=_size(path), used=used, key=path, remove=remove, path=path)
 
 
 def _cache_mounts(root: Path) -> Iterator[_Unused]:
     remove = partial(_freed, mounts.remove_unused)
     for path, used in mounts.unused_mounts(root):
         what = f"cache mount {path.parent.name[:12]}/{path.name}"
-        yield _Unused(what=what, size=_size(path), used=used, key=path, remove=remove)
+        yield _Unused(what=what, size=_size(path), used=used, key=path, remove=remove, path=path)
 
 
 def _named(store: LayoutStore, shown: Callable[[str], str]) -> Iterator[_Unused]:
