@@ -13,6 +13,7 @@ from typing import Any
 from builder.errors import ImageError
 from builder.image.digest import Digest
 from builder.image.platform import Platform
+from builder.image.text import read_json
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -109,7 +110,7 @@ class Config:
     def parse(cls, data: bytes) -> Config:
         """Read the JSON of an image config; raises ImageError when it isn't one."""
         try:
-            document = json.loads(data)
+            document = read_json(data)
         except (ValueError, RecursionError) as error:
             raise ImageError(f"invalid image config: not JSON ({error})") from error
         return cls._from_json(_object(document, "image config"))

@@ -10,6 +10,7 @@ from typing import Any
 from builder.errors import ImageError
 from builder.image.descriptor import Descriptor
 from builder.image.media import INDEXES, MANIFESTS, MediaType
+from builder.image.text import read_json
 
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
 
@@ -58,7 +59,7 @@ def _written(document: dict[str, Any], annotations: Mapping[str, str]) -> bytes:
 def parse_manifest(data: bytes, media_type: MediaType) -> Manifest | Index:
     """Read what a registry or layout calls `media_type`; raises ImageError on an unknown type or a malformed document."""
     try:
-        document = json.loads(data)
+        document = read_json(data)
     except (ValueError, RecursionError) as error:
         raise ImageError(f"invalid manifest: not JSON ({error})") from error
     if not isinstance(document, dict):

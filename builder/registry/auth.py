@@ -25,6 +25,9 @@ _MARGIN = 10.0
 _PART = re.compile(r'\s*,?\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?')
 
 
+_TOKEN_TEXT = re.compile(r"[\x21-\x7e]+")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
     """What one scheme of a WWW-Authenticate header wants; `scheme` and the parameters' names are lower case."""
@@ -168,7 +171,7 @@ class Authorizer:
 
     def _request(self, challenge: Challenge, credential: Credential | None, scopes: frozenset[str]) -> TokenRequest:
         realm = challenge.parameters.get("realm", "")
-        if not self._is_safe(realm):
+        if not _is_url(realm) or not self._is_safe(realm):
             hint = "the registry is set up wrongly, or someone sits in between"
             raise AuthError(f"the token realm {shown(realm)!r} is not reached by https: no credentials are sent there", hint=hint)
         query = [("service", service)] if (service := challenge.parameters.get("service")) else []
@@ -188,6 +191,13 @@ def _username(credential: Credential | None) -> str | None:
     return None if credential is None else credential.username
 
 
+def _is_url(realm: str) -> bool:
+    try:
+        return bool(urlsplit(realm).hostname)
+    except ValueError:
+        return False
+
+
 def _basic(credential: Credential) -> str:
     return "Basic " + base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
 
@@ -200,6 +210,8 @@ def _read_token(body: bytes, scopes: frozenset[str], now: float) -> _Token:
         raise AuthError("the token server's answer is not a JSON object with a token") from error
     if not isinstance(text, str):
         raise AuthError("the token server's answer has no token")
+    if not _TOKEN_TEXT.fullmatch(text):
+        raise AuthError("the token server's answer has a token that no header can hold: it isn't printable ASCII")
     return _Token(header=f"Bearer {text}", scopes=scopes, expires=now + life - min(_MARGIN, life / 2))
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import resource
+import select
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,9 +38,9 @@ class Zygote:
     directory: Path
 
     def __call__(
-        self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: Path | None = None, seconds: float = 60
+        self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: Path | None = None, seconds: float = 40
     ) -> Ended:
-        """Run `masu ARGV` to its end; it is killed after `seconds` of processor time."""
+        """Run `masu ARGV` to its end; it is killed after `seconds`."""
         said = self.directory / "stderr"
         order = {"argv": list(argv), "env": dict(env), "cwd": str(cwd), "stdin": str(stdin or os.devnull), "stderr": str(said)}
         assert self.process.stdin
@@ -74,6 +76,11 @@ def _run(order: Mapping[str, object]) -> dict[str, float]:
     child = os.fork()
     if child == 0:
         _become_masu(order)
+    deadline = time.monotonic() + float(str(order["seconds"]))
+    pidfd = os.pidfd_open(child)
+    if not select.select([pidfd], [], [], deadline - time.monotonic())[0]:
+        os.kill(child, signal.SIGKILL)
+    os.close(pidfd)
     _, status, usage = os.wait4(child, 0)
     seconds = usage.ru_utime + usage.ru_stime
     return {"code": os.waitstatus_to_exitcode(status), "memory": usage.ru_maxrss * 1024, "seconds": seconds}
@@ -88,8 +95,6 @@ def _become_masu(order: Mapping[str, object]) -> None:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.chdir(str(order["cwd"]))
-        limit = int(float(str(order["seconds"])))
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
         from builder import cli
 
         code = cli.main(order["argv"], order["env"])  # type: ignore[arg-type]
