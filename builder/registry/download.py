@@ -27,23 +27,23 @@ _RANGE = re.compile(r"bytes (\d+)-")
 
 def open_blob(transport: Transport, request: Request, descriptor: Descriptor) -> BinaryIO:
     """A verifying stream of the blob, its GET under way already; a broken connection goes on where it broke."""
-    reader = _BlobReader(transport, request, descriptor.size)
+    reader = _BlobReader(transport, request, descriptor)
     return verified(cast(BinaryIO, reader), descriptor, where=str(request.repository))
 
 
 class _BlobReader(io.BufferedIOBase):
-    """Asks for the rest when the connection breaks, the policy's number of times and once more for each 64 MB of the blob."""
+    """Asks for the rest when the connection breaks, the policy's number of times and once more for each 64 MB that came."""
 
-    def __init__(self, transport: Transport, request: Request, size: int) -> None:
+    def __init__(self, transport: Transport, request: Request, descriptor: Descriptor) -> None:
         self._transport = transport
         self._request = request
-        self._size = size
+        self._descriptor = descriptor
+        self._size = descriptor.size
         self._offset = 0
         self._breaks = 0
-        self._most_breaks = transport.retry.tries - 1 + size // _BYTES_A_BREAK
         self._to_skip = 0
         self._at_end = False
-        self._answer = transport.send(request)
+        self._answer = self._begin()
 
     def readable(self) -> bool:
         return True
@@ -75,17 +75,29 @@ class _BlobReader(io.BufferedIOBase):
 
     def _resume(self, failure: Transient) -> None:
         self._breaks += 1
-        if self._breaks > self._most_breaks:
+        if self._breaks > self._transport.retry.tries - 1 + self._offset // _BYTES_A_BREAK:
             raise self._transport.retry.exhausted(failure) from failure
         self._answer.close()
         self._transport.retry.pause(self._breaks, failure)
         if not self._offset:
-            self._answer = self._transport.send(self._request)
+            self._answer = self._begin()
             return
         headers = {**self._request.headers, "Range": f"bytes={self._offset}-"}
         request = replace(self._request, headers=headers, expected=frozenset({200, 206, 416}))
         self._answer = self._transport.send(request)
         self._place()
+
+    def _begin(self) -> Answer:
+        """The answer with all of it; one that says itself that it has less will not get better by trying."""
+        answer = self._transport.send(self._request)
+        length = answer.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) < self._size:
+            answer.close()
+            raise ImageError(
+                f"GET {shown(answer.url)}: the registry has {length} bytes of blob {self._descriptor.digest}, not {self._size}",
+                hint="the image is damaged in the registry: push it again",
+            )
+        return answer
 
     def _place(self) -> None:
         """Take note of where the new answer begins: a server may ignore Range, or have no more than what came already."""
