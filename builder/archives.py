@@ -12,10 +12,10 @@ from builder.image.platform import Platform
 from builder.local import look_up, name_of, opened_store
 from builder.options import CommonOptions, LoadOptions, SaveOptions
 from builder.state import State
+from builder.store.bundle import Bundle
 from builder.store.copy import copy, load, load_all
 from builder.store.layout import LayoutStore
 from builder.store.oci_archive import OciArchiveStore
-from builder.store.tarball import TarballStore
 
 
 def save_images(
@@ -27,10 +27,21 @@ def save_images(
     if options.format == "oci" and options.platform:
         raise UsageError("--format oci saves an image with all its platforms", hint="leave out --platform")
     path, stream = Path(options.output or "standard output"), None if options.output else stdout
-    write = _write_oci if options.format == "oci" else _write_docker
     with opened_store(common, env) as store:
-        images = [(str(look_up(store, name).digest), name_of(store, name)) for name in names]
-        write(store, images, options, path, stream)
+        images = [(_chosen(store, name, options), name_of(store, name)) for name in names]
+        with OciArchiveStore(path, stream) as archive:
+            for bundle, name in images:
+                copy(bundle, to=archive, names=[] if name is None else [name], jobs=1)
+                if name is None:
+                    archive.add(bundle.manifest)
+
+
+def _chosen(store: LayoutStore, name: str, options: SaveOptions) -> Bundle:
+    """Docker's form has one platform of an index."""
+    digest = str(look_up(store, name).digest)
+    if options.format == "oci":
+        return load_all(store, digest)
+    return Bundle.of(load(store, digest, Platform.parse(options.platform) if options.platform else Platform.host()))
 
 
 def load_images(options: LoadOptions, common: CommonOptions, env: Mapping[str, str], stdin: BinaryIO) -> Iterator[str]:
@@ -48,22 +59,3 @@ def load_images(options: LoadOptions, common: CommonOptions, env: Mapping[str, s
             yield from (f"Loaded image: {reference.familiar}" for reference in references)
             if not references:
                 yield f"Loaded image ID: {digest}"
-
-
-_Images = Sequence[tuple[str, str | None]]  # digest, and name if it was given by its name
-
-
-def _write_docker(store: LayoutStore, images: _Images, options: SaveOptions, path: Path, stream: BinaryIO | None) -> None:
-    platform = Platform.parse(options.platform) if options.platform else Platform.host()
-    with TarballStore(path, stream) as archive:
-        for digest, name in images:
-            copy(load(store, digest, platform), to=archive, names=[] if name is None else [name], jobs=1)
-
-
-def _write_oci(store: LayoutStore, images: _Images, options: SaveOptions, path: Path, stream: BinaryIO | None) -> None:
-    with OciArchiveStore(path, stream) as archive:
-        for digest, name in images:
-            bundle = load_all(store, digest)
-            copy(bundle, to=archive, names=[] if name is None else [name], jobs=1)
-            if name is None:
-                archive.add(bundle.manifest)

@@ -345,7 +345,7 @@ class SaveOptions:
 
     output: str = _flag("", "the archive to write (default: standard output, unless that is a terminal)", short="o",
         metavar="FILE")
-    format: str = _flag("docker", "docker holds one platform an image, oci an image as it is", choices=("docker", "oci"))
+    format: str = _flag("docker", "docker: one platform of each image; oci: all of them", choices=("docker", "oci"))
     platform: str = _platform()
 
 

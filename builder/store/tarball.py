@@ -38,12 +38,12 @@ class _Entry:
 class TarballStore:
     """A store that is only written: a context manager whose archive appears at `path` when it ends without an error.
 
-    With a `stream` the archive goes there. Threads may share it; their blobs are written one after the other.
+    Threads may share it; their blobs are written one after the other.
     """
 
-    def __init__(self, path: Path, stream: BinaryIO | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._tar = TarFile(path, stream)
+        self._tar = TarFile(path)
         self._lock = threading.Lock()
         self._stored: set[Digest] = set()
         self._images: dict[Digest, _Entry] = {}

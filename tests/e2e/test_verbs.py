@@ -178,6 +178,10 @@ def test_an_index_goes_and_comes_with_all_its_platforms(registry: RunningRegistr
     assert told(other, "pull", "--all-platforms", insecure, name).strip() == pushed
     assert json.loads(told(other, "ls", "--format=json"))[0]["platforms"] == ["linux/amd64", "linux/arm64"]
     assert json.loads(told(other, "inspect", "--platform=arm64", name))["platform"] == "linux/arm64"
+    for form, expected in (("--format=oci", pushed), ("--platform=arm64", str(images[1].manifest.descriptor.digest))):
+        told(other, "save", form, "-o", tmp_path / "saved.tar", name)
+        told(empty(tmp_path / form), "load", "-i", tmp_path / "saved.tar")
+        assert digest(empty(tmp_path / form), name) == expected
     one = told(other, "pull", "--platform=arm64", insecure, name).strip()
     assert one == str(images[1].manifest.descriptor.digest)
     assert told(other, "inspect", str(images[1].manifest.descriptor.digest)[7:19])
@@ -252,7 +256,7 @@ def test_what_docker_saves_is_loaded_from_standard_input(masu: Masu, tmp_path: P
 
 
 def test_save_writes_to_standard_output_and_load_reads_it(masu: Masu, tmp_path: Path) -> None:
-    argv, environment = masu.argv("save", "--format=oci", "app:1", "base"), masu.environment()
+    argv, environment = masu.argv("save", "app:1", "base"), masu.environment()
     archive = subprocess.run(argv, env=environment, capture_output=True, check=True).stdout
     other = empty(tmp_path)
     assert told(other, "load", input=archive) == "Loaded image: app:1\nLoaded image: base:latest\n"
