@@ -20,7 +20,7 @@ from typing import Any
 from builder.giturl import GitUrl
 from builder.image.digest import Digest
 from builder.image.platform import Platform
-from builder.ops import Copy, Exec, FromImage, FromNamedContext, FromStage, FromUrl, Op
+from builder.ops import BindMount, Copy, CopyFrom, Exec, FromImage, FromNamedContext, FromStage, FromUrl, Op
 
 SCHEMA = 1
 """Raised whenever the same op would make another layer than before."""
@@ -84,7 +84,9 @@ def described(value: Any) -> Any:
             found["env"] = described([pair for pair in value.env if pair[0] not in value.unkeyed_env])
         if isinstance(value, Copy):
             found["remotes"] = [described(remote) for _, remote in value.remotes]
-            found["paths"] = ["" if path in dict(value.remotes) else path for path in value.paths]
+            found["paths"] = [_told(path, value) for path in value.paths]
+        if isinstance(value, BindMount) and _tells_all(value.source):
+            found["path"] = ""
         found.pop("location", None)
         return {"is": type(value).__name__, **found}
     if isinstance(value, Enum):
@@ -92,6 +94,18 @@ def described(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [described(item) for item in value]
     return value
+
+
+def _told(path: str, op: Copy) -> str:
+    """What of a source's path makes a difference, if its files and their names are an input: where --parents puts them."""
+    if path in dict(op.remotes):
+        return ""
+    return "." if _tells_all(op.source) and not op.parents else path
+
+
+def _tells_all(source: CopyFrom) -> bool:
+    """Whether the input is what was selected; of an image it is the image."""
+    return not isinstance(source, FromImage)
 
 
 def _key(*what: Any) -> CacheKey:

@@ -17,7 +17,7 @@ from builder.image.layer import Layer
 from builder.image.platform import Platform
 from builder.key import CacheKey, base_key, lineage, note_key, op_key, together
 from builder.layer_cache import Entry, LayerCache
-from builder.ops import CopyFrom, Exec, FromContext, FromImage, FromNamedContext, FromStage, Op
+from builder.ops import Copy, CopyFrom, Exec, FromContext, FromImage, FromNamedContext, FromStage, Op
 from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
 from builder.plan.needs import dependencies
 from builder.readings import Reading, readings
@@ -51,8 +51,8 @@ class Inputs:
 class _Course:
     """How far one stage is known. Its steps are those with an op, counted from 0.
 
-    `start` and `origin` are key and lineage of what it begins with; `keys` and `after` are of its first steps, `entries` has what
-    was found under the keys, `made` the layers that surely fit.
+    `start` and `origin` are key and lineage of what it begins with; `keys` and `after` are of its first steps, `names` the keys
+    that their layers have in the cache; `entries` has what was found there, `made` the layers that surely fit.
     """
 
     stage: PlannedStage
@@ -60,6 +60,7 @@ class _Course:
     start: CacheKey | None = None
     origin: CacheKey | None = None
     keys: list[CacheKey] = field(default_factory=list)
+    names: list[CacheKey] = field(default_factory=list)
     after: list[CacheKey] = field(default_factory=list)
     entries: dict[int, Entry] = field(default_factory=dict)
     made: dict[int, Layer] = field(default_factory=dict)
@@ -129,8 +130,8 @@ class Lookup:
         entry, origin = course.entries.get(position), course.lineage
         if position < len(course.after) or entry is None or entry.layer is None or origin is None:
             return None
-        fits = entry.lineage == self._next(course.op(position), origin, course.keys[position], entry.layer)
-        return entry.layer if fits else None
+        after = self._next(course.op(position), origin, course.keys[position], entry.layer)
+        return entry.layer if entry.lineage == self._mark(course, position, after) else None
 
     def settled(self, image: Image) -> Image:
         """The image of the build, when everything new is in the cache."""
@@ -144,12 +145,13 @@ class Lookup:
             return
         if position >= len(course.keys):
             self._extend(course, set(), tree_of)
-        op, key = course.op(position), course.keys[position]
+        op = course.op(position)
         if position == len(course.after):
             assert course.lineage is not None
-            course.after.append(self._next(op, course.lineage, key, layer))
+            course.after.append(self._next(op, course.lineage, course.keys[position], layer))
         if is_new and self._rules.caches(op):
-            self._keep(key, course.after[position], layer, course.steps[position].text)
+            mark = self._mark(course, position, course.after[position])
+            self._keep(course.names[position], mark, layer, course.steps[position].text)
 
     def _passed_together(self, course: _Course, layer: Layer, tree_of: TreeOf) -> None:
         while len(course.keys) < len(course.steps):
@@ -189,7 +191,10 @@ class Lookup:
                 break
             parent = course.keys[-1] if course.keys else course.start
             op = course.op(position)
-            course.keys.append(op_key(parent, op, [text for text in inputs if text], self._rules.surroundings(op)))
+            told, surroundings = [text for text in inputs if text], self._rules.surroundings(op)
+            course.keys.append(op_key(parent, op, told, surroundings))
+            apart = base_key((), course.stage.platform)
+            course.names.append(op_key(apart, op, told, surroundings) if _is_apart(op) else course.keys[-1])
         return range(before, len(course.keys))
 
     def _digests(self, course: _Course, position: int, notes: set[CacheKey], tree_of: TreeOf | None) -> list[str | None]:
@@ -243,7 +248,7 @@ class Lookup:
         if course.stage.index in self._rules.fresh or not self._rules.caches(course.op(position)):
             return None
         if not self._plan.single_layer:
-            return course.keys[position]
+            return course.names[position]
         return together(course.keys[position]) if position == len(course.steps) - 1 and self._rules.runs else None
 
     def _settle(self, course: _Course) -> bool:
@@ -260,7 +265,7 @@ class Lookup:
             if layer is None and isinstance(op, Exec):
                 break
             after = self._next(op, course.lineage, course.keys[position], layer)
-            fits = entry is not None and layer is not None and entry.lineage == after
+            fits = entry is not None and layer is not None and entry.lineage == self._mark(course, position, after)
             if fits and layer is not None:
                 course.made[position] = layer
             elif isinstance(op, Exec):
@@ -279,6 +284,11 @@ class Lookup:
 
     def _next(self, op: Op, before: CacheKey, key: CacheKey, layer: Layer | None) -> CacheKey:
         return lineage(before, key, layer.diff_id if layer and isinstance(op, Exec) else None)
+
+    def _mark(self, course: _Course, position: int, after: CacheKey) -> CacheKey:
+        """The lineage that an entry has; one that was made apart from what is below it fits on anything."""
+        name = course.names[position]
+        return lineage(name, name, None) if _is_apart(course.op(position)) else after
 
     def _with_layers(self) -> Plan:
         stages = {index: replace(course.stage, steps=self._steps(course)) for index, course in self._courses.items()}
@@ -302,3 +312,7 @@ class Lookup:
             else:
                 steps.append(replace(step, made=made[position]))
         return tuple(steps)
+
+
+def _is_apart(op: Op) -> bool:
+    return isinstance(op, Copy) and op.link

@@ -61,9 +61,10 @@ class _Walk:
 
     def add(self, number: int, item: Found) -> None:
         """One source of the op's argument with this number."""
-        self._note("source", number, basename(item.path))
+        is_directory = stat.S_ISDIR(item.status.st_mode)
+        self._note("source", number, is_directory or basename(item.path))  # of a directory the content is taken
         links: dict[tuple[int, int], str] = {}
-        if not stat.S_ISDIR(item.status.st_mode):
+        if not is_directory:
             parent, name = paths.split(item.place)
             with paths.opened(paths.open_strict(self.view.fd, parent)) as fd:
                 self._entry(fd, name, "", item.status, links)

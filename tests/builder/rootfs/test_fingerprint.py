@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from builder.context.local import open_directory
-from builder.errors import ContextError
+from builder.errors import BuilderError, ContextError
 from builder.image.digest import Digest
 from builder.ops import Copy, FromContext
 from builder.rootfs import Owners, SourceTree
 from builder.rootfs.fingerprint import fingerprint, fingerprint_of
+from builder.rootfs.plain import PlainRootfs
 from tests.builder.rootfs.conftest import needs_root
-from tests.support.tree import make_tree
+from tests.support.tree import make_tree, tree_dump
 
 BIG = 3 << 20
 
@@ -120,3 +124,42 @@ def test_a_mounts_source_is_taken_by_its_name(tmp_path: Path) -> None:
     assert fingerprint_of("/[d]", tree) == before
     (tmp_path / "[d]/a").write_text("changed")
     assert fingerprint_of("/[d]", tree) != before
+
+
+_NAMES = st.sampled_from(["a", "b", "d/a", "d/e/b", "d.md"])
+_TREES = st.dictionaries(_NAMES, st.sampled_from(["one", "two", "-> a", None]), max_size=4)
+_COPIES = st.sampled_from(
+    [
+        {"paths": ("/",)},
+        {"paths": ("d*",)},
+        {"paths": ("/",), "exclude": ("d/e", "*.md")},
+        {"paths": ("d/*/b", "a*"), "parents": True},
+        {"paths": ("?", "d*")},
+    ]
+)
+
+
+@given(_TREES, _TREES, _COPIES)
+@settings(max_examples=150, deadline=None)
+def test_equal_fingerprints_mean_equal_copies(one: dict[str, str], other: dict[str, str], told: dict[str, object]) -> None:
+    op = Copy(source=FromContext(), destination="/x/", **told)  # type: ignore[arg-type]
+    (first, copied), (second, again) = _tried(one, op), _tried(other, op)
+    assert (first == second) <= (copied == again)
+
+
+def _tried(tree: dict[str, str], op: Copy) -> tuple[Digest | str, dict[str, str]]:
+    """Fingerprint and result of a copy of the tree; a source that isn't there is told by both."""
+    with tempfile.TemporaryDirectory() as directory:
+        source, target = Path(directory, "source"), Path(directory, "target")
+        make_tree(source, {name: text for name, text in tree.items() if not _is_in_the_way(name, tree)})
+        rootfs = PlainRootfs(target)
+        try:
+            digest = fingerprint(op, SourceTree(path=source))
+            rootfs.copy(op, SourceTree(path=source))
+        except BuilderError as error:
+            return str(error), {}
+        return digest, tree_dump(target)
+
+
+def _is_in_the_way(name: str, tree: dict[str, str]) -> bool:
+    return any(other.startswith(f"{name}/") for other in tree)
