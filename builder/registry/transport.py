@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
-_PING_SECONDS = 10
+_PING_SECONDS, _PING_ANSWER_SECONDS = 10, 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,7 @@ class Transport:
         self._credentials = Chain(credentials)
         self._clock = clock
         self._registries: dict[tuple[str, bool], _Registry] = {}
+        self._locks: dict[tuple[str, bool], threading.Lock] = {}
         self._lock = threading.Lock()
         self._wire = Wire(self._options)
 
@@ -129,7 +130,9 @@ class Transport:
 
     def _registry(self, host: str, *, push: bool) -> _Registry:
         key = (host, push and self._options.distinguish_push)
-        with self._lock:
+        with self._lock:  # for a moment: one that doesn't answer must not hold up the others
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
             if key not in self._registries:
                 self._registries[key] = self._ping(host, push=push)
             return self._registries[key]
@@ -210,7 +213,9 @@ def _no_https(failed: Transient, host: str) -> Exception:
 
 
 def _ping_of(base: str, asked: Asked) -> Exchange:
-    return Exchange(method="GET", url=f"{base}/v2/", asked=asked, connect_seconds=_PING_SECONDS)
+    return Exchange(
+        method="GET", url=f"{base}/v2/", asked=asked, connect_seconds=_PING_SECONDS, answer_seconds=_PING_ANSWER_SECONDS
+    )
 
 
 def _redirect(exchange: Exchange, answer: Answer) -> str | None:

@@ -104,6 +104,7 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | Iterable[bytes] | None = None
     connect_seconds: int = 30
+    answer_seconds: int = _ANSWER_SECONDS
 
 
 class Wire:
@@ -129,7 +130,7 @@ class Wire:
                 stream=True,
                 verify=verify,
                 allow_redirects=False,
-                timeout=(exchange.connect_seconds, _ANSWER_SECONDS),
+                timeout=(exchange.connect_seconds, exchange.answer_seconds),
                 proxies=self._options.proxies_for(exchange.url),
             )
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:

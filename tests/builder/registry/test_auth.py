@@ -179,6 +179,23 @@ def test_a_token_that_ends_during_an_upload_restarts_it(secured: Secured) -> Non
     assert len(secured.tokens.asked) == 2
 
 
+def test_a_token_may_end_at_any_request(secured: Secured) -> None:
+    image = sample_image("any", "request")
+
+    def push_and_pull(number: int, *faults: Fault) -> int:
+        with serve_faults(secured.registry.host, *faults) as proxy:
+            store = remote(proxy.host, f"any/{number}", credentials=user(proxy.host, "ann", PASSWORD))
+            copy(image, to=store, names=["1"])
+            for layer in load(store, "1", AMD64).layers:
+                layer.blob.open().read()
+            return len(proxy.seen)
+
+    for number in range(1, push_and_pull(0)):  # the first asks for the challenge
+        secured.tokens.asked.clear()
+        push_and_pull(number, Fault(where=".", after=number, times=1, status=401))
+        assert len(secured.tokens.asked) == 2, number
+
+
 def test_a_mount_asks_for_both_repositories(secured: Secured) -> None:
     credentials = user(secured.registry.host, "ann", PASSWORD)
     copy(sample_image("both"), to=remote(secured.registry.host, "both/a", credentials=credentials), names=["1"])

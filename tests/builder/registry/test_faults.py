@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from builder.errors import AuthError, ImageError, NotFoundError, RegistryError
-from builder.registry.transport import RegistryOptions
+from builder.image.reference import Repository
+from builder.registry.repository import RemoteRepository
+from builder.registry.transport import RegistryOptions, Transport
 from builder.store.copy import copy, load
 from tests.builder.registry.support import FakeClock, remote, user
 from tests.support.faults import Fault, serve_faults
@@ -210,6 +214,21 @@ def test_pieces_are_never_smaller_than_the_registry_wants(registry: RunningRegis
         assert store.has(LAYER.blob.descriptor)
         sent = [item.headers["Content-Range"] for item in proxy.matching("^PATCH")]
         assert sent == [f"0-{SIZE - 1}", f"0-{(3 << 20) - 1}", f"{3 << 20}-{SIZE - 1}"]
+
+
+def test_a_registry_that_does_not_answer_holds_up_no_other(registry: RunningRegistry) -> None:
+    transport = Transport(RegistryOptions(), retry=FakeClock().retry())
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor() as pool:
+        hosts = [f"127.0.0.1:{silent.getsockname()[1]}", registry.host]
+        stuck, answered = (
+            pool.submit(RemoteRepository(Repository(host=host, path="a"), transport=transport).resolve, "1") for host in hosts
+        )
+        with pytest.raises(NotFoundError):
+            answered.result(timeout=20)
+        assert not stuck.done()
+        silent.close()
+        with pytest.raises(RegistryError):
+            stuck.result(timeout=20)
 
 
 def test_plain_http_needs_permission_but_for_near_hosts() -> None:
