@@ -15,11 +15,11 @@ from builder.image.reference import Repository, registry_host
 from builder.options import RegistryFlags
 from builder.registry.mirrors import MirroredRepository, Mirrors, Unreachable
 from builder.store import Store
-from builder.trust import ClientCertificate, blind_context, check_authority
 
 if TYPE_CHECKING:
     from builder.registry.repository import RemoteRepository
     from builder.registry.transport import Transport
+    from builder.trust import ClientCertificate
 
 Remote = Callable[[Repository], Store]
 """The store of a repository: it is read from its mirrors, if there are any, and written to itself."""
@@ -87,6 +87,10 @@ def _user_agent(env: Mapping[str, str]) -> str:
 
 
 def _authorities(flags: RegistryFlags) -> dict[str, Path]:
+    if not flags.registry_certificate:
+        return {}
+    from builder.trust import check_authority
+
     found = {}
     for text in flags.registry_certificate:
         host, (path,) = _host_and_files(text, option="--registry-certificate", form="HOST=/path/to/ca.pem", files=1)
@@ -96,6 +100,10 @@ def _authorities(flags: RegistryFlags) -> dict[str, Path]:
 
 
 def _client_certificates(flags: RegistryFlags) -> dict[str, ClientCertificate]:
+    if not flags.registry_client_cert:
+        return {}
+    from builder.trust import ClientCertificate, blind_context
+
     found = {}
     for text in flags.registry_client_cert:
         form = "HOST=/path/to/client.crt,/path/to/client.key"
