@@ -7,6 +7,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Fault:
 
     Instead of the registry: answer `status` with `headers` and `body`. With its answer: `reset` the connection after so many
     bytes of the body, end it there but `truncated` in all honesty, or `corrupt` that byte; `strip` headers, or add `headers`.
+    `slow`: seconds between two pieces of the body.
     `hang_up` resets the connection after so many bytes of the request's body, or at its end; `lost`: only the answer gets lost.
     """
 
@@ -34,6 +36,7 @@ class Fault:
     reset: int | None = None
     truncated: int | None = None
     corrupt: int | None = None
+    slow: float = 0
     hang_up: int | None = None
     lost: bool = False
     strip: frozenset[str] = frozenset()
@@ -188,7 +191,10 @@ class _Handler(BaseHTTPRequestHandler):
         if response.status != 204 and length is not None:
             self.send_header("Content-Length", length)
         self.end_headers()
-        self.wfile.write(body if fault.reset is None else body[: fault.reset])
+        body = body if fault.reset is None else body[: fault.reset]
+        for start in range(0, len(body), _CHUNK if fault.slow else len(body) or 1):
+            time.sleep(fault.slow)
+            self.wfile.write(body[start : start + _CHUNK] if fault.slow else body)
         if fault.reset is not None:
             self._reset()
 

@@ -101,6 +101,15 @@ def test_a_broken_download_goes_on_where_it_broke(stored: RunningRegistry) -> No
     assert clock.slept == [1.0]
 
 
+def test_a_slow_download_is_waited_for(stored: RunningRegistry) -> None:
+    clock = FakeClock()
+    with serve_faults(stored.host, Fault(where=BLOB, slow=0.01)) as proxy:
+        with remote(proxy.host, "faults", clock=clock).open(LAYER.blob.descriptor) as stream:
+            assert stream.read() == LAYER.blob.open().read()
+        assert len(proxy.matching(BLOB)) == 1
+    assert clock.slept == []
+
+
 def test_a_server_without_ranges_is_read_from_the_beginning(stored: RunningRegistry) -> None:
     body = LAYER.blob.open().read()
     faults = [Fault(where=BLOB, times=1, reset=3 << 20), Fault(where=BLOB, status=200, body=body)]
