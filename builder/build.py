@@ -47,6 +47,7 @@ from builder.workshop import ImageOf, Workshop
 
 if TYPE_CHECKING:
     from builder.lookup import Lookup
+    from builder.saved_mounts.keeper import SavedMounts
     from builder.store.warmed import WarmCache
 
 log = logging.getLogger(__name__)
@@ -140,9 +141,12 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
         check_push()
         with (
             _looked_up(plan, options, outputs, ready, provisions, settings, state) as (plan, lookup),
-            _workshop(plan, ready, provisions, common, state, settings, lookup) as workshop,
+            _saved_mounts(options, ready) as saved_mounts,
+            _workshop(plan, ready, provisions, common, state, settings, lookup, saved_mounts) as workshop,
         ):
             image, again = execute(plan, workshop), Again(extra=registry.push_retry)
+            if saved_mounts:
+                saved_mounts.save()  # while the image is pushed
             image = lookup.settled(image) if lookup else image
             with during("pushing image"):
                 deliver(image, outputs, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
@@ -159,6 +163,7 @@ def _workshop(
     state: State,
     settings: Settings,
     lookup: Lookup | None,
+    saved_mounts: SavedMounts | None,
 ) -> Iterator[Workshop]:
     epoch, cancel = settings.epoch, Cancel()
     sandbox = cache(partial(choose, common.sandbox, state.root))
@@ -184,7 +189,21 @@ def _workshop(
             settings=settings,
             cancel=cancel,
             lookup=lookup,
+            saved_mounts=saved_mounts,
         )
+
+
+@contextmanager
+def _saved_mounts(options: BuildOptions, ready: Prepared) -> Iterator[SavedMounts | None]:
+    """What cache mounts are restored from and saved to; it is done with both when the context ends."""
+    if not options.cache_mounts:
+        yield None
+        return
+    from builder.saved_mounts.from_options import saved_mounts
+
+    platform, directory = platform_of(options), ready.directory / "saved-mounts"
+    with saved_mounts(options, remote=ready.remote, platform=platform, directory=directory, clock=time.time_ns) as found:
+        yield found
 
 
 @contextmanager

@@ -232,6 +232,7 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes
         identity=lambda source: maker.supplies.identity(source, stage),
         directory=maker.directory,
         checkpoint=workshop.cancel.check,
+        keeper=workshop.saved_mounts,
     )
 
     def show(chunk: bytes) -> None:
@@ -258,6 +259,9 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes
     if outcome.code:
         said = f"; it printed last:\n{tail}" if tail else ""
         raise RunError(f"the command failed with exit code {outcome.code}{said}", exit_code=outcome.code)
+    if workshop.saved_mounts:
+        for identity, directory in found.caches.items():
+            workshop.saved_mounts.used(identity, directory, rootfs.owners)
     return changes
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-from builder.cache.mounts import cache_directory
+from builder.cache.mounts import Identity, cache_directory
 from builder.errors import BuilderError, ContextError
 from builder.ops import BindMount, CacheMount, CopyFrom, Exec, SecretMount, Sharing, SshMount, TmpfsMount
 from builder.ops import Mount as PlannedMount
 from builder.provisions import Provisions
 from builder.provisions.relay import relay
-from builder.rootfs import Rootfs, SourceTree, paths
+from builder.rootfs import Owners, Rootfs, SourceTree, paths
 from builder.rootfs.lend import lend
 from builder.sandbox import Bind, File, Mount, Sandbox, Tmpfs, is_directory
 from builder.state import remove_tree
@@ -29,24 +30,38 @@ _UMASK = 0o022  # BuildKit makes a cache's directory under this one, whatever `m
 _STRICTEST = (Sharing.LOCKED, Sharing.PRIVATE, Sharing.SHARED)
 
 
+class Keeper(Protocol):
+    """Keeps what is in cache mounts somewhere else, too."""
+
+    def restore(self, identity: Identity, path: Path, owners: Owners) -> bool:
+        """Make the directory `path` with what was kept; False, and nothing is there, if nothing was."""
+        ...
+
+    def opened(self, identity: Identity, directory: Path, owners: Owners) -> None:
+        """A command is going to work in it; `owners` are to know whose the files are."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """`tree` opens what a mount reads; `identity` is a text that changes with its content. `directory` is for copies.
 
-    `checkpoint` is called while waiting for others, and may raise.
+    `checkpoint` is called while waiting for others, and may raise. `keeper`, if any, has what cache mounts had on other machines.
     """
 
     tree: Callable[[CopyFrom], SourceTree]
     identity: Callable[[CopyFrom], str]
     directory: Path
     checkpoint: Callable[[], None] = lambda: None
+    keeper: Keeper | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mounted:
-    """`env` has the variables that come with the mounts."""
+    """`env` has the variables that come with the mounts, `caches` the directories of cache mounts."""
 
     mounts: tuple[Mount, ...] = ()
+    caches: Mapping[Identity, Path] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -65,7 +80,7 @@ def mounted(op: Exec, rootfs: Rootfs, sources: Sources, *, sandbox: Sandbox, pro
         job = _Job(op=op, rootfs=rootfs, sources=sources, sandbox=sandbox, provisions=provisions, stack=stack)
         job.open_caches([mount for mount in op.mounts if isinstance(mount, CacheMount)])
         found = [job.mount(mount) for mount in op.mounts]
-        yield Mounted(mounts=tuple(mount for mount in found if mount is not None), env=job.env)
+        yield Mounted(mounts=tuple(mount for mount in found if mount is not None), caches=job.caches, env=job.env)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +93,7 @@ class _Job:
     sandbox: Sandbox
     provisions: Provisions
     stack: ExitStack
-    caches: dict[tuple[str, ...], Path] = field(default_factory=dict)
+    caches: dict[Identity, Path] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
 
     def mount(self, mount: PlannedMount) -> Mount | None:
@@ -127,14 +142,19 @@ class _Job:
                 checkpoint=self.sources.checkpoint,
             )
             self.caches[identity] = self.stack.enter_context(directory)
+            if self.sources.keeper:
+                self.sources.keeper.opened(identity, self.caches[identity], self.rootfs.owners)
 
-    def _identity(self, mount: CacheMount) -> tuple[str, ...]:
+    def _identity(self, mount: CacheMount) -> Identity:
         """BuildKit, too, tells caches of one id apart by what they begin with."""
         access = "" if mount.access is None else f"{mount.access.mode:o} {mount.access.uid}:{mount.access.gid}"
         return mount.id, self.sources.identity(mount.source) if mount.source and mount.access is None else "", access
 
     def _begin(self, mount: CacheMount, path: Path) -> None:
         """What a new cache has in it."""
+        keeper = self.sources.keeper
+        if keeper and keeper.restore(self._identity(mount), path, self.rootfs.owners):
+            return
         if mount.source is None or mount.access is not None:
             path.mkdir()
             path.chmod(0o755 if mount.access is None else mount.access.mode & ~_UMASK)

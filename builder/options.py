@@ -138,6 +138,9 @@ class BuildOptions:
         "a COPY is done again, and the RUN after it found in the cache all the same")
     no_push_cache: bool = _flag(False, "read the cache only",
         kaniko="same: with it --no-push needs no --cache-repo, as in the fork")
+    cache_mounts: str = _flag("", "where the directories of RUN --mount=type=cache are saved, and restored from when this "
+        "machine has none: a repository, or oci:DIR", metavar="REPOSITORY")
+    cache_mounts_limit: str = _flag("5g", "save at most so much of each cache mount, what was used last", metavar="BYTES")
     check: bool = _flag(False, "run the build checks only: print their warnings, exit with 1 if there are any")
     check_format: str = _flag("text", "how the checks' warnings are printed", choices=("text", "json"))
     call: str = _flag("build", "build, or tell about the Dockerfile: check, outline or targets, which ,format=json may follow",

@@ -21,6 +21,7 @@ from builder.trees import Trees
 if TYPE_CHECKING:
     from builder.lookup import Lookup
     from builder.sandbox import Sandbox
+    from builder.saved_mounts.keeper import SavedMounts
 
 ImageOf = Callable[[str, Platform], Image]
 """(reference as the Dockerfile has it, platform) → that image; asked often, answered from memory after the first time."""
@@ -34,7 +35,8 @@ class Workshop:
     `contexts` find what is elsewhere, `image_of` finds a base image, `now` is the clock (RFC 3339 text), `output` makes what
     takes the text that the RUNs of one stage print (it gets the stage's name for people, empty if no other is built meanwhile),
     `trees` make its file system, `discard` gets those that nobody needs any more, `provisions` are what every RUN gets,
-    `settings` are the user's own, and `cancel` ends everything. `lookup`, if layers are cached, knows them.
+    `settings` are the user's own, and `cancel` ends everything. `lookup`, if layers are cached, knows them;
+    `saved_mounts`, if cache mounts are saved, has them.
     """
 
     directory: Path
@@ -51,6 +53,7 @@ class Workshop:
     settings: Settings = field(default_factory=Settings)
     cancel: Cancel = field(default_factory=Cancel)
     lookup: Lookup | None = None
+    saved_mounts: SavedMounts | None = None
 
     @property
     def layers(self) -> Path:

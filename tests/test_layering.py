@@ -30,6 +30,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.readings",
             "builder.finishing",
             "builder.layer_cache",
+            "builder.saved_mounts",
             "builder.settings",
             "builder.local",
             "builder.archived",

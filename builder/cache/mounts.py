@@ -24,19 +24,22 @@ from builder.state import remove_tree
 
 log = logging.getLogger(__name__)
 
+Identity = tuple[str, ...]
+"""What tells cache mounts apart; the first part is for people to read."""
+
 _PAUSE = 0.05  # seconds between two looks at a lock that somebody holds
 
 
 @contextmanager
 def cache_directory(
     root: Path,
-    identity: tuple[str, ...],
+    identity: Identity,
     sharing: Sharing,
     make: Callable[[Path], None],
     *,
     checkpoint: Callable[[], None] = lambda: None,
 ) -> Iterator[Path]:
-    """A directory for `identity` (its first part is for people to read), held until the context ends.
+    """A directory for `identity`, held until the context ends.
 
     One that doesn't exist yet is made by `make`, which gets a path where nothing is. `checkpoint` is called while waiting for
     a lock, and may raise.
@@ -52,6 +55,13 @@ def cache_directory(
         yield directory
     finally:
         os.close(lock)
+
+
+@contextmanager
+def unless_worked_in(directory: Path) -> Iterator[bool]:
+    """Whether no command works in the directory; none begins to until the context ends."""
+    with unless_used(directory.with_suffix(".lock")) as lock:
+        yield lock is not None
 
 
 def unused_mounts(root: Path) -> list[tuple[Path, float]]:

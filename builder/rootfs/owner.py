@@ -130,6 +130,10 @@ class Owners:
         status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         self._note(name, dir_fd, truth, self._recorded_xattrs(status, name, dir_fd), refused=True)
 
+    def learn(self, other: Owners) -> None:
+        """Take over what another book has noted of files that both may see, as those of a cache mount."""
+        self._book = {**other._book, **self._book}
+
     def become(self, target: int, truth: tuple[int, int, int, int]) -> None:
         """Give a file this mode, owner and device number as root could: really where the kernel permits it, else in the book.
 

@@ -39,15 +39,17 @@ def write_layer(
     media_type: MediaType = OCI_LAYER_GZIP,
     level: int | None = None,
     newest: int | None = None,
+    exact_times: bool = False,
 ) -> Layer:
     """Write the layer into the directory `to`, under the hexadecimal digest of its bytes, and return it.
 
-    `level` is the compressor's (None: its fastest useful one); `newest` limits modification times, in seconds since the epoch.
-    Raises RootfsError when a file can't be read, changes meanwhile, or the disk is full; nothing is left in `to` then.
+    `level` is the compressor's (None: its fastest useful one); `newest` limits modification times, in seconds since the epoch;
+    `exact_times` keeps them to the nanosecond. Raises RootfsError when a file can't be read, changes meanwhile, or the disk is
+    full; nothing is left in `to` then.
     """
     try:
         with Pipeline(to, media_type, level=level) as pipeline:
-            with _Packer(root_fd, owners, pipeline, newest) as packer:
+            with _Packer(root_fd, owners, pipeline, newest, exact_times=exact_times) as packer:
                 for path, is_whiteout in _plan(changes):
                     if is_whiteout:
                         packer.add_whiteout(path)
@@ -81,11 +83,14 @@ def _plan(changes: Changes) -> list[tuple[str, bool]]:
 class _Packer:
     """Writes entries of a rootfs to a pipeline; remembers hard links and the directory it is in."""
 
-    def __init__(self, root_fd: int, owners: Owners, pipeline: Pipeline, newest: int | None) -> None:
+    def __init__(
+        self, root_fd: int, owners: Owners, pipeline: Pipeline, newest: int | None, *, exact_times: bool = False
+    ) -> None:
         self._root_fd = root_fd
         self._owners = owners
         self._pipeline = pipeline
         self._newest = newest
+        self._exact_times = exact_times
         self._links: dict[tuple[int, int], str] = {}  # device and inode → first path
         self._parent = ""
         self._parent_fd = os.dup(root_fd)
@@ -124,10 +129,12 @@ class _Packer:
 
     def _add(self, path: str, name: str, dir_fd: int, status: os.stat_result) -> None:
         truth = self._owners.truth(status, name, dir_fd=dir_fd)
-        mtime = status.st_mtime_ns // 10**9
+        mtime, rest = divmod(status.st_mtime_ns, 10**9)
         if self._newest is not None:
             mtime = min(mtime, self._newest)
         write = partial(header, mode=truth.mode, uid=truth.uid, gid=truth.gid, mtime=mtime, rdev=truth.rdev)
+        if self._exact_times and self._newest is None:
+            write = partial(write, nanoseconds=rest)
         if stat.S_ISREG(truth.mode):
             self._file(path, name, dir_fd, status, write)
         elif stat.S_ISDIR(truth.mode):

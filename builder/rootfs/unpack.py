@@ -38,17 +38,24 @@ Chown = tuple[int, int]
 
 
 def apply_layer(
-    root_fd: int, stream: BinaryIO, owners: Owners, *, diff_id: Digest | None = None, chown: Chown | None = None
+    root_fd: int,
+    stream: BinaryIO,
+    owners: Owners,
+    *,
+    diff_id: Digest | None = None,
+    chown: Chown | None = None,
+    watch: Callable[[int], None] = lambda size: None,
 ) -> set[str]:
     """Unpack a layer, compressed or not, onto the root; `stream` is read to its end. With `diff_id` the tar's digest is checked.
 
-    `chown` replaces the layer's owners. Returns the paths between which it made hard links.
+    `chown` replaces the layer's owners; `watch` is told how many bytes of the tar have come, and may raise. Returns the
+    paths between which it made hard links.
 
     Raises RootfsError for a malformed or hostile archive and for a full disk, and whatever reading `stream` raises.
     """
     hasher = diff_id.hasher() if diff_id else None
     with ReadAhead(stream, hasher=hasher) as chunks, _Applier(root_fd, "", owners, chown=chown) as applier, explained():
-        reader = TarReader(chunks)
+        reader = TarReader(_watched(chunks, watch))
         for member in reader:
             applier.apply(member, reader)
         applier.finish()
@@ -87,6 +94,12 @@ def explained() -> Iterator[None]:
         yield
     except DAMAGED as error:
         raise RootfsError(f"can't read the archive: {error}") from error
+
+
+def _watched(chunks: Iterator[bytes], watch: Callable[[int], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        watch(len(chunk))
+        yield chunk
 
 
 class _Applier:

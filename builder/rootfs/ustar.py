@@ -28,8 +28,10 @@ def header(
     hard: bool = False,
     rdev: int = 0,
     xattrs: tuple[tuple[str, bytes], ...] = (),
+    nanoseconds: int = 0,
 ) -> bytes:
-    """The blocks before an entry's content. `mode` has the type bits, `size` is in bytes, `mtime` in seconds since the epoch.
+    """The blocks before an entry's content. `mode` has the type bits, `size` is in bytes, `mtime` in seconds since the epoch,
+    plus `nanoseconds`.
 
     `name` has a trailing slash for a directory; with `hard`, `link` is the name of an entry before this one.
     """
@@ -45,8 +47,8 @@ def header(
     for key, number, limit in ((b"uid", uid, _ID_LIMIT), (b"gid", gid, _ID_LIMIT), (b"size", size, _SIZE_LIMIT)):
         if number >= limit:
             extended.append((key, b"%d" % number))
-    if not 0 <= mtime < _SIZE_LIMIT:
-        extended.append((b"mtime", b"%d" % mtime))
+    if nanoseconds or not 0 <= mtime < _SIZE_LIMIT:
+        extended.append((b"mtime", _time(mtime, nanoseconds)))
     kind = b"1" if hard else _TYPES[stat.S_IFMT(mode)]
     numbers = (mode & 0o7777, uid if uid < _ID_LIMIT else 0, gid if gid < _ID_LIMIT else 0)
     sizes = (size if size < _SIZE_LIMIT else 0, mtime if 0 <= mtime < _SIZE_LIMIT else 0)
@@ -57,6 +59,15 @@ def header(
 def padding(size: int) -> bytes:
     """What follows content of `size` bytes."""
     return bytes(-size % BLOCK)
+
+
+def _time(seconds: int, nanoseconds: int) -> bytes:
+    """As a decimal fraction: what comes after a minus sign is a magnitude."""
+    if not nanoseconds:
+        return b"%d" % seconds
+    total = abs(seconds * 10**9 + nanoseconds)
+    sign = b"-" if seconds < 0 else b""
+    return b"%s%d.%09d" % (sign, *divmod(total, 10**9))
 
 
 def _split(name: bytes) -> tuple[bytes, bytes | None]:

@@ -1,0 +1,122 @@
+"""What a directory on this machine looked like when it was restored or saved last: so a later change is seen without reading."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from builder.errors import ImageError
+from builder.image.descriptor import Descriptor
+from builder.image.digest import Digest
+from builder.rootfs.tree import Entry, Tree
+from builder.rootfs.unpack import WHITEOUT
+from builder.saved_mounts.content import Content, File, Pack
+
+log = logging.getLogger(__name__)
+
+_SCHEMA = 1
+
+Owner = tuple[int, int, int]
+"""Mode, user and group of a directory: its times change whenever anything in it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """`content` is what is saved at `place`. Files that were left out of it, for they were too much, have entries, too.
+
+    `read_since` (nanoseconds since the epoch): whoever has read a file later was no restore and no save.
+    """
+
+    place: str
+    content: Content = field(default_factory=Content)
+    entries: Tree = field(default_factory=dict)
+    directories: Mapping[str, Owner] = field(default_factory=dict)
+    read_since: int = 0
+
+    @classmethod
+    def of(cls, tree: Tree, *, place: str, content: Content, read_since: int) -> Record:
+        """Of a scanned tree, all of which is saved in `content` or was left out on purpose."""
+        return cls(place=place, content=content, entries=files_of(tree), directories=directories_of(tree), read_since=read_since)
+
+    def write(self, path: Path) -> None:
+        """Replace the file at `path`."""
+        content = self.content
+        document = {
+            "schema": _SCHEMA,
+            "place": self.place,
+            "layers": [[pack.descriptor.to_json(), str(pack.diff_id), pack.size] for pack in content.layers],
+            "files": {name: [*entry, *content.files.get(name, ())] for name, entry in self.entries.items()},
+            "dead": sorted(content.dead),
+            "directories": self.directories,
+            "read_since": self.read_since,
+        }
+        new = path.with_name(path.name + ".new")
+        new.write_text(json.dumps(document), encoding="utf-8")
+        new.replace(path)
+
+    @classmethod
+    def read(cls, path: Path, *, place: str) -> Record:
+        """The record in the file; an empty one when there is none, or it is of another place."""
+        try:
+            document: Any = json.loads(path.read_text(encoding="utf-8"))
+            if document["schema"] == _SCHEMA and document["place"] == place:
+                return cls._parsed(document)
+        except FileNotFoundError:
+            pass
+        except (ValueError, TypeError, KeyError, RecursionError, ImageError) as error:
+            log.debug("the record %s can't be read and is forgotten: %s", path, error)
+        return cls(place=place)
+
+    @classmethod
+    def _parsed(cls, document: Any) -> Record:
+        packs = [
+            Pack(descriptor=Descriptor.from_json(one), diff_id=Digest.parse(two), size=size)
+            for one, two, size in document["layers"]
+        ]
+        files = document["files"].items()
+        content = Content(
+            packs={pack.descriptor.digest.hex: pack for pack in packs[:-1]},
+            directories=packs[-1] if packs else None,
+            files={name: File(*facts[len(Entry._fields) :]) for name, facts in files if len(facts) > len(Entry._fields)},
+            dead=frozenset((name, pack) for name, pack in document["dead"]),
+        )
+        return cls(
+            place=document["place"],
+            content=content,
+            entries={name: Entry(*facts[: len(Entry._fields)]) for name, facts in files},
+            directories={name: (mode, uid, gid) for name, (mode, uid, gid) in document["directories"].items()},
+            read_since=document["read_since"],
+        )
+
+
+def files_of(tree: Tree) -> dict[str, Entry]:
+    """What is saved of a tree beside its directories: no sockets, and no names that mean deletions in a layer."""
+    return {
+        path: entry
+        for path, entry in tree.items()
+        if not stat.S_ISDIR(entry.mode) and not stat.S_ISSOCK(entry.mode) and not _is_unsayable(path)
+    }
+
+
+def directories_of(tree: Tree) -> dict[str, Owner]:
+    """Its directories, the root as the empty path."""
+    return {
+        path: (entry.mode, entry.uid, entry.gid)
+        for path, entry in tree.items()
+        if stat.S_ISDIR(entry.mode) and not _is_unsayable(path)
+    }
+
+
+def _is_unsayable(path: str) -> bool:
+    return WHITEOUT in path and any(name.startswith(WHITEOUT) for name in path.split("/"))
+
+
+def record_path(directory: Path) -> Path:
+    """Where the record of a cache mount's directory is: beside it."""
+    return Path(f"{os.fspath(directory)}.saved")
