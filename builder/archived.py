@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
-import shutil
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from builder.store.copy import document, load, load_all
 log = logging.getLogger(__name__)
 
 _UNCOMPRESSED = frozenset({DOCKER_LAYER, OCI_LAYER})
+_SPARE = 16 << 20  # bytes
 _TAR_MAGIC, _MAGIC_AT = b"ustar", 257  # POSIX, pax: ustar interchange format
 
 
@@ -48,7 +50,7 @@ def receive_archive(stream: BinaryIO, directory: Path, *, name: str) -> ArchiveS
     path = directory / "archive.tar"
     with path.open("xb") as out:
         try:
-            shutil.copyfileobj(decompressed(stream), out, CHUNK)
+            _copy(decompressed(stream), out)
         except DAMAGED as error:
             if isinstance(error, OSError) and error.errno:  # the disk's, not the decompressor's
                 raise
@@ -58,6 +60,19 @@ def receive_archive(stream: BinaryIO, directory: Path, *, name: str) -> ArchiveS
     except StoreError as error:
         hint = "an archive is what docker save, podman save, skopeo or masu save writes"
         raise StoreError(error.message.replace(str(path), name), hint=hint) from error
+
+
+def _copy(source: BinaryIO, out: BinaryIO) -> None:
+    """Stops before the disk is full, for the sake of all others who use it."""
+    unlooked = _SPARE
+    while chunk := source.read(CHUNK):
+        out.write(chunk)
+        unlooked -= len(chunk)
+        if unlooked <= 0:
+            unlooked = _SPARE
+            room = os.fstatvfs(out.fileno())
+            if room.f_bavail * room.f_frsize < _SPARE:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), out.name)
 
 
 def images_of(archive: ArchiveStore, directory: Path) -> Iterator[tuple[tuple[Reference, ...], Bundle]]:

@@ -27,7 +27,7 @@ from builder.store.names import REF_NAME, digest_of, find, sniff
 
 _CHUNK = 1 << 20
 _COMPRESSED = {b"\x1f\x8b": DOCKER_LAYER_GZIP, b"\x28\xb5\x2f\xfd": OCI_LAYER_ZSTD}
-_MOST_MEMBERS = 100_000
+_MOST_MEMBERS = 50_000
 _MOST_IMAGES = 1000
 CONTAINERD_NAME = "io.containerd.image.name"
 
@@ -144,7 +144,7 @@ def _members(path: Path) -> dict[str, Section]:
                     links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
                 elif member.islnk():
                     links[name] = posixpath.normpath(member.linkname)
-    except tarfile.ReadError as error:
+    except (tarfile.TarError, ValueError, OverflowError) as error:
         hint = "masu load reads compressed ones as well; here it must be unpacked first, for instance with gunzip"
         raise StoreError(f"can't read archive {str(path)!r}: {error}", hint=hint) from error
     except OSError as error:
@@ -185,11 +185,17 @@ def _read_docker(path: Path, members: Mapping[str, Section]) -> ArchiveStore:
         made = _make_manifest(config.read(), layers, known)
         data = made.to_bytes()
         blob = Blob.of(data, made.media_type)
-        images.append((tuple(item.get("RepoTags") or ()), blob.descriptor))
+        images.append((_names(item.get("RepoTags") or []), blob.descriptor))
         sections[blob.descriptor.digest] = Section(path=path, size=len(data), data=data)
         sections[made.config.digest] = config
         sections |= zip((layer.digest for layer in made.layers), layers, strict=True)
     return ArchiveStore(path=path, images=tuple(images), sections=sections, made_up=True)
+
+
+def _names(listed: Any) -> tuple[str, ...]:
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise TypeError(f"RepoTags is no list of names: {listed!r}")
+    return tuple(listed)
 
 
 def _make_manifest(config: bytes, layers: Sequence[Section], known: dict[Section, Digest]) -> Manifest:
