@@ -139,6 +139,9 @@ class Upload:
                 with self._transport.send(request) as answer:
                     self._session = _continued(answer, session, self._blob.descriptor.size)
                     return False
+            except Transient:
+                self._session = session
+                raise
             except RegistryError as error:
                 log.debug("an upload of %s is lost: %s", self._blob.descriptor.digest, error.message)
         path = f"blobs/{self._blob.descriptor.digest}"

@@ -53,6 +53,20 @@ def test_a_piece_that_breaks_is_sent_again_and_no_other(registry: RunningRegistr
         assert len(proxy.matching("^POST")) == 2  # the first upload was refused as a whole
 
 
+def test_a_registry_that_is_away_for_a_moment_is_asked_again(registry: RunningRegistry) -> None:
+    faults = [
+        Fault(where="^PUT .*/blobs/uploads/", times=1, status=413),
+        Fault(where="^PATCH", after=1, times=1, hang_up=1 << 20),
+        Fault(where="^GET .*/blobs/uploads/", times=2, status=503),
+    ]
+    with serve_faults(registry.host, *faults) as proxy:
+        store = remote(proxy.host, "upload/away")
+        store.put(BLOB)
+        assert store.has(BLOB.descriptor)
+        assert len(proxy.matching("^GET .*/blobs/uploads/")) == 3
+        assert len(proxy.matching("^PATCH")) == 3
+
+
 def test_an_upload_whose_last_answer_is_lost_is_not_repeated(registry: RunningRegistry) -> None:
     with serve_faults(registry.host, Fault(where="^PUT .*/blobs/uploads/", times=1, lost=True)) as proxy:
         store = remote(proxy.host, "upload/lost")
