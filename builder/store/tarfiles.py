@@ -7,11 +7,9 @@ import secrets
 import tarfile
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, Self
+from typing import BinaryIO, Self
 
 from builder.errors import StoreError
-
-_CHUNK = 1 << 20  # bytes
 
 
 class TarFile:
@@ -27,8 +25,7 @@ class TarFile:
             self._file = self._stream or self._temporary.open("xb")
         except OSError as error:
             raise StoreError(f"can't write archive {str(self.path)!r}: {error.strerror}") from error
-        mode: Literal["w|", "w"] = "w|" if self._stream else "w"
-        self._tar = tarfile.open(fileobj=self._file, mode=mode, format=tarfile.PAX_FORMAT, copybufsize=_CHUNK)
+        self._tar = tarfile.open(fileobj=self._file, mode="w|" if self._stream else "w", format=tarfile.PAX_FORMAT)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
