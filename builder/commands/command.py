@@ -83,7 +83,8 @@ def parser_of(name: str, command: Command) -> flags.Parser:
     usage = " ".join(["masu", name, *options, *(argument.usage for argument in command.arguments)])
     parser = flags.Parser(prog=f"masu {name}", usage=usage, description=command.help)
     for argument in command.arguments:
-        parser.add_argument(argument.name.lower(), metavar=argument.name, nargs=argument.count, help=argument.help)
+        action = parser.add_argument(argument.name.lower(), metavar=argument.name, nargs=argument.count, help=argument.help)
+        action.required = argument.count in (None, "+")  # argparse names `...` among those that are missing
     for table in command.tables:
         flags.add_flags(parser, table)
     return parser

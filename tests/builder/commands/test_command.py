@@ -42,6 +42,14 @@ def test_an_argument_that_may_be_missing_is_empty() -> None:
     assert Call(env={}, parsed=parser_of("build", COMMANDS["build"]).parse_args([])).word("path") == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "missing"), [("run", "IMAGE"), ("tag", "SOURCE, NAME"), ("pull", "IMAGE"), ("unpack", "IMAGE, DIRECTORY")]
+)
+def test_only_what_is_needed_is_missed(name: str, missing: str) -> None:
+    with pytest.raises(UsageError, match=f"are required: {missing}$"):
+        parser_of(name, COMMANDS[name]).parse_args([])
+
+
 def test_an_unknown_command_is_a_usage_error_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match="unknown command 'biuld'") as error:
         command_of("biuld")
