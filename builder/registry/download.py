@@ -16,13 +16,14 @@ from builder.image.media import INDEXES, MANIFESTS, OCI_INDEX, OCI_MANIFEST, Med
 from builder.image.verify import SMALL_LIMIT, verified
 from builder.registry.request import Request
 from builder.registry.transport import Answer, Transport
+from builder.registry.wire import number
 from builder.retry import Transient
 from builder.web import shown
 
 _CHUNK = 1 << 20
 _BYTES_A_BREAK = 64 << 20
 _VAGUE = frozenset({"application/json", "text/plain", "text/html", "application/octet-stream"})
-_RANGE = re.compile(r"bytes (\d+)-")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-")
 
 
 def open_blob(transport: Transport, request: Request, descriptor: Descriptor) -> BinaryIO:
@@ -90,8 +91,8 @@ class _BlobReader(io.BufferedIOBase):
     def _begin(self) -> Answer:
         """The answer with all of it; one that says itself that it has less will not get better by trying."""
         answer = self._transport.send(self._request)
-        length = answer.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) < self._size:
+        length = number(answer.headers.get("Content-Length", ""))
+        if length is not None and length < self._size:
             answer.close()
             raise ImageError(
                 f"GET {shown(answer.url)}: the registry has {length} bytes of blob {self._descriptor.digest}, not {self._size}",

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urljoin
 
 from builder.errors import ImageError, NotFoundError
 from builder.image.descriptor import Descriptor
@@ -16,6 +15,7 @@ from builder.image.reference import Repository
 from builder.image.verify import SMALL_LIMIT
 from builder.registry.request import Request
 from builder.registry.transport import Transport
+from builder.registry.wire import joined
 from builder.web import shown
 
 _MOST_PAGES = 100
@@ -46,7 +46,7 @@ def _pages(transport: Transport, repository: Repository, path: str) -> Iterator[
         following = _NEXT.search(answer.headers.get("Link", ""))
         if following is None:
             return
-        path = urljoin(answer.url, following[1])
+        path = joined(answer.url, following[1])
     raise ImageError(f"{repository} has more than {_MOST_PAGES} pages of referrers")
 
 

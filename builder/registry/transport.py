@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from builder.credentials import Chain, Credentials
 from builder.errors import RegistryError
@@ -20,7 +20,7 @@ from builder.registry.auth import Authorizer, Challenge, Granted, TokenRequest
 from builder.registry.failure import Asked
 from builder.registry.options import RegistryOptions
 from builder.registry.request import Request
-from builder.registry.wire import Answer, Exchange, Wire, api_host, origin
+from builder.registry.wire import Answer, Exchange, Wire, api_host, joined, origin
 from builder.retry import TRANSIENT, Retry, Transient
 from builder.web import retry_after, shown
 
@@ -169,10 +169,10 @@ class Transport:
 
     def _is_safe(self, realm: str, base: str, *, push: bool) -> bool:
         """A token realm on plain http is trusted by a registry on plain http only, and under the same conditions."""
-        parts = urlsplit(realm)
-        if parts.scheme == "http" and base.startswith("http:"):
-            return origin(realm) == origin(base) or self._options.allows_http(parts.netloc, push=push)
-        return parts.scheme == "https" and bool(parts.netloc)
+        scheme, host, _ = origin(realm)
+        if scheme == "http" and base.startswith("http:"):
+            return origin(realm) == origin(base) or self._options.allows_http(urlsplit(realm).netloc, push=push)
+        return scheme == "https" and bool(host)
 
     def _fetch_token(self, request: TokenRequest, asked: Asked, *, push: bool) -> bytes:
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if request.form is not None else {}
@@ -223,7 +223,7 @@ def _redirect(exchange: Exchange, answer: Answer) -> str | None:
     location = answer.headers.get("Location")
     if answer.status not in _REDIRECTS or location is None:
         return None
-    target = urljoin(exchange.url, location)
+    target = joined(exchange.url, location)
     if exchange.method in ("GET", "HEAD"):
         return target
     if answer.status not in (307, 308) or not (exchange.body is None or isinstance(exchange.body, bytes)):

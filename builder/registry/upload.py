@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from builder.errors import RegistryError
 from builder.image.blob import Blob
@@ -19,6 +19,7 @@ from builder.image.reference import Repository
 from builder.image.verify import verified
 from builder.registry.request import Request
 from builder.registry.transport import Answer, Transport
+from builder.registry.wire import joined, number
 from builder.retry import Transient
 from builder.web import shown
 
@@ -195,12 +196,12 @@ def upload_url(answer: Answer) -> str:
     location = answer.headers.get("Location")
     if not location:
         raise RegistryError(f"POST {shown(answer.url)}: the answer has no Location for the upload", status=answer.status)
-    return urljoin(answer.url, location)
+    return joined(answer.url, location)
 
 
 def _begun(answer: Answer) -> _Session:
-    least = answer.headers.get("OCI-Chunk-Min-Length", "")
-    return _Session(url=upload_url(answer), least=int(least) if least.isdecimal() else 0)
+    least = number(answer.headers.get("OCI-Chunk-Min-Length", ""))
+    return _Session(url=upload_url(answer), least=least or 0)
 
 
 def _continued(answer: Answer, session: _Session, size: int) -> _Session | None:
@@ -212,13 +213,13 @@ def _continued(answer: Answer, session: _Session, size: int) -> _Session | None:
     if arrived is None or not 1 < arrived <= size:
         return None
     location = answer.headers.get("Location")
-    return replace(session, url=urljoin(answer.url, location) if location else session.url, offset=arrived)
+    return replace(session, url=joined(answer.url, location) if location else session.url, offset=arrived)
 
 
 def _arrived(answer: Answer) -> int | None:
     """Bytes by the Range header, `0-<last>`."""
-    last = answer.headers.get("Range", "").rpartition("-")[2]
-    return int(last) + 1 if last.isdecimal() else None
+    last = number(answer.headers.get("Range", "").rpartition("-")[2])
+    return None if last is None else last + 1
 
 
 def _skip(stream: BinaryIO, size: int) -> None:

@@ -14,10 +14,9 @@ import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import requests.adapters
@@ -41,6 +40,7 @@ _POOL = 32
 _NO_SUCH_HOST = frozenset({socket.EAI_NONAME, -5})  # -5: EAI_NODATA, which not every libc has
 _PROXY_REFUSES = re.compile(r"Tunnel connection failed: 40[137]")
 _ODD = re.compile(r"[^\x21-\x7e]|\\")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _WANTS_CERTIFICATE = re.compile(r"alert (?:[a-z ]*certificate|unknown ca)", re.IGNORECASE)
 _ANSWER_SECONDS = 300
 """A registry may move a blob of several GB to its final place before it answers the last PUT."""
@@ -87,8 +87,8 @@ class Answer:
 
     def close(self) -> None:
         """Give the connection back; it can be used again if hardly anything was left to read."""
-        length = self.headers.get("Content-Length", "")
-        if self._response.request.method == "HEAD" or (length.isdecimal() and int(length) <= _MOST_ERROR_BYTES):
+        length = number(self.headers.get("Content-Length", ""))
+        if self._response.request.method == "HEAD" or (length is not None and length <= _MOST_ERROR_BYTES):
             with suppress(urllib3.exceptions.HTTPError, OSError):
                 self._response.raw.drain_conn()
         self._response.close()
@@ -115,9 +115,10 @@ class Wire:
         self._lock = threading.Lock()
         self._certificates = {api_host(host).lower(): path for host, path in options.certificates.items()}
         self._shown = {api_host(host).lower(): shown for host, shown in options.client_certificates.items()}
+        self._own = self._certificates.keys() | self._shown.keys()
         # The user has asked for it; the library would warn at each request.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._sessions: dict[tuple[str, bool], requests.Session] = {}
+        self._adapters: dict[tuple[str, str, bool], _Adapter] = {}
 
     def send(self, exchange: Exchange, *, more: Mapping[str, str], verify: bool) -> Answer:
         """Any answer at all. Raises Transient when none came, RegistryError when the certificate isn't trusted."""
@@ -125,11 +126,11 @@ class Wire:
         headers = {"User-Agent": self._options.user_agent, "Accept-Encoding": "identity", **exchange.headers, **more}
         request = requests.Request(exchange.method, exchange.url, headers=headers, data=exchange.body)
         try:
-            response = self._session(exchange.url, verify=verify).send(
+            # Not by a requests.Session: that follows redirects in its thoughts even when it shouldn't.
+            response = self._adapter(exchange.url, verify=verify).send(
                 request.prepare(),
                 stream=True,
                 verify=verify,
-                allow_redirects=False,
                 timeout=(exchange.connect_seconds, exchange.answer_seconds),
                 proxies=self._options.proxies_for(exchange.url),
             )
@@ -139,31 +140,22 @@ class Wire:
             raise _no_answer(exchange, error) from error
         return Answer(response, exchange.asked)
 
-    def _session(self, url: str, *, verify: bool) -> requests.Session:
+    def _adapter(self, url: str, *, verify: bool) -> _Adapter:
         """One for all hosts that are trusted alike; those with a certificate of their own have one each."""
         parts = urlsplit(url)
-        own = parts.scheme == "https" and (parts.netloc.lower() in self._certificates or parts.netloc.lower() in self._shown)
-        key = parts.netloc.lower() if own else parts.scheme, verify
+        host = parts.netloc.lower() if parts.netloc.lower() in self._own and parts.scheme == "https" else ""
         with self._lock:
-            if key not in self._sessions:
-                self._sessions[key] = _session(self._adapter(key[0], verify=verify) if parts.scheme == "https" else _Adapter())
-            return self._sessions[key]
+            if (parts.scheme, host, verify) not in self._adapters:
+                context = self._context(host, verify=verify) if parts.scheme == "https" else None
+                self._adapters[parts.scheme, host, verify] = _Adapter(context)
+            return self._adapters[parts.scheme, host, verify]
 
-    def _adapter(self, host: str, *, verify: bool) -> _Adapter:
+    def _context(self, host: str, *, verify: bool) -> ssl.SSLContext:
         """Trusts what the options say, what requests does, and the host's own certificate; shows the client's."""
         shown, certificate = self._shown.get(host), self._certificates.get(host)
         if not verify:
-            return _Adapter(blind_context(shown))
-        return _Adapter(self._options.trust.context(*([certificate] if certificate else []), shown=shown))
-
-
-def _session(adapter: _Adapter) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
+            return blind_context(shown)
+        return self._options.trust.context(*([certificate] if certificate else []), shown=shown)
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -258,6 +250,19 @@ def origin(url: str) -> tuple[str, str, int]:
             f"refused the URL {shown(url)!r}: it can be read in more than one way", hint="who gave it means no good"
         )
     return parts.scheme or "", parts.host or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme or "", 0)
+
+
+def joined(url: str, location: str) -> str:
+    """What `location`, which an answer from `url` has, means. Raises RegistryError when that is nothing."""
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise RegistryError(f"malformed URL in an answer from {shown(url)}: {location[:200]!r}") from error
+
+
+def number(text: str) -> int | None:
+    """A header's number of bytes; None if it is none that there could be."""
+    return int(text) if _NUMBER.fullmatch(text.strip()) else None
 
 
 def api_host(host: str) -> str:
