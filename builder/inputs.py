@@ -55,7 +55,7 @@ def open_inputs(options: BuildOptions, contexts: Contexts, *, stdin: BinaryIO) -
     found = _find(options.dockerfile, opened, contexts, stdin)
     if opened.is_given:
         opened = replace(opened, path=contexts.empty())
-    return Inputs(dockerfile=found.dockerfile, context=_without_credentials(_tree(opened, found)))
+    return Inputs(dockerfile=found.dockerfile, context=_without_credentials(_tree(opened, found, git_modes=options.git_modes)))
 
 
 def _where(options: BuildOptions) -> str:
@@ -133,10 +133,10 @@ def _opened(root: int, name: str, what: str) -> BinaryIO | None:
     return open(fd, "rb")
 
 
-def _tree(opened: Opened, found: _Found) -> SourceTree:
+def _tree(opened: Opened, found: _Found, *, git_modes: bool) -> SourceTree:
     """What COPY sees of the context."""
     context = _ruled(opened, found) if opened.has_rules else BuildContext(path=opened.path)
-    tree = SourceTree(path=opened.path, owners=opened.owners)
+    tree = SourceTree(path=opened.path, owners=opened.owners, git_modes=git_modes)
     if not context.ignore_file:
         return tree
     return replace(tree, ignored=context.ignored, prunes=context.prunes, ignore_file=context.ignore_file)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from builder.errors import RootfsError
 from builder.modes import Change
 from builder.rootfs import paths
-from builder.rootfs.owner import Meta, Owners, Truth, stored_xattrs
+from builder.rootfs.owner import Meta, Owners, Truth
 from builder.rootfs.selection import Selection, chosen
 from builder.rootfs.sources import View
 
@@ -134,8 +134,7 @@ class TreeCopier:
     def _finish_passed(self, source_fd: int, source_name: str, target_fd: int, target_name: str, target_path: str) -> None:
         """A directory that was there, and isn't taken itself but something below it: BuildKit gives it the source's mode only."""
         status = os.stat(source_name, dir_fd=source_fd, follow_symlinks=False)
-        owners = self._view.tree.owners
-        mode = owners.truth(status, source_name, dir_fd=source_fd).mode if owners else status.st_mode
+        mode = self._view.tree.truth(status, source_name, dir_fd=source_fd).mode
         with paths.opened(os.open(target_name, _READ | os.O_DIRECTORY, dir_fd=target_fd)) as target:
             before = os.fstat(target)
             truth = self._owners.truth(before, target_name, dir_fd=target_fd)
@@ -179,13 +178,8 @@ class TreeCopier:
             os.close(target)
 
     def _meta(self, status: os.stat_result, name: str, dir_fd: int, fd: int | None) -> Meta:
-        owners = self._view.tree.owners
-        if owners is None:
-            truth = Truth(status.st_mode, 0, 0, status.st_rdev)
-            xattrs = stored_xattrs(fd) if fd is not None else ()
-        else:
-            truth = owners.truth(status, name, dir_fd=dir_fd)
-            xattrs = owners.xattrs(fd, status) if fd is not None else ()
+        truth = self._view.tree.truth(status, name, dir_fd=dir_fd)
+        xattrs = self._view.tree.xattrs(fd, status) if fd is not None else ()
         return self._overridden(truth, mtime_ns=status.st_mtime_ns, xattrs=xattrs)
 
     def _overridden(self, truth: Truth, *, mtime_ns: int, xattrs: tuple[tuple[str, bytes], ...] = ()) -> Meta:

@@ -70,7 +70,8 @@ def _is_as_it_shall_be(root_fd: int, source: SourceTree, found: str, status: os.
         return True
 
     def is_good(path: str, item: os.stat_result) -> bool:
-        return (item.st_uid, item.st_gid, item.st_dev) == (0, 0, status.st_dev) and not (path and source.ignored(path))
+        is_ours = (item.st_uid, item.st_gid, item.st_dev) == (0, 0, status.st_dev) and not (path and source.ignored(path))
+        return is_ours and source.context_mode(item.st_mode) == item.st_mode
 
     return is_good(found, status) and all(is_good(path, item) for path, item in _entries(root_fd, found, status))
 
@@ -102,7 +103,7 @@ def _copy(source: SourceTree, found: str, status: os.stat_result, place: Path, o
         with _held(source.path / found) as original, _held(place / _NAME) as copy:
             rootfs.owners.become(copy, source.owners.truth(status, original))
     elif found:
-        (place / _NAME).chmod(stat.S_IMODE(status.st_mode))
+        (place / _NAME).chmod(stat.S_IMODE(source.context_mode(status.st_mode)))
 
 
 @contextmanager

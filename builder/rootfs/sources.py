@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from builder.errors import ContextError
 from builder.matcher import Matcher
 from builder.ops import Copy
 from builder.rootfs import paths
-from builder.rootfs.owner import Owners
+from builder.rootfs.owner import Owners, Truth, stored_xattrs
 from builder.rootfs.selection import Selection
 from builder.rootfs.wildcards import expand, has_wildcards
 
@@ -31,7 +32,8 @@ class SourceTree:
 
     `owners` is the source rootfs's; None means a build context, whose files all belong to root. `ignored` says which paths
     (relative to the root) aren't there; `prunes` for which ignored directories this holds of all below. Hints name the
-    `ignore_file`, or say what `withheld` has about the path.
+    `ignore_file`, or say what `withheld` has about the path. With `git_modes` the files of a build context have the modes that
+    git knows, whatever umask they were checked out under.
     """
 
     path: Path
@@ -40,6 +42,21 @@ class SourceTree:
     prunes: Callable[[str], bool] = _everything
     ignore_file: str = ".dockerignore"
     withheld: Mapping[str, str] = field(default_factory=dict)
+    git_modes: bool = False
+
+    def truth(self, status: os.stat_result, name: str, *, dir_fd: int) -> Truth:
+        """Mode, owner and device number that the file has for COPY; `status` is lstat's."""
+        if self.owners is not None:
+            return self.owners.truth(status, name, dir_fd=dir_fd)
+        return Truth(self.context_mode(status.st_mode), 0, 0, status.st_rdev)
+
+    def context_mode(self, mode: int) -> int:
+        """What a build context's file of this mode has for COPY."""
+        return _as_in_git(mode) if self.git_modes else mode
+
+    def xattrs(self, fd: int, status: os.stat_result) -> tuple[tuple[str, bytes], ...]:
+        """The attributes of an open file that COPY keeps."""
+        return stored_xattrs(fd) if self.owners is None else self.owners.xattrs(fd, status)
 
     def why_ignored(self, path: str) -> str:
         """What to tell whoever asks for an ignored path that is there."""
@@ -89,6 +106,13 @@ def found(view: View, op: Copy, path: str) -> Iterator[Found]:
     for match in _matches(view, path):
         place, status = _look_up(view, match)
         yield Found(path=match, place=place, status=status, selection=selection)
+
+
+def _as_in_git(mode: int) -> int:
+    """0755 for directories and what its owner may execute, 0644 for other files (git-fast-import(1), "filemodify")."""
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        return mode
+    return stat.S_IFMT(mode) | (0o755 if stat.S_ISDIR(mode) or mode & stat.S_IXUSR else 0o644)
 
 
 def _matches(view: View, path: str) -> Iterator[str]:

@@ -89,6 +89,17 @@ def test_times_of_the_context_do_not_matter(project: Project) -> None:
     assert project.build().misses == []
 
 
+@pytest.mark.parametrize("git_modes", [True, False])
+def test_another_umask_is_another_context_unless_git_says_what_modes_are(project: Project, git_modes: bool) -> None:
+    options = ["--git-modes"] if git_modes else []
+    first = project.build(*options)
+    for path in project.context.rglob("*"):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    second = project.build(*options)
+    assert (second.misses == []) is git_modes
+    assert second.digest == first.digest, "only names and contents of these files reach the image"
+
+
 @pytest.mark.parametrize(
     ("change", "missed"),
     [
