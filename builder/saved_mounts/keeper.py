@@ -107,13 +107,15 @@ class SavedMounts:
             remove_tree(path)
             if not _is_worthless(error):
                 self._untouchable.add(identity)
-            self._tell(f"can't restore the cache mount {identity[0]!r}, which begins anew", error)
+            self._tell(f"can't restore the cache mount {_shown(identity)!r}, which begins anew", error)
             return False
         if size is None:
-            log.debug("nothing is saved for the cache mount %r", identity[0])
+            log.debug("nothing is saved for the cache mount %r", _shown(identity))
             return False
         seconds = time.monotonic() - started
-        log.info("  restored the cache mount %r: %s from %s in %.1f s", identity[0], human_size(size), self._rules.place, seconds)
+        log.info(
+            "  restored the cache mount %r: %s from %s in %.1f s", _shown(identity), human_size(size), self._rules.place, seconds
+        )
         return True
 
     def opened(self, identity: Identity, directory: Path, owners: Owners) -> None:
@@ -156,10 +158,10 @@ class SavedMounts:
         except Cancelled:
             log.debug("the cache mount %r isn't saved", use.identity[0])
         except (BuilderError, OSError) as error:
-            self._tell(f"can't save the cache mount {use.identity[0]!r}", error)
+            self._tell(f"can't save the cache mount {_shown(use.identity)!r}", error)
 
     def _save_from(self, use: _Use, scratch: Path) -> None:
-        started, name = time.monotonic(), use.identity[0]
+        started, name = time.monotonic(), _shown(use.identity)
         with unless_worked_in(use.directory) as is_ours:
             if not is_ours:
                 log.warning("the cache mount %r isn't saved: another build is working in it", name)
@@ -191,7 +193,7 @@ class SavedMounts:
     def _stored(self, identity: Identity, packed: Packed) -> int:
         """Store it; the bytes of what is new."""
         self._cancel.check()
-        bundle = packed.bundle({"dev.masu.cache-mount.id": identity[0]})
+        bundle = packed.bundle({"dev.masu.cache-mount.id": _shown(identity)})
         copy(bundle, to=self._store, names=[self._tag(identity)])
         if isinstance(self._store, LayoutStore):
             _tidy(self._store, before=self._clock() / 10**9 - _GARBAGE_AGE)
@@ -215,6 +217,11 @@ class SavedMounts:
         self._has_told.set()
         message = error.message if isinstance(error, BuilderError) else str(error)
         log.log(level, "%s: %s", what, message)
+
+
+def _shown(identity: Identity) -> str:
+    """The id as in the Dockerfile; BuildKit's, which identities have, begin with a slash more."""
+    return identity[0].removeprefix("/")
 
 
 def _is_worthless(error: BuilderError | OSError) -> bool:

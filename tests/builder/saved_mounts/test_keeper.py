@@ -115,7 +115,7 @@ def test_a_change_that_hides_behind_size_and_time_is_saved(machine: Callable[...
     assert (machine().build(nothing) / "file").read_text() == "two"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_any_changes_in_many_builds_on_many_machines_end_in_the_same_tree(machine: Callable[..., Machine], seed: int) -> None:
     chance = random.Random(seed)
     here = machine()
