@@ -12,7 +12,7 @@ from typing import Any
 from builder.errors import UsageError
 from builder.image.platform import Platform
 from builder.image.reference import Reference
-from builder.layer_cache import LayerCache
+from builder.layer_cache import TagCache
 from builder.ops import Exec, Op
 from builder.options import BuildOptions
 from builder.plan import Plan
@@ -48,10 +48,14 @@ def warm_cache(options: BuildOptions) -> WarmCache | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What is cached; in stages of `fresh` (indexes) nothing is looked up. `surroundings` are for keys, see op_key."""
+    """What is cached; in stages of `fresh` (indexes) nothing is looked up. `surroundings` are for keys, see op_key.
+
+    `together`: each stage has one layer of all that it does.
+    """
 
     runs: bool = True
     copies: bool = False
+    together: bool = False
     fresh: frozenset[int] = frozenset()
     surroundings: Callable[[Op], Mapping[str, Any]] = lambda op: {}
 
@@ -67,6 +71,7 @@ def cache_rules(options: BuildOptions, plan: Plan, provisions: Provisions, setti
     return Rules(
         runs=options.cache_run_layers,
         copies=options.cache_copy_layers,
+        together=plan.single_layer,
         fresh=frozenset(fresh),
         surroundings=lambda op: _surroundings(op, options, provisions, settings),
     )
@@ -95,12 +100,12 @@ def layer_cache(
     remote: Remote,
     platform: Platform,
     now: Callable[[], datetime],
-) -> LayerCache | None:
+) -> TagCache | None:
     """Where layers are cached: --cache-repo, else beside the first destination, else in the layout `local`; None for nowhere."""
     if not options.cache:
         return None
     store = _store(options.cache_repo, destinations, remote) or local
-    return LayerCache(store, platform=platform, ttl=options.cache_ttl, saves=not options.no_push_cache, now=now)
+    return TagCache(store, platform=platform, ttl=options.cache_ttl, saves=not options.no_push_cache, now=now)
 
 
 def _store(text: str, destinations: Sequence[Reference], remote: Remote) -> Store | None:

@@ -147,7 +147,8 @@ class _Work:
             log.info("Using caching version of cmd: %s", step.text)
             return self._maker.supplies.local(layer)
         if lookup.caches(op):
-            log.info("No cached layer found for cmd %s", step.text)
+            why = "; ".join(lookup.why(self._maker.stage, position))
+            log.info("No cached layer found for cmd %s (%s)", step.text, why)
         return None
 
     def _tree_of(self, source: CopyFrom) -> SourceTree:

@@ -75,6 +75,11 @@ def note_key(source: CacheKey, selection: Any) -> CacheKey:
     return _key("note", source.hex, selection)
 
 
+def place_key(subject: str, stage: str | int, position: int, platform: Platform) -> CacheKey:
+    """The name of one step of one Dockerfile, whatever it does: the same in the next build, to be compared with."""
+    return _key("place", subject, stage, position, platform.to_json())
+
+
 def described(value: Any) -> Any:
     """An op as a JSON value: everything that it says, but for where it stands and what keys leave out."""
     if is_dataclass(value) and not isinstance(value, type):

@@ -6,21 +6,25 @@ the cache, if the stage needn't be built, or by its tree when it has been.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 from builder.caching import Rules
 from builder.contexts import Contexts
+from builder.course import Course
 from builder.errors import BuilderError, ContextError
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.platform import Platform
-from builder.key import CacheKey, base_key, lineage, note_key, op_key, together
-from builder.layer_cache import Entry, LayerCache
+from builder.ingredients import Ingredients, Input
+from builder.key import CacheKey, base_key, lineage, note_key, op_key, place_key, together
+from builder.layer_cache import Cache, Entry
 from builder.ops import Copy, CopyFrom, Exec, FromContext, FromImage, FromNamedContext, FromStage, Op
 from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
 from builder.plan.needs import dependencies
 from builder.readings import Reading, readings
+from builder.reasons import Verdict, recipe, why
 from builder.rootfs import SourceTree
 
 TreeOf = Callable[[CopyFrom], SourceTree]
@@ -47,59 +51,24 @@ class Inputs:
                 return self.contexts.remote(reading.source)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Course:
-    """How far one stage is known. Its steps are those with an op, counted from 0.
-
-    `start` and `origin` are key and lineage of what it begins with; `keys` and `after` are of its first steps, `names` the keys
-    that their layers have in the cache; `entries` has what was found there, `made` the layers that surely fit.
-    """
-
-    stage: PlannedStage
-    steps: tuple[Step, ...]
-    start: CacheKey | None = None
-    origin: CacheKey | None = None
-    keys: list[CacheKey] = field(default_factory=list)
-    names: list[CacheKey] = field(default_factory=list)
-    after: list[CacheKey] = field(default_factory=list)
-    entries: dict[int, Entry] = field(default_factory=dict)
-    made: dict[int, Layer] = field(default_factory=dict)
-
-    @property
-    def last_key(self) -> CacheKey | None:
-        """Of the stage as a whole, if it is known."""
-        if len(self.keys) < len(self.steps):
-            return None
-        return self.keys[-1] if self.keys else self.start
-
-    @property
-    def lineage(self) -> CacheKey | None:
-        """After what is known so far."""
-        return self.after[-1] if self.after else self.origin
-
-    @property
-    def end(self) -> CacheKey | None:
-        """The lineage of the stage as a whole, if it is known."""
-        return self.lineage if len(self.after) == len(self.steps) else None
-
-    def op(self, position: int) -> Op:
-        op = self.steps[position].op
-        assert op is not None
-        return op
-
-
 class Lookup:
     """The layers of one build in the cache. Stages may be built at the same time, each in one thread, after those it reads."""
 
-    def __init__(self, plan: Plan, inputs: Inputs, *, cache: LayerCache, rules: Rules, now: Callable[[], str]) -> None:
+    def __init__(
+        self, plan: Plan, inputs: Inputs, *, cache: Cache, rules: Rules, now: Callable[[], str], subject: str = ""
+    ) -> None:
+        """`subject` says what is built, so that steps of different images aren't compared with one another."""
         self._plan = plan
+        self._subject = subject
         self._inputs = inputs
         self._cache = cache
         self._rules = rules
         self._now = now
         self._notes: dict[CacheKey, str] = {}  # empty for one that isn't there
+        self._needed: set[int] = set()
+        self._last: Future[Mapping[CacheKey, Entry]] = Future()
         self._courses = {
-            stage.index: _Course(stage=stage, steps=tuple(step for step in stage.steps if step.op)) for stage in plan.stages
+            stage.index: Course(stage=stage, steps=tuple(step for step in stage.steps if step.op)) for stage in plan.stages
         }
 
     def survey(self) -> Plan:
@@ -114,11 +83,43 @@ class Lookup:
             self._ask(new, notes)
             settled = [course for course in courses if self._settle(course)]
             if not (new or notes or settled):
-                return self._with_layers()
+                plan = self._with_layers()
+                self._ask_for_last(plan)
+                return plan
 
     def caches(self, op: Op) -> bool:
         """Whether the layer of this op is kept."""
         return self._rules.caches(op)
+
+    def why(self, stage: PlannedStage, position: int) -> tuple[str, ...]:
+        """In words, why the step's layer was not in the cache."""
+        course = self._courses[stage.index]
+        if self._plan.single_layer:
+            position = len(course.steps) - 1
+        before = self._last.result().get(self._place(course, position))
+        return why(course, position, rules=self._rules, before=Ingredients.parse(before.ingredients) if before else None)
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Of every step that changes files, as far as it is known: afterwards all is."""
+        return tuple(
+            Verdict(
+                stage=course.stage,
+                number=course.number(position),
+                text=step.text,
+                is_cached=position in course.made,
+                is_needed=course.stage.index in self._needed or position in course.made,
+                reasons=() if position in course.made else self.why(course.stage, position),
+            )
+            for course in self._courses.values()
+            for position, step in enumerate(course.steps)
+        )
+
+    def kept(self, *, of_all: bool) -> tuple[Entry, ...]:
+        """What the cache has, or gets, of this build: notes, and the layers of all stages or those of the target."""
+        courses = [course for course in self._courses.values() if of_all or course.stage.index == self._plan.target_index]
+        notes = (Entry(key=key, note=note, created=self._now()) for key, note in self._notes.items() if note)
+        entries = {entry.key: entry for course in courses for _, entry in sorted(course.kept.items())}
+        return (*entries.values(), *notes)
 
     def find(self, stage: PlannedStage, position: int, tree_of: TreeOf) -> Layer | None:
         """The layer of a step that would have to be carried out now; `tree_of` gives the trees that the step reads."""
@@ -131,7 +132,10 @@ class Lookup:
         if position < len(course.after) or entry is None or entry.layer is None or origin is None:
             return None
         after = self._next(course.op(position), origin, course.keys[position], entry.layer)
-        return entry.layer if entry.lineage == self._mark(course, position, after) else None
+        if entry.lineage != self._mark(course, position, after):
+            return None
+        course.made[position], course.kept[position] = entry.layer, entry
+        return entry.layer
 
     def settled(self, image: Image) -> Image:
         """The image of the build, when everything new is in the cache."""
@@ -151,9 +155,9 @@ class Lookup:
             course.after.append(self._next(op, course.lineage, course.keys[position], layer))
         if is_new and self._rules.caches(op):
             mark = self._mark(course, position, course.after[position])
-            self._keep(course.names[position], mark, layer, course.steps[position].text)
+            self._keep(course, position, course.names[position], mark, layer)
 
-    def _passed_together(self, course: _Course, layer: Layer, tree_of: TreeOf) -> None:
+    def _passed_together(self, course: Course, layer: Layer, tree_of: TreeOf) -> None:
         while len(course.keys) < len(course.steps):
             self._extend(course, set(), tree_of)
         assert course.last_key is not None
@@ -161,12 +165,40 @@ class Lookup:
         key = together(course.last_key)
         course.after = [lineage(course.origin, key, layer.diff_id)] * len(course.steps)
         if self._rules.runs:
-            self._keep(key, course.after[-1], layer, course.steps[-1].text)
+            self._keep(course, len(course.steps) - 1, key, course.after[-1], layer)
 
-    def _keep(self, key: CacheKey, after: CacheKey, layer: Layer, text: str) -> None:
-        self._cache.save(Entry(key=key, layer=layer, lineage=after, created=self._now(), text=text))
+    def _keep(self, course: Course, position: int, key: CacheKey, after: CacheKey, layer: Layer) -> None:
+        entry = Entry(
+            key=key,
+            layer=layer,
+            lineage=after,
+            created=self._now(),
+            text=course.steps[position].text,
+            place=self._place(course, position),
+            ingredients=recipe(course, position, self._rules).to_text(),
+        )
+        course.kept[position] = entry
+        self._cache.save(entry)
 
-    def _begin(self, course: _Course) -> None:
+    def _place(self, course: Course, position: int) -> CacheKey:
+        stage = course.stage
+        return place_key(self._subject, stage.name or stage.index, position, stage.platform)
+
+    def _ask_for_last(self, plan: Plan) -> None:
+        """What was kept of the steps that aren't there, for `why`; answered while the build goes on."""
+        self._needed = {stage.index for stage in plan.stages}
+        places = [
+            self._place(course, position)
+            for course in self._courses.values()
+            if course.stage.index in self._needed and course.stage.index not in self._rules.fresh
+            for position in range(len(course.steps))
+            if position not in course.made and self._rules.caches(course.op(position))
+        ]
+        pool = ThreadPoolExecutor(1, thread_name_prefix="last")
+        self._last = pool.submit(self._cache.last, places)
+        pool.shutdown(wait=False)
+
+    def _begin(self, course: Course) -> None:
         """Find out what the stage begins with, as far as that is known."""
         base = course.stage.base
         if isinstance(base, StageBase):
@@ -177,7 +209,7 @@ class Lookup:
             diff_ids = self._inputs.image_of(base.reference, base.platform).config.diff_ids if isinstance(base, ImageBase) else ()
             course.start = course.origin = base_key(diff_ids, course.stage.platform)
 
-    def _extend(self, course: _Course, notes: set[CacheKey], tree_of: TreeOf | None = None) -> range:
+    def _extend(self, course: Course, notes: set[CacheKey], tree_of: TreeOf | None = None) -> range:
         """Add the keys that can be known now, and one more with `tree_of`; returns the numbers of their steps.
 
         Notes to be asked for are added to `notes`.
@@ -186,40 +218,48 @@ class Lookup:
         before = len(course.keys)
         while course.start is not None and len(course.keys) < len(course.steps):
             position = len(course.keys)
-            inputs = self._digests(course, position, notes, tree_of if position == before else None)
+            inputs = self._read(course, position, notes, tree_of if position == before else None)
             if None in inputs:
                 break
             parent = course.keys[-1] if course.keys else course.start
             op = course.op(position)
-            told, surroundings = [text for text in inputs if text], self._rules.surroundings(op)
+            found, surroundings = [item for item in inputs if item], self._rules.surroundings(op)
+            told = [item.digest for item in found]
+            course.recipes.append(Ingredients.of(course.steps[position], found, surroundings))
             course.keys.append(op_key(parent, op, told, surroundings))
             apart = base_key((), course.stage.platform)
             course.names.append(op_key(apart, op, told, surroundings) if _is_apart(op) else course.keys[-1])
         return range(before, len(course.keys))
 
-    def _digests(self, course: _Course, position: int, notes: set[CacheKey], tree_of: TreeOf | None) -> list[str | None]:
-        """Of all that a step reads; None for what isn't known yet."""
+    def _read(self, course: Course, position: int, notes: set[CacheKey], tree_of: TreeOf | None) -> list[Input | None]:
+        """All that a step reads; None for what isn't known yet."""
         step = course.steps[position]
         try:
-            return [self._digest(course, reading, notes, tree_of) for reading in readings(course.op(position))]
+            return [self._input(course, reading, notes, tree_of) for reading in readings(course.op(position))]
         except BuilderError as error:
             error.locate(f"{step.location}: {step.text}")
             raise
         except OSError as error:
             raise ContextError(f"{step.location}: can't read {error.filename!r}: {error.strerror}") from error
 
-    def _digest(self, course: _Course, reading: Reading, notes: set[CacheKey], tree_of: TreeOf | None) -> str | None:
-        source = reading.source
+    def _input(self, course: Course, reading: Reading, notes: set[CacheKey], tree_of: TreeOf | None) -> Input | None:
+        source, platform = reading.source, course.stage.platform
         if isinstance(source, FromImage):
-            return base_key(
-                self._inputs.image_of(source.reference, course.stage.platform).config.diff_ids, course.stage.platform
-            ).hex
+            image = self._inputs.image_of(source.reference, platform)
+            return Input(name=reading.name, digest=base_key(image.config.diff_ids, platform).hex)
         if not isinstance(source, FromStage):
-            return str(reading.digest(self._inputs.tree(reading)))
+            found = reading.fingerprint(self._inputs.tree(reading))
+            return Input(name=reading.name, digest=str(found.digest), entries=found.entries)
+        digest = self._digest(source, reading, notes, tree_of)
+        name = self._courses[source.index].stage.name or str(source.index)
+        return Input(name=f"stage {name}", digest=digest) if digest else None
+
+    def _digest(self, source: FromStage, reading: Reading, notes: set[CacheKey], tree_of: TreeOf | None) -> str | None:
+        """Of what is read of another stage."""
         end = self._courses[source.index].end
         if tree_of is not None:
             assert end is not None
-            return self._noted(note_key(end, reading.selection), str(reading.digest(tree_of(source))))
+            return self._noted(note_key(end, reading.selection), str(reading.fingerprint(tree_of(source)).digest))
         if end is None:
             return None
         key = note_key(end, reading.selection)
@@ -233,17 +273,19 @@ class Lookup:
             self._cache.save(Entry(key=key, note=digest, created=self._now()))
         return digest
 
-    def _ask(self, steps: Iterable[tuple[_Course, int]], notes: Iterable[CacheKey]) -> None:
+    def _ask(self, steps: Iterable[tuple[Course, int]], notes: Iterable[CacheKey]) -> None:
         """Look all of it up at once."""
         wanted = {(course.stage.index, position): self._key(course, position) for course, position in steps}
         notes = list(notes)
         found = self._cache.look_up([*(key for key in wanted.values() if key), *notes])
         for (index, position), key in wanted.items():
             if key is not None and key in found:
-                self._courses[index].entries[position] = found[key]
-        self._notes |= {key: found[key].note if key in found else "" for key in notes}
+                course = self._courses[index]
+                course.old |= {position} if found[key].is_old else set()
+                course.entries |= {} if found[key].is_old else {position: found[key]}
+        self._notes |= {key: found[key].note if key in found and not found[key].is_old else "" for key in notes}
 
-    def _key(self, course: _Course, position: int) -> CacheKey | None:
+    def _key(self, course: Course, position: int) -> CacheKey | None:
         """Under which the step's layer would be; None if it isn't to be looked for."""
         if course.stage.index in self._rules.fresh or not self._rules.caches(course.op(position)):
             return None
@@ -251,7 +293,7 @@ class Lookup:
             return course.names[position]
         return together(course.keys[position]) if position == len(course.steps) - 1 and self._rules.runs else None
 
-    def _settle(self, course: _Course) -> bool:
+    def _settle(self, course: Course) -> bool:
         """Find out which layers surely fit, up to the first command that has to be run; says whether any step was settled."""
         self._begin(course)
         before = len(course.after)
@@ -266,26 +308,27 @@ class Lookup:
                 break
             after = self._next(op, course.lineage, course.keys[position], layer)
             fits = entry is not None and layer is not None and entry.lineage == self._mark(course, position, after)
-            if fits and layer is not None:
-                course.made[position] = layer
+            if fits and layer is not None and entry is not None:
+                course.made[position], course.kept[position] = layer, entry
             elif isinstance(op, Exec):
                 break
             course.after.append(after)
         return len(course.after) > before
 
-    def _settle_together(self, course: _Course) -> None:
+    def _settle_together(self, course: Course) -> None:
         entry = course.entries.get(len(course.steps) - 1)
         if course.after or course.origin is None or entry is None or entry.layer is None or course.last_key is None:
             return
         after = lineage(course.origin, together(course.last_key), entry.layer.diff_id)
         if entry.lineage == after:
             course.made = dict.fromkeys(range(len(course.steps)), entry.layer)
+            course.kept = {len(course.steps) - 1: entry}
             course.after = [after] * len(course.steps)
 
     def _next(self, op: Op, before: CacheKey, key: CacheKey, layer: Layer | None) -> CacheKey:
         return lineage(before, key, layer.diff_id if layer and isinstance(op, Exec) else None)
 
-    def _mark(self, course: _Course, position: int, after: CacheKey) -> CacheKey:
+    def _mark(self, course: Course, position: int, after: CacheKey) -> CacheKey:
         """The lineage that an entry has; one that was made apart from what is below it fits on anything."""
         name = course.names[position]
         return lineage(name, name, None) if _is_apart(course.op(position)) else after
@@ -301,7 +344,7 @@ class Lookup:
                 waiting += needs[index]
         return replace(plan, stages=tuple(stage for index, stage in stages.items() if index in needed))
 
-    def _steps(self, course: _Course) -> tuple[Step, ...]:
+    def _steps(self, course: Course) -> tuple[Step, ...]:
         made, position, steps = course.made, -1, []
         for step in course.stage.steps:
             position += step.op is not None

@@ -7,19 +7,49 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from builder.image.digest import Digest
-from builder.ops import BindMount, CacheMount, Copy, CopyFrom, Exec, Op, Remote
+from builder.giturl import GitUrl
+from builder.ops import (
+    BindMount,
+    CacheMount,
+    Copy,
+    CopyFrom,
+    Exec,
+    FromContext,
+    FromImage,
+    FromNamedContext,
+    FromStage,
+    FromUrl,
+    Op,
+    Remote,
+)
 from builder.rootfs import SourceTree
-from builder.rootfs.fingerprint import fingerprint, fingerprint_of
+from builder.rootfs.fingerprint import Fingerprint, fingerprint, fingerprint_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """`selection`, a JSON value, says what of the source is read; `digest` is that of it, once the source's tree is there."""
+    """`selection`, a JSON value, says what of the source is read; `fingerprint` is that of it, when its tree is there."""
 
     source: CopyFrom | Remote
     selection: Any
-    digest: Callable[[SourceTree], Digest]
+    fingerprint: Callable[[SourceTree], Fingerprint]
+
+    @property
+    def name(self) -> str:
+        """For people: where it is read; empty for the build context."""
+        match self.source:
+            case FromContext():
+                return ""
+            case FromNamedContext(name=name):
+                return f"context {name}"
+            case FromImage(reference=reference):
+                return f"image {reference}"
+            case FromStage(index=index):
+                return f"stage {index}"
+            case FromUrl(name=name):
+                return name
+            case GitUrl():
+                return "the git repository"
 
 
 def readings(op: Op) -> Iterator[Reading]:
@@ -29,7 +59,7 @@ def readings(op: Op) -> Iterator[Reading]:
     elif isinstance(op, Exec):
         for mount in op.mounts:
             if isinstance(mount, BindMount | CacheMount) and mount.source is not None:
-                yield Reading(source=mount.source, selection=mount.path, digest=partial(fingerprint_of, mount.path))
+                yield Reading(source=mount.source, selection=mount.path, fingerprint=partial(fingerprint_of, mount.path))
 
 
 def _of_copy(op: Copy) -> Iterator[Reading]:
@@ -37,6 +67,6 @@ def _of_copy(op: Copy) -> Iterator[Reading]:
     own = [path for path in op.paths if path not in remotes]
     if own:
         selection = {"paths": own, "exclude": list(op.exclude), "parents": op.parents}
-        yield Reading(source=op.source, selection=selection, digest=lambda tree: fingerprint(op, tree, but=remotes))
+        yield Reading(source=op.source, selection=selection, fingerprint=lambda tree: fingerprint(op, tree, but=remotes))
     for remote in remotes.values():
-        yield Reading(source=remote, selection="/", digest=partial(fingerprint_of, "/"))
+        yield Reading(source=remote, selection="/", fingerprint=partial(fingerprint_of, "/"))

@@ -28,6 +28,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.trees",
             "builder.reports",
             "builder.readings",
+            "builder.ingredients",
             "builder.finishing",
             "builder.layer_cache",
             "builder.saved_mounts",
@@ -46,7 +47,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.supplies",
             "builder.stage_tree",
         }
-        | {"builder.caching", "builder.lookup", "builder.pushing"}
+        | {"builder.caching", "builder.lookup", "builder.course", "builder.reasons", "builder.pushing"}
     ),
     frozenset(
         {
@@ -81,7 +82,12 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (1, "builder.giturl", "builder.web"),
     (4, "builder.executor", "builder.supplies"),
     (4, "builder.executor", "builder.stage_tree"),
+    (3, "builder.ingredients", "builder.plan"),
     (4, "builder.lookup", "builder.caching"),
+    (4, "builder.lookup", "builder.course"),
+    (4, "builder.lookup", "builder.reasons"),
+    (4, "builder.reasons", "builder.caching"),
+    (4, "builder.reasons", "builder.course"),
     (4, "builder.workshop", "builder.lookup"),
     (4, "builder.executor", "builder.workshop"),
     (4, "builder.supplies", "builder.workshop"),

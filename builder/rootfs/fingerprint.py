@@ -11,12 +11,13 @@ import os
 import stat
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from posixpath import basename
 
 from builder.image.digest import Digest
 from builder.ops import Copy, FromContext
 from builder.rootfs import paths
-from builder.rootfs.owner import Truth, stored_xattrs
+from builder.rootfs.owner import Truth
 from builder.rootfs.selection import chosen
 from builder.rootfs.sources import Found, SourceTree, View, found
 from builder.rootfs.wildcards import literal
@@ -26,9 +27,20 @@ _SMALL = 1 << 18
 """Bytes of a file that is hashed at once, and of a piece of a larger one."""
 
 _THREADS = 4
+_MOST_ENTRIES = 2000
+_SHORT = 16
+"""Hexadecimal digits that tell an entry from what it was before."""
 
 
-def fingerprint(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> Digest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """`entries`, path → digits that change with it, are for people; of a large tree there are none."""
+
+    digest: Digest
+    entries: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+def fingerprint(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> Fingerprint:
     """Of all that `op` takes of `source`; those of its paths that are in `but` come from elsewhere.
 
     Raises ContextError for a source that isn't there, OSError for one that can't be read.
@@ -40,10 +52,10 @@ def fingerprint(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> D
             if path not in but:
                 for item in found(walk.view, op, path):
                     walk.add(number, item)
-        return walk.digest()
+        return walk.fingerprint()
 
 
-def fingerprint_of(path: str, source: SourceTree) -> Digest:
+def fingerprint_of(path: str, source: SourceTree) -> Fingerprint:
     """Of the file or directory at `path` with all below it, as a mount shows it. Raises as `fingerprint`."""
     name = "/".join(literal(part) for part in path.split("/"))
     return fingerprint(Copy(source=FromContext(), paths=(name,), destination="/"), source)
@@ -57,12 +69,16 @@ class _Walk:
         self._pool = pool
         self._ahead = ahead
         self._notes: list[str | Future[str]] = []
+        self._names: list[str] = []
+        self._top = ""
         self._open: list[Future[str]] = []
 
     def add(self, number: int, item: Found) -> None:
         """One source of the op's argument with this number."""
         is_directory = stat.S_ISDIR(item.status.st_mode)
-        self._note("source", number, is_directory or basename(item.path))  # of a directory the content is taken
+        self._top = item.path
+        name = is_directory or basename(item.path)  # of a directory the content is taken
+        self._add("", _line(("source", number, name)))
         links: dict[tuple[int, int], str] = {}
         if not is_directory:
             parent, name = paths.split(item.place)
@@ -75,11 +91,15 @@ class _Walk:
         while pending:
             pending += self._directory(item.place, pending.pop(), wanted, links)
 
-    def digest(self) -> Digest:
-        hasher = hashlib.sha256()
-        for note in self._notes:
-            hasher.update((note if isinstance(note, str) else note.result()).encode())
-        return Digest(algorithm="sha256", hex=hasher.hexdigest())
+    def fingerprint(self) -> Fingerprint:
+        hasher, entries = hashlib.sha256(), dict[str, str]()
+        for name, note in zip(self._names, self._notes, strict=True):
+            line = (note if isinstance(note, str) else note.result()).encode()
+            hasher.update(line)
+            if len(self._notes) <= _MOST_ENTRIES:
+                before = entries.get(name, "").encode()  # a source is noted before its content
+                entries[name] = hashlib.sha256(before + line).hexdigest()[:_SHORT]
+        return Fingerprint(digest=Digest(algorithm="sha256", hex=hasher.hexdigest()), entries=entries)
 
     def _directory(self, top: str, path: str, wanted: Mapping[str, bool] | None, links: dict[tuple[int, int], str]) -> list[str]:
         """Note what is in it; returns the directories there."""
@@ -133,21 +153,20 @@ class _Walk:
             self._open.pop(0).result()
         future = self._pool.submit(_hashed, fd, head)
         self._open.append(future)
-        self._notes.append(future)
+        self._add(str(head[0]), future)
 
     def _note(self, *what: object) -> None:
-        self._notes.append(_line(what))
+        self._add(str(what[0]), _line(what))
+
+    def _add(self, path: str, note: str | Future[str]) -> None:
+        self._notes.append(note)
+        self._names.append(paths.join(self._top, path) if path else self._top)
 
     def _truth(self, status: os.stat_result, name: str, dir_fd: int) -> Truth:
-        owners = self.view.tree.owners
-        if owners is None:
-            return Truth(status.st_mode, 0, 0, status.st_rdev)
-        return owners.truth(status, name, dir_fd=dir_fd)
+        return self.view.tree.truth(status, name, dir_fd=dir_fd)
 
     def _xattrs(self, fd: int, status: os.stat_result) -> list[tuple[str, str]]:
-        owners = self.view.tree.owners
-        attributes = stored_xattrs(fd) if owners is None else owners.xattrs(fd, status)
-        return [(name, value.hex()) for name, value in attributes]
+        return [(name, value.hex()) for name, value in self.view.tree.xattrs(fd, status)]
 
 
 def _line(what: object) -> str:

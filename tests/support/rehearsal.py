@@ -22,7 +22,7 @@ from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER, Format
 from builder.image.platform import Platform
 from builder.inputs import open_inputs
-from builder.layer_cache import LayerCache
+from builder.layer_cache import TagCache
 from builder.lookup import Inputs, Lookup
 from builder.ops import CopyFrom, FromStage
 from builder.options import BuildOptions
@@ -99,7 +99,7 @@ class Rehearsal:
         provisions = stack.enter_context(provisions_of(options, {}, secrets=secrets, cache_mounts=directory))
         rules = cache_rules(options, plan, provisions, Settings.of(options, args))
         cache = stack.enter_context(
-            LayerCache(
+            TagCache(
                 LayoutStore(self.directory / "cache"),
                 platform=platform_of(options),
                 ttl=options.cache_ttl,

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from builder.context.local import open_directory
 from builder.errors import BuilderError, ContextError
-from builder.image.digest import Digest
 from builder.ops import Copy, FromContext
 from builder.rootfs import Owners, SourceTree
-from builder.rootfs.fingerprint import fingerprint, fingerprint_of
+from builder.rootfs.fingerprint import Fingerprint, fingerprint, fingerprint_of
 from builder.rootfs.plain import PlainRootfs
 from tests.builder.rootfs.conftest import needs_root
 from tests.support.tree import make_tree, tree_dump
@@ -31,7 +30,7 @@ def context(directory: Path) -> Path:
     return directory
 
 
-def of(directory: Path, *paths: str, **details: object) -> Digest:
+def of(directory: Path, *paths: str, **details: object) -> Fingerprint:
     op = Copy(source=FromContext(), paths=paths or ("/",), destination="/x/", **details)  # type: ignore[arg-type]
     return fingerprint(op, SourceTree(path=directory))
 
@@ -111,6 +110,15 @@ def test_owners_count_where_copy_keeps_them(tmp_path: Path) -> None:
     assert of(root) == context_only
 
 
+def test_entries_tell_which_file_it_was(tmp_path: Path) -> None:
+    root = context(tmp_path)
+    before = of(root, "d", "a").entries
+    (root / "d/b").write_text("changed")
+    after = of(root, "d", "a").entries
+    assert sorted(before) == ["a", "d", "d/b", "d/empty", "d/link"]
+    assert [path for path in after if after[path] != before[path]] == ["d/b"]
+
+
 def test_a_source_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ContextError, match="not found"):
         of(context(tmp_path), "nowhere")
@@ -147,7 +155,7 @@ def test_equal_fingerprints_mean_equal_copies(one: dict[str, str], other: dict[s
     assert (first == second) <= (copied == again)
 
 
-def _tried(tree: dict[str, str], op: Copy) -> tuple[Digest | str, dict[str, str]]:
+def _tried(tree: dict[str, str], op: Copy) -> tuple[Fingerprint | str, dict[str, str]]:
     """Fingerprint and result of a copy of the tree; a source that isn't there is told by both."""
     with tempfile.TemporaryDirectory() as directory:
         source, target = Path(directory, "source"), Path(directory, "target")
