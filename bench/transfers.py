@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +15,8 @@ from statistics import median
 from bench.area import Area, opened_area
 from bench.bases import Layer, noise_layer, push_base
 from bench.console import say
-from bench.errors import BenchError
+from bench.contestants.peers import System, answer, find_system
+from bench.errors import BenchError, Unavailable
 from bench.measure import Measurement, Watch, measure
 from bench.registry import Registry, served_registry
 from bench.report import write_between_markers
@@ -74,21 +74,23 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _compare(rounds: int, size: int, counts: Sequence[int]) -> Iterator[str]:
-    if os.geteuid() or not shutil.which("skopeo"):
-        raise BenchError("it needs root, to hide what skopeo remembers, and skopeo: apt-get install skopeo")
+    try:
+        system = find_system("skopeo")
+    except Unavailable as error:
+        raise BenchError(f"it needs skopeo: {error}") from error
     results: dict[tuple[str, Image], list[Round]] = {}
     with opened_area(in_memory=_COPIES * size) as area:
         for count in counts:
             say(f"preparing {count} layers")
             with served_registry(area.fresh("registry")) as registry:
                 image = _prepared(area, registry, count=count, size=size)
-                race = _Race(area, registry, image)
+                race = _Race(area, registry, image, system)
                 for number in range(rounds):
                     for kind, turns in (("pull", race.pulls()), ("push", race.pushes(number))):
                         found = _round(area, turns, first=number % 2)
                         results.setdefault((kind, image), []).append(found)
                         say(f"{kind}, {count} layers: masu {found.masu.wall:.2f} s, skopeo {found.skopeo.wall:.2f} s")
-        yield from _report(results, area, rounds)
+        yield from _report(results, area, rounds, skopeo=answer(*system.prefix, "skopeo", "--version").replace(" version", ""))
 
 
 def _prepared(area: Area, registry: Registry, *, count: int, size: int) -> Image:
@@ -115,7 +117,8 @@ def _round(area: Area, turns: Mapping[str, Turn], *, first: int) -> Round:
 class _Race:
     """The transfers of one image. What was pulled last is pushed."""
 
-    def __init__(self, area: Area, registry: Registry, image: Image) -> None:
+    def __init__(self, area: Area, registry: Registry, image: Image, system: System) -> None:
+        self._system = system
         self._area = area
         self._registry = registry
         self._image = image
@@ -155,11 +158,11 @@ class _Race:
 
     @property
     def _layout(self) -> str:
-        return f"oci:{self._area.path}/skopeo:1"
+        return f"oci:{self._system.path(self._area.path)}/skopeo:1"
 
     def _skopeo(self, *arguments: str) -> Measurement:
         copy = ["skopeo", "--insecure-policy", "copy", "--quiet", *arguments]
-        argv = ["unshare", "--mount", "sh", "-c", _FORGETFUL, *copy]
+        argv = [*self._system.prefix, "bash", "-c", _FORGETFUL, *copy]
         return measure(argv, env=self._env(), log=self._area.path / "skopeo.log", watch=Watch(programs=("skopeo",)))
 
 
@@ -169,10 +172,9 @@ def _masu_tags(argv: Sequence[str], env: Mapping[str, str]) -> None:
         raise BenchError(f"masu tag failed: {done.stderr[-500:]}")
 
 
-def _report(results: Results, area: Area, rounds: int) -> Iterator[str]:
-    skopeo = subprocess.run(["skopeo", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
+def _report(results: Results, area: Area, rounds: int, *, skopeo: str) -> Iterator[str]:
     kernel = ".".join(platform.release().split(".")[:2])
-    yield f"masu {__version__}, skopeo {skopeo}; {rounds} rounds, taking turns; median (least–most) of the ratios of a round."
+    yield f"masu {__version__}, {skopeo}; {rounds} rounds, taking turns; median (least–most) of the ratios of a round."
     yield f"{os.cpu_count()} cores, Linux {kernel}, Python {platform.python_version()}; file system: {area.kind}."
     yield from ("", *_HEAD)
     for (kind, image), found in sorted(results.items(), key=lambda item: (item[0][0], item[0][1].layers)):
