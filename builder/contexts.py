@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import posixpath
 import tempfile
@@ -20,7 +21,7 @@ from builder.giturl import GitUrl, parse_git_context, parse_git_url
 from builder.image.digest import Digest
 from builder.ops import FromUrl, Remote
 from builder.rootfs import Owners, SourceTree, paths
-from builder.rootfs.decompress import is_compressed
+from builder.rootfs.decompress import CHUNK, is_compressed
 from builder.rootfs.unpack import extract_archive, is_archive
 from builder.web import shown
 
@@ -105,10 +106,10 @@ class Contexts:
     def _unpacked(self, archive: Archive) -> Opened:
         """The tree in an archive, its owners kept, unpacked as it comes; nothing is stored but what is in it."""
         rewindable = Rewindable(archive.stream)
-        stream = cast(BinaryIO, rewindable)
         with archive.stream:
-            is_tar = is_archive(stream)
+            is_tar = is_archive(cast(BinaryIO, rewindable))
             rewindable.rewind()
+            stream = io.BufferedReader(rewindable, CHUNK)
             directory = self._new_directory()
             if not is_tar:
                 return self._lone_dockerfile(archive, stream, directory)

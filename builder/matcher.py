@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
 
+_MOST_GUESSES = 2
 _SPECIAL = re.compile(r"[*?\[\\]")
 
 Verdict = tuple[bool, tuple[bool, ...]]
@@ -152,8 +155,74 @@ def _compiled(text: str) -> Callable[[str], object]:
     return re.compile(_regex(text), re.DOTALL).fullmatch
 
 
+class _Token(NamedTuple):
+    """Something of a pattern: `regex` for one character, or a number of `stars`.
+
+    `slash`: that character is one; `loose`: it is a class that has it.
+    """
+
+    regex: str = ""
+    stars: int = 0
+    slash: bool = False
+    loose: bool = False
+
+
 def _regex(text: str) -> str:
+    """The pattern without choices that could be made again and again: all but the last of several stars take what suffices.
+
+    That is as good as anything more, since the next star takes the rest. Else a pattern with many stars could take for ever.
+    """
+    tokens = list(_tokens(text))
+    _check_choices(tokens)
+    doubles = [at for at, token in enumerate(tokens) if token.stars == 2]
+    parts = [_simple(tokens[: doubles[0] if doubles else None])]
+    for start, end in pairwise([*doubles, len(tokens)]):
+        block = tokens[start + 1 : end]
+        if start == len(tokens) - 1:
+            parts.append(".*")  # at the end they match everything, elsewhere directories
+        elif end < len(tokens) and _takes_what_suffices(block):
+            parts.append(f"(?>(?:.*?/)??{_simple(block)})")
+        else:
+            parts.append(f"(?:.*/)?{_simple(block)}")
+    return "".join(parts)
+
+
+def _takes_what_suffices(block: Sequence[_Token]) -> bool:
+    """Whether what follows a `**`, up to the next, is best matched as early as possible."""
+    return (not block or block[-1].slash) and not any(token.loose for token in block)
+
+
+def _check_choices(tokens: Sequence[_Token]) -> None:
+    """Raises ValueError for several stars whose match is a guess: to try all of them could take for ever."""
+    doubles = [at for at, token in enumerate(tokens) if token.stars == 2]
+    blocks = [tokens[start + 1 : end] for start, end in pairwise(doubles)]
+    guesses = sum(not _takes_what_suffices(block) for block in blocks)
+    guesses += sum(one.stars == 1 and other.loose for one, other in pairwise(tokens))
+    if guesses > _MOST_GUESSES:
+        raise ValueError("too many ** without slashes around them, or * with a class behind them that has a slash in it")
+
+
+def _simple(tokens: Sequence[_Token]) -> str:
+    """Without `**`: each star up to the next one in the same component of the path takes as little as it can."""
     parts = []
+    at = 0
+    while at < len(tokens):
+        if not tokens[at].stars:
+            parts.append(tokens[at].regex)
+            at += 1
+            continue
+        stops = (n for n in range(at + 1, len(tokens)) if tokens[n].stars or tokens[n].slash or tokens[n].loose)
+        end = next(stops, len(tokens))
+        if end < len(tokens) and tokens[end].stars:
+            parts.append(f"(?>[^/]*?{''.join(token.regex for token in tokens[at + 1 : end])})")
+            at = end
+        else:
+            parts.append("[^/]*")
+            at += 1
+    return "".join(parts)
+
+
+def _tokens(text: str) -> Iterator[_Token]:
     position = 0
     while position < len(text):
         char = text[position]
@@ -161,21 +230,21 @@ def _regex(text: str) -> str:
         if char == "*" and text.startswith("*", position):
             position += 1
             position += text.startswith("/", position)
-            parts.append("(?:.*/)?" if position < len(text) else ".*")
+            yield _Token(stars=2)
         elif char == "*":
-            parts.append("[^/]*")
+            yield _Token(stars=1)
         elif char == "?":
-            parts.append("[^/]")
+            yield _Token("[^/]")
         elif char == "[":
             end = _class_end(text, position)
-            parts.append(_class(text[position:end]))
+            content = _class(text[position:end])
+            yield _Token(content, loose=re.match(content, "/") is not None)
             position = end + 1
         elif char == "\\":
-            parts.append(re.escape(text[position]))
+            yield _Token(re.escape(text[position]), slash=text[position] == "/")
             position += 1
         else:
-            parts.append(re.escape(char))
-    return "".join(parts)
+            yield _Token(re.escape(char), slash=char == "/")
 
 
 def _class(content: str) -> str:

@@ -269,6 +269,8 @@ def _version(headers: Mapping[str, str]) -> str:
 def _read(raw: urllib3.HTTPResponse, url: str, most: int, *, decode: bool) -> bytes:
     try:
         return raw.read(most, decode_content=decode)
+    except urllib3.exceptions.DecodeError as error:
+        raise ContextError(f"GET {shown(url)}: the answer is not compressed as it says: {error}") from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Transient(ContextError(f"GET {shown(url)}: the answer broke off: {error}")) from error
 

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -55,9 +56,14 @@ class LayoutStore:
     def open(self, descriptor: Descriptor) -> BinaryIO:
         path = self.blob_path(descriptor.digest)
         try:
-            return verified(path.open("rb", buffering=0), descriptor, where=str(self.path))
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a layout is a stranger's: it may have a pipe there
         except FileNotFoundError as error:
             raise StoreError(f"layout {str(self.path)!r} has no blob {descriptor.digest}") from error
+        file = open(fd, "rb", buffering=0)  # noqa: SIM115 - the reader closes it
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            file.close()
+            raise StoreError(f"blob {descriptor.digest} of layout {str(self.path)!r} is no regular file")
+        return verified(file, descriptor, where=str(self.path))
 
     def put(self, blob: Blob) -> None:
         """Hard-link the blob's own file if there is one on this filesystem, else copy and verify its bytes."""

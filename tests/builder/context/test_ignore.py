@@ -29,7 +29,10 @@ CASES = [
     (["a\\ b"], "a b", True), (["foo/bar", "!foo"], "foo/bar", True), (["."], "a", False), (["/"], "a", False),
     (["./a"], "a", True), (["/a//b/../c/"], "a/c", True), (["../a"], "a", False), (["# a"], "# a", False),
     ([" # a"], "# a", True), (["  a\t"], "a", True), (["a\r"], "a", True), (["*", "! a"], "a", False),
-    (["*", "!/a"], "a", False),
+    (["*", "!/a"], "a", False), (["*a*b*c"], "xaxbxbxc", True), (["*a*b*c"], "a/bc", False),
+    (["**/a*b/**/c*d"], "x/ab/y/cd", True),
+    (["a**b"], "axb", False), (["a**b"], "ab", True), (["a**b"], "ax/b", True), (["**/a/**/a/b"], "a/x/a/y/a/b", True),
+    (["*[^b]*b"], "x/b", True), (["*?*?"], "ab", True), (["*?*?"], "a", False), (["**/**/a"], "a", True),
 ]  # fmt: skip
 
 
