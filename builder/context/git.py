@@ -214,8 +214,9 @@ class _Repository:
     def fetch_submodules(self) -> None:
         if (self._directory / ".gitmodules").is_file():
             arguments = ("submodule", "--quiet", "update", "--init", "--recursive")
-            if not self._succeeds(*arguments, "--depth=1"):
-                self._git(*arguments)
+            if not self._succeeds(*arguments, "--depth=1") and (done := self._run(*arguments)).returncode:
+                hint = f"{_hint(done.stderr)}; or leave submodules out: --git recurse-submodules=false, ?submodules=false in ADD"
+                raise self._error(f"its submodules can't be fetched: {_last_words(done)}", hint=hint)
 
     def set_times(self) -> None:
         """Give every file the time of the commit."""
@@ -276,8 +277,7 @@ class _Repository:
 
     def _checked(self, done: process.Finished) -> process.Finished:
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines()[-5:]
-            raise self._error("; ".join(said) or f"git failed with exit code {done.returncode}", hint=_hint(done.stderr))
+            raise self._error(_last_words(done), hint=_hint(done.stderr))
         return done
 
     def _error(self, message: str, *, hint: str = "") -> ContextError:
@@ -328,6 +328,11 @@ def _without_password(remote: str) -> str:
 
 def _basic(credentials: bytes) -> str:
     return f"Basic {base64.b64encode(credentials).decode()}"
+
+
+def _last_words(done: process.Finished) -> str:
+    said = done.stderr.decode(errors="replace").strip().splitlines()[-5:]
+    return "; ".join(said) or f"git failed with exit code {done.returncode}"
 
 
 def _hint(stderr: bytes) -> str:

@@ -37,7 +37,7 @@ EPOCH = "1000000000"
 BLOBS = f"{ACCOUNT}.blob.core.windows.net"
 GCS, S3, WEB, GIT = "storage.googleapis.com", "bucket.s3.eu-west-1.amazonaws.com", "files.example.test", "git.example.test"
 GCS_PORT, S3_PORT = 9023, 9024  # the stores once more, without TLS, under addresses as emulators have them
-AWS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-aws"}
+AWS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-aws", "AWS_REGION": "eu-west-1"}
 NO_AWS = {"AWS_EC2_METADATA_DISABLED": "true"}
 LOGINS = frozenset({"user:git-password", "the-git-token:"})
 DOCKERFILE = "FROM scratch\nCOPY . /all/\n"
@@ -138,6 +138,7 @@ def fill(served: Path, *, gcs: str, s3: str, blobs: str) -> str:
         account.create_container(container, public_access=access)
     put(f"http://{gcs}/storage/v1/b?project=p", json.dumps({"name": "bucket"}).encode(), "POST")
     put(f"http://{s3}/bucket", b"")
+    put(f"http://{gcs}/upload/storage/v1/b/bucket/o?uploadType=media&name=Dockerfile", b"FROM scratch\n", "POST")
     for file in served.iterdir():
         data = file.read_bytes()
         put(f"http://{gcs}/upload/storage/v1/b/bucket/o?uploadType=media&name={file.name}", data, "POST")
@@ -203,9 +204,9 @@ FORMS: Mapping[str, tuple[list[str], Mapping[str, str]]] = {
     "gs-default-object": (["--context=gs://bucket"], {}),
     "gs-object": (["--context=gs://bucket/context.tar.zst"], {}),
     "bucket": (["--bucket=bucket", "--dockerfile=Dockerfile"], {"MASU_CONTEXT": "/workspace"}),
-    "bucket-url": (["-b", "s3://bucket/context.tar.xz", "--context=gs://other"], {**AWS, "AWS_REGION": "eu-west-1"}),
+    "bucket-url": (["-b", "s3://bucket/context.tar.xz", "--context=gs://other"], AWS),
     "gs-emulator": (["--context=gs://bucket"], {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{GCS_PORT}"}),
-    "s3-virtual-host": (["--context=s3://bucket"], {**AWS, "AWS_REGION": "eu-west-1"}),
+    "s3-virtual-host": (["--context=s3://bucket"], AWS),
     "s3-anonymous": (["--context=s3://bucket/context.tar.bz2"], {**NO_AWS, "AWS_REGION": "eu-west-1"}),
     "s3-endpoint": (
         ["--context=s3://bucket/context.tar"],
@@ -275,7 +276,7 @@ def test_a_directory_below_takes_the_contexts_place(context: str, world: World) 
     ("host", "arguments", "env"),
     [
         (GCS, ["gs://bucket/large.tar.gz"], {}),
-        (S3, ["s3://bucket/large.tar.gz"], {**AWS, "AWS_REGION": "eu-west-1"}),
+        (S3, ["s3://bucket/large.tar.gz"], AWS),
         (BLOBS, [f"https://{BLOBS}/private/large.tar.gz"], {"AZURE_STORAGE_ACCESS_KEY": KEY}),
         (BLOBS, [f"https://{BLOBS}/private/large.tar.gz?@SAS@"], {}),
         (WEB, [f"https://{WEB}/large.tar.gz"], {}),
@@ -292,3 +293,83 @@ def test_a_download_that_breaks_goes_on(
     seen = [item.status for item in proxy.matching("^GET .*large")]
     proxy.misbehave()
     assert (digest, 503 in seen, len(seen) > 2) == (wanted_large, True, True)
+
+
+REFUSED: Mapping[str, tuple[list[str], Mapping[str, str], list[str]]] = {
+    "gs": (["--context=gs://bucket/no"], {}, ["can't fetch the build context 'gs://bucket/no': 404", "context.tar.gz"]),
+    "gs-forbidden": (["--context=gs://bucket/context.tar"], {}, ["403", "storage.objects.get"]),
+    "gs-no-archive": (["--context=gs://bucket/Dockerfile"], {}, ["no tar archive"]),
+    "gs-no-account": (["--context=gs://b"], {"GOOGLE_APPLICATION_CREDENTIALS": "/no/such/key"}, ["/no/such/key"]),
+    "s3": (["--context=s3://bucket/no"], AWS, ["'s3://bucket/no': 404", "check bucket and key"]),
+    "s3-forbidden": (["--context=s3://bucket/context.tar"], AWS, ["403", "s3:GetObject"]),
+    "s3-path-style": (["--context=s3://bucket"], {**AWS, "S3_FORCE_PATH_STYLE": "maybe"}, ["S3_FORCE_PATH_STYLE"]),
+    "azure": ([f"--context=https://{BLOBS}/private/no"], {"AZURE_STORAGE_ACCESS_KEY": KEY}, ["404", "check account"]),
+    "azure-wrong-key": ([f"--context=https://{BLOBS}/private/x"], {"AZURE_STORAGE_ACCESS_KEY": "a2V5"}, ["the key of this"]),
+    "azure-no-key": ([f"--context=https://{BLOBS}/private/context.tar"], {}, ["AZURE_STORAGE_ACCESS_KEY"]),
+    "git": ([f"--context=git://{GIT}/private/repo.git"], {}, [f"'git://{GIT}/private/repo.git'", "GIT_TOKEN"]),
+    "git-method": ([f"--context=git://{GIT}/x"], {"GIT_PULL_METHOD": "ftp"}, ["GIT_PULL_METHOD"]),
+    "git-option": (["--git=depht=1", "."], {}, ["--git 'depht=1'", "depth=VALUE"]),
+    "git-away": ([f"--context=git://{GIT}/away/repo.git"], {"GIT_TOKEN": "secret-of-git"}, [AWAY, "no other host"]),
+    "unknown": (["--context=ftp://x/y"], {}, ["ftp://x/y", "gs://"]),
+    "no-file": (["--context=tar:///no/such.tar"], {}, ["there is no file"]),
+    "sub-path": (["@DIRECTORY@/context", "--context-sub-path=no"], {}, ["--context-sub-path 'no'", "No such file"]),
+    "sub-path-up": (["gs://bucket", "--context-sub-path=sub/../../x"], {}, ["leads out"]),
+    "sub-path-of-a-link": (["@DIRECTORY@/linked", "--context-sub-path=out"], {}, ["--context-sub-path 'out'"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_can_not_be_fetched_is_told_with_what_to_do(name: str, world: World) -> None:
+    arguments, env, says = REFUSED[name]
+    (world.directory / "linked").mkdir(exist_ok=True)
+    if not (world.directory / "linked/out").is_symlink():
+        (world.directory / "linked/out").symlink_to(world.directory / "context")
+    host, path = {"gs-forbidden": (GCS, "context.tar"), "s3-forbidden": (S3, "context.tar")}.get(name, (GCS, "nothing"))
+    world.proxies[host].misbehave(Fault(where=path, status=403))
+    world.git.asked.clear()
+    done = world.build(*filled_in(arguments, world), env=env)
+    world.proxies[host].misbehave()
+    assert (done.returncode, [text for text in says if text not in done.stderr]) == (1, []), done.stderr
+    assert not [text for text in (*env.values(), "secret-of-git") if len(text) > 6 and text in done.stderr and "secret" in text]
+
+
+def test_a_git_token_goes_to_no_other_host(world: World) -> None:
+    world.git.asked.clear()
+    world.build(f"--context=git://{GIT}/away/repo.git", env={"GIT_TOKEN": "secret-of-git"})
+    assert [path for path, user in world.git.asked if user and not path.startswith("/away/")] == []
+    assert ("/away/repo.git/info/refs?service=git-upload-pack", "secret-of-git:") in world.git.asked
+
+
+def test_submodules_are_fetched_with_the_hosts_login_or_left_out(world: World) -> None:
+    context = f"--context=git://{GIT}/public/super.git"
+    done = world.build(context)
+    assert (done.returncode, "recurse-submodules=false" in done.stderr) == (1, True), done.stderr
+    assert world.build(context, env={"GIT_TOKEN": "the-git-token"}).returncode == 0
+    assert world.build(context, "--git=recurse-submodules=false").returncode == 0
+
+
+def test_a_self_signed_git_server_is_trusted_only_when_told_so(world: World) -> None:
+    env = {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}
+    context = f"--context=git://{GIT}/public/repo.git"
+    assert world.build(context, env=env).returncode == 1
+    assert world.build(context, "--git=insecure-skip-tls=true", env=env).returncode == 0
+
+
+def test_credentials_that_a_login_step_has_left_enter_no_image(world: World, tmp_path: Path) -> None:
+    write_context(tmp_path / "clean", DOCKERFILE, {"x": "x", "sub/gha-creds-1.json": "one that is the project's own"})
+    write_context(tmp_path / "dirty", DOCKERFILE, {"x": "x", "sub/gha-creds-1.json": "one that is the project's own"})
+    (tmp_path / "dirty/gha-creds-0123456789abcdef.json").write_text("secret")
+    assert world.digest(tmp_path / "dirty") == world.digest(tmp_path / "clean")
+    done = world.build(tmp_path / "dirty")
+    assert re.search("WARN.*gha-creds-0123456789abcdef.json", done.stderr)
+    write_context(tmp_path / "dirty", "FROM scratch\nCOPY gha-creds-0123456789abcdef.json /\n")
+    done = world.build(tmp_path / "dirty")
+    assert (done.returncode, "holds credentials that a login step" in done.stderr) == (1, True), done.stderr
+
+
+def test_the_dockerfile_may_be_a_url_and_a_file_of_this_machine(world: World, wanted_whole: str) -> None:
+    (world.directory / "served/far.Dockerfile").write_text(DOCKERFILE)
+    url = f"https://{WEB}/far.Dockerfile"
+    assert world.digest(f"--context=https://{WEB}/context.tar.gz", "--dockerfile", url) == wanted_whole
+    own = world.directory / "Dockerfile"
+    assert world.digest(f"--context=https://{WEB}/context.tar.gz", "--dockerfile", own) == wanted_whole
