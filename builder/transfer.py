@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from builder import __version__
-from builder.archived import bundle_of, open_archive
-from builder.context.http import Web
 from builder.errors import StoreError, UsageError, during
 from builder.image.digest import Digest
 from builder.image.platform import Platform
@@ -60,8 +58,14 @@ def push_image(
         with during("pushing image"):
             push(bundle, references, remote=connect(registry, env), again=Again(extra=registry.push_retry))
         digest = bundle.manifest.descriptor.digest
-        files.write(digest, references, put=lambda url, data: Web(env, user_agent=f"masu/{__version__}").put(url, data))
+        files.write(digest, references, put=lambda url, data: _put(url, data, env))
         return digest
+
+
+def _put(url: str, data: bytes, env: Mapping[str, str]) -> None:
+    from builder.context.http import Web
+
+    Web(env, user_agent=f"masu/{__version__}").put(url, data)
 
 
 @contextmanager
@@ -76,6 +80,8 @@ def _found(source: str, common: CommonOptions, env: Mapping[str, str]) -> Iterat
         elif (Path(path or source) / "index.json").is_file():
             yield load_all(LayoutStore(Path(path or source)), name), ()
         elif path is not None or Path(source).is_file():
+            from builder.archived import bundle_of, open_archive
+
             with state.working_directory(tidy=False) as directory:
                 yield bundle_of(open_archive(Path(path or source), directory), name, directory), ()
         else:
