@@ -26,6 +26,7 @@ from builder.errors import UsageError, during
 from builder.executor import execute
 from builder.govalues import is_bool, parse_bool
 from builder.image.image import Image
+from builder.image.reference import Reference
 from builder.inputs import Inputs, open_inputs
 from builder.log import RunOutput
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
@@ -46,6 +47,7 @@ from builder.trees import opened_trees
 from builder.workshop import ImageOf, Workshop
 
 if TYPE_CHECKING:
+    from builder.cache_exports import CacheExports
     from builder.lookup import Lookup
     from builder.saved_mounts.keeper import SavedMounts
     from builder.store.warmed import WarmCache
@@ -140,16 +142,20 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
         plan = ready.checked_plan(options)
         check_push()
         with (
-            _looked_up(plan, options, outputs, ready, provisions, settings, state) as (plan, lookup),
+            looked_up(plan, options, ready, provisions, settings, state) as (plan, lookup),
             _saved_mounts(options, ready) as saved_mounts,
             _workshop(plan, ready, provisions, common, state, settings, lookup, saved_mounts) as workshop,
         ):
             image, again = execute(plan, workshop), Again(extra=registry.push_retry)
             if saved_mounts:
                 saved_mounts.save()  # while the image is pushed
-            image = lookup.settled(image) if lookup else image
+            image, exports = lookup.settled(image) if lookup else image, _exports(options, lookup, ready)
+            image = exports.inline(image) if exports else image
+            facts = {"masu.cache": [verdict.to_json() for verdict in lookup.verdicts()]} if lookup else {}
             with during("pushing image"):
-                deliver(image, outputs, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
+                deliver(image, outputs, facts, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
+            if exports:
+                exports.write(image, outputs.pushed)
     _summarize(image, time.monotonic() - started)
     return image
 
@@ -207,30 +213,46 @@ def _saved_mounts(options: BuildOptions, ready: Prepared) -> Iterator[SavedMount
 
 
 @contextmanager
-def _looked_up(
-    plan: Plan, options: BuildOptions, outputs: Outputs, ready: Prepared, provisions: Provisions, settings: Settings, state: State
+def looked_up(
+    plan: Plan, options: BuildOptions, ready: Prepared, provisions: Provisions, settings: Settings, state: State
 ) -> Iterator[tuple[Plan, Lookup | None]]:
     """The plan with the layers that are cached, and what knows them; what is new is in the cache when the context ends."""
-    if not options.cache:
+    if not _may_be_cached(options):
         yield plan, None
         return
-    from builder.caching import cache_rules, layer_cache  # here, as a build without a cache needn't load it
+    from builder.caching import cache_rules, is_caching, opened_cache  # here, as a build without a cache needn't load it
     from builder.lookup import Inputs as KeyInputs
     from builder.lookup import Lookup
 
     with ExitStack() as stack:
-        local = stack.enter_context(opened(state.layer_cache))  # what was found there stays until it has been used
-        cache = layer_cache(
-            options, outputs.destinations, local=local, remote=ready.remote, platform=platform_of(options), now=_clock
-        )
-        if cache is None:
+        if not is_caching(options):
             yield plan, None
             return
-        stack.enter_context(cache)
+        local = stack.enter_context(opened(state.layer_cache))  # what was found there stays until it has been used
+        named = [Reference.parse(text) for text in (*options.destination, *options.tag)]
+        platform, destinations = platform_of(options), named[: len(options.destination)]
+        cache = stack.enter_context(
+            opened_cache(options, destinations, local=local, remote=ready.remote, platform=platform, now=_clock)
+        )
         inputs = KeyInputs(image_of=ready.image_of, context=ready.inputs.context, contexts=ready.contexts)
         rules = cache_rules(options, plan, provisions, settings)
-        lookup = Lookup(plan, inputs, cache=cache, rules=rules, now=_now)
+        subject = f"{named[0].repository if named else ''} {ready.inputs.dockerfile.file}"
+        lookup = Lookup(plan, inputs, cache=cache, rules=rules, now=_now, subject=subject)
         yield lookup.survey(), lookup
+
+
+def _may_be_cached(options: BuildOptions) -> bool:
+    """Whether it is worth loading what knows for sure."""
+    return bool(options.cache or options.cache_from or options.cache_to or "INLINE_CACHE" in " ".join(options.build_arg))
+
+
+def _exports(options: BuildOptions, lookup: Lookup | None, ready: Prepared) -> CacheExports | None:
+    if lookup is None:
+        return None
+    from builder.cache_exports import CacheExports
+    from builder.caching import cache_targets
+
+    return CacheExports(targets=cache_targets(options), lookup=lookup, remote=ready.remote)
 
 
 def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from builder.cache_flags import CacheFlag
 from builder.errors import UsageError
+from builder.govalues import is_bool, parse_bool
 from builder.image.platform import Platform
 from builder.image.reference import Reference
-from builder.layer_cache import TagCache
+from builder.layer_cache import Cache, Chain, ListedCache, TagCache
 from builder.ops import Exec, Op
 from builder.options import BuildOptions
 from builder.plan import Plan
@@ -26,6 +30,7 @@ from builder.store.warmed import WarmCache
 log = logging.getLogger(__name__)
 
 _LOCAL = "oci:"
+_INLINE_ARG = "BUILDKIT_INLINE_CACHE"
 
 
 def warm_cache(options: BuildOptions) -> WarmCache | None:
@@ -70,7 +75,7 @@ def cache_rules(options: BuildOptions, plan: Plan, provisions: Provisions, setti
     fresh = (stage.index for stage in plan.stages if options.no_cache or {stage.name.lower(), str(stage.index)} & names)
     return Rules(
         runs=options.cache_run_layers,
-        copies=options.cache_copy_layers,
+        copies=options.cache_copy_layers or bool(options.cache_from or cache_targets(options)),
         together=plan.single_layer,
         fresh=frozenset(fresh),
         surroundings=lambda op: _surroundings(op, options, provisions, settings),
@@ -92,7 +97,20 @@ def _surroundings(op: Op, options: BuildOptions, provisions: Provisions, setting
     return found
 
 
-def layer_cache(
+def is_caching(options: BuildOptions) -> bool:
+    """Whether any flag asks for cached layers."""
+    return options.cache or bool(options.cache_from or cache_targets(options))
+
+
+def cache_targets(options: BuildOptions) -> tuple[CacheFlag, ...]:
+    """Where --cache-to puts them. Raises UsageError."""
+    inline = dict(text.partition("=")[::2] for text in options.build_arg).get(_INLINE_ARG, "")
+    asked = ["type=inline"] if is_bool(inline) and parse_bool(inline) else []
+    return tuple(CacheFlag.parse_to(text) for text in dict.fromkeys((*options.cache_to, *asked)))
+
+
+@contextmanager
+def opened_cache(
     options: BuildOptions,
     destinations: Sequence[Reference],
     *,
@@ -100,12 +118,25 @@ def layer_cache(
     remote: Remote,
     platform: Platform,
     now: Callable[[], datetime],
-) -> TagCache | None:
-    """Where layers are cached: --cache-repo, else beside the first destination, else in the layout `local`; None for nowhere."""
-    if not options.cache:
-        return None
-    store = _store(options.cache_repo, destinations, remote) or local
-    return TagCache(store, platform=platform, ttl=options.cache_ttl, saves=not options.no_push_cache, now=now)
+) -> Iterator[Cache]:
+    """What --cache and --cache-from name; all that is new has been saved when the context ends.
+
+    With --cache that is --cache-repo, else the place beside the first destination, else the layout `local`. Raises UsageError.
+    """
+    caches: list[Cache] = []
+    with ExitStack() as stack:
+        if options.cache:
+            store, saves = _store(options.cache_repo, destinations, remote) or local, not options.no_push_cache
+            caches.append(stack.enter_context(TagCache(store, platform=platform, ttl=options.cache_ttl, saves=saves, now=now)))
+        for flag in map(CacheFlag.parse_from, options.cache_from):
+            store_of = partial(_listed, flag, remote)
+            ttl = options.cache_ttl
+            caches.append(ListedCache(store_of, flag.name, shown=flag.text, platform=platform, ttl=ttl, now=now))
+        yield Chain(caches)
+
+
+def _listed(flag: CacheFlag, remote: Remote) -> Store:
+    return remote(flag.reference.repository) if flag.reference else LayoutStore(Path(flag.directory))
 
 
 def _store(text: str, destinations: Sequence[Reference], remote: Remote) -> Store | None:

@@ -88,19 +88,19 @@ class Ingredients:
             return None
         return cls(parts={str(name): str(digits) for name, digits in parts.items()}) if isinstance(parts, dict) else None
 
-    def changes_since(self, before: Ingredients) -> tuple[str, ...]:
-        """What is different now, in words: what it works on last."""
+    def changes_since(self, before: Ingredients, *, most_files: int) -> tuple[str, ...]:
+        """What is different now, in words: what it works on last. Of more files than `most_files` the rest is counted."""
         now, then = self.parts, before.parts
         names = [name for name in {**now, **then} if now.get(name) != then.get(name)]
         files = sorted(name[1:] for name in names if name.startswith(_FILE))
         others = [name for name in names if not name.startswith((_FILE, "the files it reads"))]
         told = sorted(others, key=lambda name: (name in (BASE, PARENT), name))
         if files or len(told) < len(names):
-            told.insert(0, f"changed: {_listed(files)}" if files else "changed: files of the build context")
+            told.insert(0, f"changed: {_listed(files, most_files)}" if files else "changed: files of the build context")
         return tuple(told)
 
 
-def _listed(files: list[str], *, most: int = 3) -> str:
+def _listed(files: list[str], most: int) -> str:
     shown = ", ".join(file or "." for file in files[:most])
     return shown if len(files) <= most else f"{shown} and {len(files) - most} more"
 

@@ -27,6 +27,9 @@ from builder.readings import Reading, readings
 from builder.reasons import Verdict, recipe, why
 from builder.rootfs import SourceTree
 
+_MANY_FILES = 1000
+"""Where all are told."""
+
 TreeOf = Callable[[CopyFrom], SourceTree]
 
 
@@ -91,13 +94,14 @@ class Lookup:
         """Whether the layer of this op is kept."""
         return self._rules.caches(op)
 
-    def why(self, stage: PlannedStage, position: int) -> tuple[str, ...]:
+    def why(self, stage: PlannedStage, position: int, *, most_files: int = 3) -> tuple[str, ...]:
         """In words, why the step's layer was not in the cache."""
         course = self._courses[stage.index]
         if self._plan.single_layer:
             position = len(course.steps) - 1
         before = self._last.result().get(self._place(course, position))
-        return why(course, position, rules=self._rules, before=Ingredients.parse(before.ingredients) if before else None)
+        ingredients = Ingredients.parse(before.ingredients) if before else None
+        return why(course, position, rules=self._rules, before=ingredients, most_files=most_files)
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """Of every step that changes files, as far as it is known: afterwards all is."""
@@ -108,7 +112,7 @@ class Lookup:
                 text=step.text,
                 is_cached=position in course.made,
                 is_needed=course.stage.index in self._needed or position in course.made,
-                reasons=() if position in course.made else self.why(course.stage, position),
+                reasons=() if position in course.made else self.why(course.stage, position, most_files=_MANY_FILES),
             )
             for course in self._courses.values()
             for position, step in enumerate(course.steps)

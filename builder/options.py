@@ -138,6 +138,10 @@ class BuildOptions:
     cache_run_layers: bool = _flag(True, "cache the layers of RUN", kaniko="same")
     cache_copy_layers: bool = _flag(False, "cache the layers of COPY, ADD and WORKDIR", kaniko="same: as in the fork; without it "
         "a COPY is done again, and the RUN after it found in the cache all the same")
+    cache_from: tuple[str, ...] = _flag(_REPEAT, "take layers from this cache, too, in the order given: a reference, or "
+        "type=registry,ref=REF or type=local,src=DIR (repeatable)", metavar="CACHE")
+    cache_to: tuple[str, ...] = _flag(_REPEAT, "when all is built, list the layers there for --cache-from: as there, or "
+        "type=local,dest=DIR or type=inline; with mode=max those of all stages (repeatable)", metavar="CACHE")
     no_push_cache: bool = _flag(False, "read the cache only",
         kaniko="same: with it --no-push needs no --cache-repo, as in the fork")
     cache_mounts: str = _flag("", "where the directories of RUN --mount=type=cache are saved, and restored from when this "

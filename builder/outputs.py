@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,10 +54,12 @@ class Outputs:
         return cls(destinations=destinations, tags=tags, pushed=pushed, files=files, options=options)
 
 
-def deliver(image: Image, outputs: Outputs, *, local: LayoutStore, remote: Remote, again: Again, put: Put) -> Descriptor:
+def deliver(
+    image: Image, outputs: Outputs, facts: Mapping[str, object], *, local: LayoutStore, remote: Remote, again: Again, put: Put
+) -> Descriptor:
     """Copy the image to every output, then write the files; returns the descriptor of what it is named by.
 
-    `again` says how often to try to push. The files come last, so that what they tell is there.
+    `again` says how often to try to push. The files come last, so that what they tell is there; `facts` are for the metadata.
     """
     options = outputs.options
     names = [str(reference) for reference in (*outputs.tags, *outputs.destinations)]
@@ -77,7 +79,7 @@ def deliver(image: Image, outputs: Outputs, *, local: LayoutStore, remote: Remot
     push(image, outputs.pushed, remote=remote, again=again)
     named = outputs.destinations or outputs.tags
     outputs.files.write(image.named.descriptor.digest, named, put=put)
-    write_build_files(image, named, outputs.pushed, options)
+    write_build_files(image, named, outputs.pushed, options, facts)
     return image.named.descriptor
 
 

@@ -41,8 +41,8 @@ def recipe(course: Course, position: int, rules: Rules) -> Ingredients:
     return course.recipes[position].on(on, name=name, with_those_of=course.recipes[first:position])
 
 
-def why(course: Course, position: int, *, rules: Rules, before: Ingredients | None) -> tuple[str, ...]:
-    """`before` is what went into the same step when it was cached last."""
+def why(course: Course, position: int, *, rules: Rules, before: Ingredients | None, most_files: int) -> tuple[str, ...]:
+    """`before` is what went into the same step when it was cached last; at most so many files are named."""
     if course.stage.index in rules.fresh:
         return ("--no-cache",)
     if not rules.caches(course.op(position)):
@@ -52,10 +52,11 @@ def why(course: Course, position: int, *, rules: Rules, before: Ingredients | No
     if position in course.entries:
         return ("what it works on came out differently",)
     if position >= len(course.keys):
-        return ("it reads what has to be built first",)
+        first = len(course.keys)
+        return ("it reads what has to be built first",) if position == first else (f"{PARENT}: step {course.number(first)}",)
     if before is None:
         return ("never cached",)
-    changes = recipe(course, position, rules).changes_since(before)
+    changes = recipe(course, position, rules).changes_since(before, most_files=most_files)
     return tuple(_named(change, course, position, rules) for change in changes) or ("no longer in the cache",)
 
 

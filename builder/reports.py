@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -66,19 +66,29 @@ class DigestFiles:
         _write(self.name_and_tag, "".join(f"{repository}:{tag}@{digest}\n" for repository, tag in tagged), put)
 
 
-def write_build_files(image: Image, named: Sequence[Reference], pushed: Sequence[Reference], options: BuildOptions) -> None:
-    """--iidfile and --metadata-file."""
-    for path, text in _build_files(image, named, pushed, options):
+def write_build_files(
+    image: Image,
+    named: Sequence[Reference],
+    pushed: Sequence[Reference],
+    options: BuildOptions,
+    facts: Mapping[str, object],
+) -> None:
+    """--iidfile and --metadata-file, which has `facts` as well."""
+    for path, text in _build_files(image, named, pushed, options, facts):
         _write_file(Path(path), text)
 
 
 def _build_files(
-    image: Image, named: Sequence[Reference], pushed: Sequence[Reference], options: BuildOptions
+    image: Image,
+    named: Sequence[Reference],
+    pushed: Sequence[Reference],
+    options: BuildOptions,
+    facts: Mapping[str, object],
 ) -> Iterator[tuple[str, str]]:
     if options.iidfile:
         yield options.iidfile, str(image.config_blob.descriptor.digest)
     for path in options.metadata_file:
-        yield path, json.dumps(_metadata(image, named, pushed), indent=2) + "\n"
+        yield path, json.dumps({**_metadata(image, named, pushed), **facts}, indent=2) + "\n"
 
 
 def _write(where: str, text: str, put: Put) -> None:

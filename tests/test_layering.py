@@ -28,6 +28,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.trees",
             "builder.reports",
             "builder.readings",
+            "builder.cache_flags",
             "builder.ingredients",
             "builder.finishing",
             "builder.layer_cache",
@@ -47,7 +48,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.supplies",
             "builder.stage_tree",
         }
-        | {"builder.caching", "builder.lookup", "builder.course", "builder.reasons", "builder.pushing"}
+        | {"builder.caching", "builder.lookup", "builder.course", "builder.reasons", "builder.cache_exports", "builder.pushing"}
     ),
     frozenset(
         {
@@ -56,6 +57,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.trial",
             "builder.inventory",
             "builder.review",
+            "builder.explain",
             "builder.doctor",
             "builder.login",
         }
@@ -77,6 +79,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (1, "builder.credentials", "builder.trust"),
     (1, "builder.credentials", "builder.web"),
     (5, "builder.review", "builder.build"),
+    (5, "builder.explain", "builder.build"),
     (1, "builder.ops", "builder.giturl"),
     (3, "builder.runner", "builder.mounting"),
     (1, "builder.giturl", "builder.web"),
@@ -85,6 +88,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (3, "builder.ingredients", "builder.plan"),
     (4, "builder.lookup", "builder.caching"),
     (4, "builder.lookup", "builder.course"),
+    (4, "builder.cache_exports", "builder.lookup"),
     (4, "builder.lookup", "builder.reasons"),
     (4, "builder.reasons", "builder.caching"),
     (4, "builder.reasons", "builder.course"),

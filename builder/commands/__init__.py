@@ -75,6 +75,12 @@ COMMANDS: Mapping[str, Command] = {
         tables=(WarmerOptions, RegistryFlags, CommonOptions),
         run=building.warmer,
     ),
+    "explain": Command(
+        help="tell which steps of a build are cached, and why others aren't, without building",
+        tables=(BuildOptions, KanikoOptions, RegistryFlags, CommonOptions),
+        run=building.explain,
+        arguments=(_PATH,),
+    ),
     "outline": Command(
         help="tell the arguments, secrets and ssh sockets that a Dockerfile's target takes",
         tables=(ReviewOptions, RegistryFlags, CommonOptions),

@@ -29,6 +29,17 @@ def build(call: Call) -> int:
     return 0
 
 
+def explain(call: Call) -> int:
+    from builder.explain import explain
+
+    options = call.options(BuildOptions)
+    options = _default_gives_way(call, replace(options, context=_context(call, options.context)))
+    common, env = kaniko.moved(call.options(KanikoOptions), call.options(CommonOptions), call.env)
+    prepare(env, takes_turns=True)
+    print(explain(options, call.options(RegistryFlags), common, env), end="")  # noqa: T201 - what was asked for
+    return 0
+
+
 def warmer(call: Call) -> int:
     from builder.warmer import warm
 

@@ -21,30 +21,43 @@ from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.manifest import Index, Manifest, parse_manifest
 from builder.image.media import OCI_MANIFEST, Format, MediaType
+from builder.image.platform import Platform, choose
 from builder.image.text import read_json
-from builder.image.verify import read_small
+from builder.image.verify import SMALL_LIMIT, read_small
 from builder.key import CacheKey
 from builder.layer_cache.entry import Entry
 from builder.store import Store
 from builder.store.bundle import Bundle
 from builder.store.copy import blob_in, copy, document
+from builder.store.layout import LayoutStore
 
 log = logging.getLogger(__name__)
 
 RECORDS = MediaType("application/vnd.masu.cache.v1+json")
 INLINE = "dev.masu.cache.records"
 _LAYER, _INLINE_INGREDIENTS = "layer", 4096
+_MOST_LISTED = SMALL_LIMIT - 1
 _MOST_INLINE = 1 << 20
 """Characters of all records in an image's manifest, which may have 4 MiB in a registry."""
 
 
 class ListedCache:
-    """What the document `name` of `store` lists, those older than `ttl` being old; read once, when first asked."""
+    """What the document `name` of `store` lists, `shown` to people; those older than `ttl` are old. Read when first asked."""
 
-    def __init__(self, store: Callable[[], Store], name: str, *, shown: str, ttl: timedelta, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Callable[[], Store],
+        name: str,
+        *,
+        shown: str,
+        platform: Platform,
+        ttl: timedelta,
+        now: Callable[[], datetime],
+    ) -> None:
         self._store = store
         self._name = name
         self._shown = shown
+        self._platform = platform
         self._ttl = ttl
         self._now = now
 
@@ -65,10 +78,9 @@ class ListedCache:
     def _entries(self) -> Mapping[CacheKey, Entry]:
         try:
             store = self._store()
-            _, manifest = document(store, store.resolve(self._name))
-            if isinstance(manifest, Index):
-                raise ImageError("it is an index, not a cache")
-            entries = tuple(_read(store, manifest))
+            if isinstance(store, LayoutStore) and ":" not in self._name and self._name not in store.names():
+                raise NotFoundError(f"there is no {self._name!r}")
+            entries = tuple(_read(store, _manifest(store, self._name, self._platform)))
         except NotFoundError:
             log.info("the layer cache %s is not there yet", self._shown)
             return {}
@@ -81,11 +93,16 @@ class ListedCache:
 def write_list(entries: Sequence[Entry], *, to: Store, name: str) -> None:
     """Store the document with these entries under the name. Raises BuilderError."""
     layers = {entry.layer.diff_id: _called(entry.layer) for entry in entries if entry.layer}
-    config = Blob.of(_text([_record(entry, layers) for entry in entries]).encode(), RECORDS)
-    descriptors = tuple(dict.fromkeys(layer.blob.descriptor for layer in layers.values()))
-    manifest = Manifest(media_type=OCI_MANIFEST, config=config.descriptor, layers=descriptors)
-    blobs = {blob.descriptor.digest: blob for blob in (*(layer.blob for layer in layers.values()), config)}
-    copy(Bundle(manifest=Blob.of(manifest.to_bytes(), OCI_MANIFEST), blobs=tuple(blobs.values())), to=to, names=[name])
+    text = _text([_record(entry, layers) for entry in entries])
+    if len(text) > _MOST_LISTED:
+        text = _text([_record(replace(entry, ingredients=""), layers) for entry in entries])
+    config = Blob.of(text.encode(), RECORDS)
+    blobs = {blob.descriptor.digest: blob for blob in (layer.blob for layer in layers.values())}
+    manifest = Manifest(
+        media_type=OCI_MANIFEST, config=config.descriptor, layers=tuple(blob.descriptor for blob in blobs.values())
+    )
+    bundle = Bundle(manifest=Blob.of(manifest.to_bytes(), OCI_MANIFEST), blobs=(*blobs.values(), config))
+    copy(bundle, to=to, names=[name])
 
 
 def inlined(image: Image, entries: Iterable[Entry]) -> Image:
@@ -100,11 +117,25 @@ def inlined(image: Image, entries: Iterable[Entry]) -> Image:
     if len(text) > _MOST_INLINE:
         log.warning("the image's cache records are left out: %d characters are too many for its manifest", len(text))
         return image
-    with image.manifest.open() as stream:
-        parsed = parse_manifest(stream.read(), image.format.manifest)
+    parsed = _parsed(image.manifest)
     assert isinstance(parsed, Manifest)
     manifest = replace(parsed, annotations={**parsed.annotations, INLINE: text})
-    return replace(image, manifest=Blob.of(manifest.to_bytes(), image.format.manifest))
+    written = Blob.of(manifest.to_bytes(), image.format.manifest)
+    return replace(image, manifest=written, index=image.index and _pointed(image.index, written))
+
+
+def _pointed(index: Blob, manifest: Blob) -> Blob:
+    """The index of the one manifest, when that has become another."""
+    parsed, found = _parsed(index), manifest.descriptor
+    assert isinstance(parsed, Index)
+    (only,) = parsed.manifests
+    now = replace(parsed, manifests=(replace(only, digest=found.digest, size=found.size),))
+    return Blob.of(now.to_bytes(), index.descriptor.media_type)
+
+
+def _parsed(blob: Blob) -> Manifest | Index:
+    with blob.open() as stream:
+        return parse_manifest(stream.read(), blob.descriptor.media_type)
 
 
 def _fits(entry: Entry) -> bool:
@@ -122,6 +153,18 @@ def _record(entry: Entry, layers: Mapping[Digest, Layer]) -> dict[str, str]:
 
 def _text(records: Sequence[Mapping[str, str]]) -> str:
     return json.dumps(records, sort_keys=True, separators=(",", ":"))
+
+
+def _manifest(store: Store, name: str, platform: Platform) -> Manifest:
+    _, found = document(store, store.resolve(name))
+    if isinstance(found, Index):
+        chosen = choose(found.manifests, platform)
+        if chosen is None:
+            raise ImageError(f"it has nothing for platform {platform}")
+        _, found = document(store, chosen)
+    if isinstance(found, Index):
+        raise ImageError("it is an index of indexes")
+    return found
 
 
 def _read(store: Store, manifest: Manifest) -> Iterable[Entry]:

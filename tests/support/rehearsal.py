@@ -54,7 +54,7 @@ class Rehearsal:
     images: dict[str, str] = field(default_factory=dict)
     options: BuildOptions = field(default_factory=BuildOptions)
     same_output: bool = False
-    missed: list[int] = field(default_factory=list)
+    why: dict[int, str] = field(default_factory=dict)
 
     @property
     def context(self) -> Path:
@@ -70,14 +70,17 @@ class Rehearsal:
         self.dockerfile = self.dockerfile.replace(old, new)
 
     def build(self) -> list[int]:
-        """The numbers of the steps that had to be carried out: of all that change files, from 1 on, in the Dockerfile's order."""
+        """The numbers of the steps that had to be carried out: of all that change files, from 1 on, in the Dockerfile's order.
+
+        `why` has the reasons.
+        """
         (self.context / "Dockerfile").write_text(self.dockerfile)
         options = replace(self.options, context=str(self.context), cache=True, cache_copy_layers=True)
         with ExitStack() as stack:
             lookup, plan = self.lookup(options, stack)
             numbers = dict(zip(positions(plan), itertools.count(1), strict=False))
-            self.missed = [numbers[place] for place in self._carried_out(lookup.survey(), lookup)]
-        return self.missed
+            self.why = {numbers[place]: why for place, why in self._carried_out(lookup.survey(), lookup)}
+        return list(self.why)
 
     def lookup(self, options: BuildOptions, stack: ExitStack) -> tuple[Lookup, Plan]:
         args, named = read_build_args(options.build_arg, {}), NamedContexts.parse(options.build_context)
@@ -115,7 +118,7 @@ class Rehearsal:
         config = Config(platform=platform, env=(PATH, *variables.split()))
         return Image.make(config=config, layers=(made_up(files),), format=Format.OCI)
 
-    def _carried_out(self, plan: Plan, lookup: Lookup) -> Iterator[tuple[int, int]]:
+    def _carried_out(self, plan: Plan, lookup: Lookup) -> Iterator[tuple[tuple[int, int], str]]:
         """As the executor does it."""
         trees: dict[int, SourceTree] = {}
         layers: dict[int, list[Layer]] = {}
@@ -127,7 +130,7 @@ class Rehearsal:
                 layer = step.made or lookup.find(stage, position, _tree_of(trees))
                 is_new = layer is None
                 if is_new:
-                    yield stage.index, position
+                    yield (stage.index, position), "; ".join(lookup.why(stage, position))
                 if layer is None and (is_last or not plan.single_layer):
                     layer = made_up(f"layer {next(_numbers)} {datetime.now(UTC)}")
                 if layer:

@@ -1,0 +1,49 @@
+"""`masu explain`: which steps of a build would be carried out, and why, without carrying out any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import groupby
+
+from builder.build import looked_up, prepared
+from builder.options import BuildOptions, CommonOptions, RegistryFlags
+from builder.provisions.from_options import provisions_of
+from builder.reasons import Verdict
+from builder.settings import Settings, read_build_args
+from builder.state import State
+
+
+def explain(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> str:
+    """What the cache has for each step, as text. Without any flag for the cache it is as with --cache. Raises BuilderError."""
+    asked = options.cache or options.cache_from
+    options = replace(options, cache=bool(options.cache or not asked), no_push=False, no_push_cache=True)
+    state = State.at(common.state_dir, env)
+    settings = Settings.of(options, read_build_args(options.build_arg, env))
+    with (
+        prepared(options, registry, common, env) as ready,
+        provisions_of(options, env, secrets=ready.secrets, cache_mounts=state.cache_mounts) as provisions,
+        looked_up(ready.checked_plan(options), options, ready, provisions, settings, state) as (_, lookup),
+    ):
+        assert lookup is not None
+        return "".join(line + "\n" for line in _lines(lookup.verdicts()))
+
+
+def _lines(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    counts = {"cached": 0, "to be carried out": 0}
+    for _, found in groupby(verdicts, key=lambda verdict: verdict.stage.index):
+        of_stage = list(found)
+        stage = of_stage[0].stage
+        yield f"stage {stage.index}{f' ({stage.name})' if stage.name else ''}"
+        for verdict in of_stage:
+            yield f"  step {verdict.number}: {verdict.text}"
+            yield f"    {_told(verdict)}"
+            counts["cached"] += verdict.is_cached
+            counts["to be carried out"] += verdict.is_needed and not verdict.is_cached
+    yield ", ".join(f"{count} {what}" for what, count in counts.items())
+
+
+def _told(verdict: Verdict) -> str:
+    if verdict.is_cached:
+        return "cached"
+    return f"carried out: {'; '.join(verdict.reasons)}" if verdict.is_needed else "not needed: all that reads it is cached"
