@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 import requests.adapters
@@ -43,6 +43,8 @@ _LARGEST = 64 << 30  # bytes
 _SPARE = 64 << 20  # bytes of the disk left free
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _PARTIAL = 206
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+_ODD = re.compile(r"[^\x21-\x7e]|\\")
 _MOST_DIGITS = 19
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 _CONNECT_SECONDS, _READ_SECONDS = 30, 120
@@ -147,7 +149,9 @@ class Web:
             if response.status_code not in _REDIRECTS or location is None:
                 return self._checked(response, here)
             response.close()
-            target = urljoin(here, location)
+            parts = urlsplit(urljoin(here, location))
+            target = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+            _refuse_odd(urljoin(here, location))
             if here.startswith("https:") and not target.startswith("https:"):
                 log.warning("GET %s: redirected to plain http at %s", shown(here), shown(target))
             here = target
@@ -156,6 +160,7 @@ class Web:
     def _ask(
         self, session: requests.Session, url: str, more: Mapping[str, str], *, method: str = "GET", data: bytes | None = None
     ) -> requests.Response:
+        _refuse_odd(url)
         headers = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **more}
         try:
             request = requests.Request(method, url, headers=headers, data=data).prepare()
@@ -297,6 +302,13 @@ def _last_modified(text: str) -> int:
         except (ValueError, OverflowError):
             continue
     return 0
+
+
+def _refuse_odd(url: str) -> None:
+    """Raises ContextError for a URL whose host isn't the same to all who read it: what is for one must not go to another."""
+    authority = _AUTHORITY.match(url)
+    if authority is None or _ODD.search(authority[1]):
+        raise ContextError(f"GET {shown(url)}: it is no URL, or one that can be read in more than one way")
 
 
 def _host(url: str) -> tuple[str, str | None, int | None]:

@@ -109,6 +109,42 @@ def test_a_redirect_to_another_host_gets_no_secret(elsewhere: Elsewhere, pauses:
             )
 
 
+LOCATIONS = [
+    "http://evil.test/x", "http://home.example.evil.test/x", "http://evilhome.example/x", "http://home.example./x",
+    "http://home.example:81/x", "http://home.example@evil.test/x", "http://home.example:80@evil.test/x",
+    "http://user:password@evil.test/x", "http://evil.test\\@home.example/x", "http://evil.test#@home.example/x",
+    "http://evil.test;@home.example/x", "http://home.example%2f@evil.test/x", "http://home.example\t.evil.test/x",
+    "http://home.example .evil.test/x", "//evil.test/x", "http://évil@home.example/x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+def test_what_authorizes_goes_to_its_own_host_only(pauses: _Pauses, tmp_path: Path, location: str) -> None:
+    """A proxy stands for every host there could be."""
+    seen: list[tuple[str, str | None]] = []
+
+    class Everywhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append((self.path, self.headers.get("Authorization")))
+            self.send_response(404 if len(seen) > 1 else 302)
+            self.send_header("Location", location)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Everywhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        web = pauses.web(
+            {"HTTP_PROXY": f"http://127.0.0.1:{server.server_port}"}, secret={"HTTP_AUTH_TOKEN_home.example": b"t"}.get
+        )
+        with pytest.raises(ContextError):
+            web.download("http://home.example/start", tmp_path / "x")
+        server.shutdown()
+    assert seen[0] == ("http://home.example/start", "Bearer t")
+    assert [place for place, authorization in seen[1:] if authorization and not place.startswith("http://home.example/")] == []
+
+
 @pytest.mark.parametrize("url", ["http://", "http:///x", "https://[::1/"])
 def test_what_is_no_url_is_said_so(pauses: _Pauses, tmp_path: Path, url: str) -> None:
     with pytest.raises(ContextError):
