@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from builder.errors import ContextError
-from builder.giturl import GitUrl, parse_git_url
+from builder.giturl import GitUrl, parse_git_context, parse_git_url
 
 _COMMIT = "0123456789" * 4
 
@@ -78,3 +78,31 @@ def test_a_password_is_not_shown() -> None:
     with pytest.raises(ContextError) as caught:
         parse_git_url("https://user:hidden@h/b.git?x=1&token=hidden")
     assert "hidden" not in caught.value.message
+
+
+COMMIT = "0123456789" * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("git://h/a/b", GitUrl(remote="https://h/a/b")),
+        ("git://h/a/b.git#refs/pull/1/head", GitUrl(remote="https://h/a/b.git", ref="refs/pull/1/head")),
+        ("git://token@h/a", GitUrl(remote="https://token@h/a")),
+        ("git://u:p@h:8443/a#main", GitUrl(remote="https://u:p@h:8443/a", ref="main")),
+        (f"git://h/a#{COMMIT}", GitUrl(remote="https://h/a", ref=COMMIT)),
+        (f"git://h/a#main#{COMMIT}", GitUrl(remote="https://h/a", ref=COMMIT, checksum=COMMIT, within="main")),
+        ("GIT://h/a#main:sub", GitUrl(remote="https://h/a", ref="main", subdir="sub")),
+        ("https://h/a.git", GitUrl(remote="https://h/a.git")),
+        ("git@h:a/b", GitUrl(remote="git@h:a/b")),
+        ("github.com/a/b", GitUrl(remote="https://github.com/a/b")),
+        ("https://h/a.tgz", None),
+    ],
+)
+def test_contexts_in_kanikos_spelling_are_fetched_by_https(text: str, url: GitUrl | None) -> None:
+    assert parse_git_context(text, method="https") == url
+
+
+def test_a_second_mark_wants_a_commit() -> None:
+    with pytest.raises(ContextError, match="after the second # comes a commit"):
+        parse_git_context("git://u:secret@h/a#main#v1", method="https")

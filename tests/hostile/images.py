@@ -98,6 +98,8 @@ IMAGES: Mapping[str, tuple[Callable[[], Evil], str]] = {
     "digest-of-another-kind": (lambda: _named("md5:" + "0" * 32), "digest"),
     "digest-in-capitals": (lambda: _named("sha256:" + "A" * 64), "digest"),
     "size-too-small": (lambda: _sized(5), "bytes"),
+    "size-too-large": (lambda: _sized(1 << 40), "bytes"),
+    "size-beyond-all": (lambda: _sized(10**30), "bytes"),
     "size-negative": (lambda: _sized(-1), "invalid descriptor"),
     "size-that-is-text": (lambda: _sized('"5"'), "invalid descriptor"),
     "size-that-is-a-fraction": (lambda: _sized(1.5), "invalid descriptor"),
