@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,7 +22,8 @@ from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER, Format
 from builder.image.platform import Platform
 from builder.inputs import open_inputs
-from builder.layer_cache import TagCache
+from builder.key import CacheKey
+from builder.layer_cache import Cache, Entry, TagCache
 from builder.lookup import Inputs, Lookup
 from builder.ops import CopyFrom, FromStage
 from builder.options import BuildOptions
@@ -42,11 +43,24 @@ def made_up(text: str) -> Layer:
     return Layer(blob=Blob.of(text.encode(), OCI_LAYER), diff_id=Digest.of(text.encode()))
 
 
+class Asked:
+    """A cache that notes what of other builds it is asked for."""
+
+    def __init__(self, cache: Cache) -> None:
+        self.look_up, self.save, self.settled = cache.look_up, cache.save, cache.settled
+        self._cache = cache
+        self.places: list[CacheKey] = []
+
+    def last(self, places: Iterable[CacheKey]) -> Mapping[CacheKey, Entry]:
+        self.places += places
+        return self._cache.last(self.places)
+
+
 @dataclass(slots=True, kw_only=True)
 class Rehearsal:
     """A project in `directory`; `images` are base images as text: their files, and after a `;` their variables.
 
-    What a stage puts at /out is other after every miss of it, unless `same_output`.
+    What a stage puts at /out is other after every miss of it, unless `same_output`. Layers of COPY are cached if `copy_layers`.
     """
 
     directory: Path
@@ -54,7 +68,10 @@ class Rehearsal:
     images: dict[str, str] = field(default_factory=dict)
     options: BuildOptions = field(default_factory=BuildOptions)
     same_output: bool = False
+    copy_layers: bool = True
+    subject: str = "app"
     why: dict[int, str] = field(default_factory=dict)
+    asked: Asked | None = None
 
     @property
     def context(self) -> Path:
@@ -75,7 +92,7 @@ class Rehearsal:
         `why` has the reasons.
         """
         (self.context / "Dockerfile").write_text(self.dockerfile)
-        options = replace(self.options, context=str(self.context), cache=True, cache_copy_layers=True)
+        options = replace(self.options, context=str(self.context), cache=True, cache_copy_layers=self.copy_layers)
         with ExitStack() as stack:
             lookup, plan = self.lookup(options, stack)
             numbers = dict(zip(positions(plan), itertools.count(1), strict=False))
@@ -111,7 +128,9 @@ class Rehearsal:
             )
         )
         key_inputs = Inputs(image_of=self._image, context=inputs.context, contexts=contexts)
-        return Lookup(plan, key_inputs, cache=cache, rules=rules, now=lambda: datetime.now(UTC).isoformat()), plan
+        self.asked = Asked(cache)
+        now = lambda: datetime.now(UTC).isoformat()  # noqa: E731
+        return Lookup(plan, key_inputs, cache=self.asked, rules=rules, now=now, subject=self.subject), plan
 
     def _image(self, reference: str, platform: Platform) -> Image:
         files, _, variables = self.images.get(reference, "base files").partition(";")
