@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
 
 from builder.errors import ImageError
 from builder.image.descriptor import Descriptor
 
 SMALL_LIMIT = 4 << 20
 """Bytes: manifests, indexes and configs are read whole into memory, up to this size (the OCI distribution spec's own limit)."""
+
+
+_BUFFER = 64 << 10
+"""Bytes. Whoever reads more at a time gets it without a copy."""
 
 
 class VerifyingReader(io.RawIOBase):
@@ -71,7 +75,14 @@ def verified(source: BinaryIO, descriptor: Descriptor, *, where: str) -> BinaryI
     raw = getattr(source, "raw", None)
     if isinstance(raw, VerifyingReader) and raw.verifies(descriptor):
         return source
-    return io.BufferedReader(VerifyingReader(source, descriptor, where=where), buffer_size=1 << 20)
+    return io.BufferedReader(VerifyingReader(source, descriptor, where=where), buffer_size=_BUFFER)
+
+
+def pieces(stream: BinaryIO, size: int = 1 << 20) -> Iterator[memoryview]:
+    """What the stream has, in pieces of at most `size` bytes; each is overwritten by the next: one buffer does for all."""
+    buffer = memoryview(bytearray(size))
+    while count := cast(io.BufferedIOBase, stream).readinto(buffer):
+        yield buffer[:count]
 
 
 def read_small(source: BinaryIO, descriptor: Descriptor, *, where: str) -> bytes:

@@ -7,7 +7,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import replace
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from builder.errors import ImageError, RegistryError
 from builder.image.descriptor import Descriptor
@@ -20,7 +20,9 @@ from builder.registry.wire import number
 from builder.retry import Transient
 from builder.web import shown
 
-_CHUNK = 1 << 20
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 _BYTES_A_BREAK = 64 << 20
 _VAGUE = frozenset({"application/json", "text/plain", "text/html", "application/octet-stream"})
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-")
@@ -32,7 +34,7 @@ def open_blob(transport: Transport, request: Request, descriptor: Descriptor) ->
     return verified(cast(BinaryIO, reader), descriptor, where=str(request.repository))
 
 
-class _BlobReader(io.BufferedIOBase):
+class _BlobReader(io.RawIOBase):
     """Asks for the rest when the connection breaks, the policy's number of times and once more for each 64 MB that came."""
 
     def __init__(self, transport: Transport, request: Request, descriptor: Descriptor) -> None:
@@ -49,30 +51,28 @@ class _BlobReader(io.BufferedIOBase):
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """What has arrived, at most `size` bytes of it."""
-        data = self._read(size if size and size > 0 else _CHUNK)
-        self._offset += len(data)
-        return data
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """What has arrived, as much of it as there is room for."""
+        view = memoryview(buffer).cast("B")
+        while True:
+            part = view[: self._to_skip] if self._to_skip else view
+            try:
+                size = self._answer.readinto(part)
+            except Transient as failure:
+                self._resume(failure)
+                continue
+            if size and self._to_skip:
+                self._to_skip -= size
+            elif size or self._offset >= self._size or self._at_end:
+                self._offset += size
+                return size
+            else:
+                message = f"GET {shown(self._answer.url)}: the answer ended after {self._offset} of {self._size} bytes"
+                self._resume(Transient(RegistryError(message)))
 
     def close(self) -> None:
         self._answer.close()
         super().close()
-
-    def _read(self, size: int) -> bytes:
-        while True:
-            try:
-                data = self._answer.read(min(size, self._to_skip or size))
-            except Transient as failure:
-                self._resume(failure)
-                continue
-            if data and self._to_skip:
-                self._to_skip -= len(data)
-            elif data or self._offset >= self._size or self._at_end:
-                return data
-            else:
-                message = f"GET {shown(self._answer.url)}: the answer ended after {self._offset} of {self._size} bytes"
-                self._resume(Transient(RegistryError(message)))
 
     def _resume(self, failure: Transient) -> None:
         self._breaks += 1

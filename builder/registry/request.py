@@ -21,7 +21,7 @@ class Request:
     path: str
     expected: frozenset[int] = frozenset({200})
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Iterable[bytes] | None = None
+    body: bytes | Iterable[bytes | memoryview] | None = None
     push: bool = False
     lax: bool = False
     repeatable: bool = True

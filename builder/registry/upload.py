@@ -7,10 +7,11 @@ doesn't know any more (distribution forgets an upload that broke within a reques
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from urllib.parse import quote
 
 from builder.errors import RegistryError
@@ -56,12 +57,13 @@ class _Part:
     def __len__(self) -> int:
         return self._size
 
-    def __iter__(self) -> Iterator[bytes]:
-        left = self._size
+    def __iter__(self) -> Iterator[memoryview]:
+        """Each piece is overwritten by the next."""
+        buffer, left = memoryview(bytearray(min(_CHUNK, self._size))), self._size
         while left:
-            data = self._stream.read(min(_CHUNK, left))
-            left -= len(data)
-            yield data
+            size = cast(io.BufferedIOBase, self._stream).readinto(buffer[: min(_CHUNK, left)])
+            left -= size
+            yield buffer[:size]
 
 
 class Upload:

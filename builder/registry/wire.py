@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -65,6 +65,22 @@ class Answer:
             raise Transient(RegistryError(message)) from error
         return data
 
+    def readinto(self, buffer: memoryview) -> int:
+        """What has arrived, straight into `buffer`; 0 at the end. Raises Transient when the connection breaks.
+
+        An answer is read in this way or by `read`, not in both.
+        """
+        raw = self._response.raw
+        response = cast(_Response, raw._original_response)
+        try:
+            size = response.receive(buffer)
+        except (http.client.HTTPException, OSError) as error:
+            message = f"{self._response.request.method} {shown(self.url)}: the answer broke off: {told(innermost(error))}"
+            raise Transient(RegistryError(message)) from error
+        if response.isclosed():
+            raw.release_conn()
+        return size
+
     def read_all(self, limit: int) -> bytes:
         """The whole body, but at most `limit` + 1 bytes of it."""
         parts, left = [], limit + 1
@@ -102,7 +118,7 @@ class Exchange:
     url: str
     asked: Asked
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Iterable[bytes] | None = None
+    body: bytes | Iterable[bytes | memoryview] | None = None
     connect_seconds: int = 30
     answer_seconds: int = _ANSWER_SECONDS
 
@@ -217,6 +233,22 @@ class _Response(http.client.HTTPResponse):
             self.fp = source
         if not lines.last:
             raise http.client.RemoteDisconnected("the connection ended within the head of the answer")
+
+    def receive(self, buffer: memoryview) -> int:
+        """One read of the connection into `buffer`, without a copy or an allocation; 0 at the end, after which it is closed."""
+        if self.fp is None or not len(buffer):
+            return 0
+        if self.chunked or self.length is None:
+            data = self.read1(len(buffer))
+            buffer[: len(data)] = data
+            return len(data)
+        size = self.fp.readinto1(buffer[: self.length])
+        if not size and self.length:
+            raise http.client.IncompleteRead(b"", self.length)
+        self.length -= size
+        if not self.length:
+            self.close()
+        return size
 
 
 class _Connection(urllib3.connection.HTTPConnection):

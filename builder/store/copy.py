@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast, runtime_checkable
 
 from builder.errors import ImageError, StoreError
 from builder.image.blob import Blob
@@ -22,6 +22,9 @@ from builder.image.reference import Repository
 from builder.image.verify import read_small
 from builder.store import Store
 from builder.store.bundle import Bundle
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +138,11 @@ class _StoppableReader(io.BufferedIOBase):
         if self._stop.is_set():
             raise StoreError("stopped, because another blob failed or the build was interrupted")
         return self._source.read(-1 if size is None else size)
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        if self._stop.is_set():
+            raise StoreError("stopped, because another blob failed or the build was interrupted")
+        return cast(io.BufferedIOBase, self._source).readinto(buffer)
 
     def close(self) -> None:
         self._source.close()

@@ -23,11 +23,10 @@ from builder.image.blob import Blob
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.media import INDEXES, MANIFESTS, OCI_INDEX
-from builder.image.verify import read_small, verified
+from builder.image.verify import pieces, read_small, verified
 from builder.store.holds import Holds
 from builder.store.names import REF_NAME, digest_of, find, referred_to, sniff
 
-_CHUNK = 1 << 20
 _MAY_NOT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 PART = ".part"
 """How the names of files end that are being written, in the layout's own directory."""
@@ -132,8 +131,8 @@ class LayoutStore:
         self._create()
         if blob.path is None or not self._link(blob.path, blob.descriptor):
             with self._new_file() as (out, temporary), verified(blob.open(), blob.descriptor, where="its source") as source:
-                while chunk := source.read(_CHUNK):
-                    out.write(chunk)
+                for piece in pieces(source):
+                    out.write(piece)
                 out.flush()
                 self._place(temporary, blob.descriptor)
 
