@@ -46,7 +46,7 @@ _SENTENCES = (
     ("`Built cross stage deps: …`", "different: no files are set aside for later stages; `--dry-run` shows what reads what"),
     (
         "`Using caching version of cmd: …`, `No cached layer found for cmd …`",
-        "same",
+        "better: the second ends with the reason, as `(changed: src/a)`",
     ),
     ("`Found cached layer, extracting to filesystem`", "different: it is not extracted unless something needs it"),
     ("`Kaniko version :  …` of `/kaniko/executor version`", "different: `masu VERSION`"),
