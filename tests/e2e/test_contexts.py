@@ -11,6 +11,7 @@ import json
 import lzma
 import random
 import re
+import shutil
 import subprocess
 import tarfile
 import threading
@@ -373,3 +374,38 @@ def test_the_dockerfile_may_be_a_url_and_a_file_of_this_machine(world: World, wa
     assert world.digest(f"--context=https://{WEB}/context.tar.gz", "--dockerfile", url) == wanted_whole
     own = world.directory / "Dockerfile"
     assert world.digest(f"--context=https://{WEB}/context.tar.gz", "--dockerfile", own) == wanted_whole
+
+
+@pytest.fixture(scope="module")
+def proxy(world: World) -> Iterator[Path]:
+    """The log of a tinyproxy at port 3128 of the world."""
+    if shutil.which("tinyproxy") is None:
+        pytest.skip("tinyproxy is not installed")
+    log, configuration = world.directory / "tinyproxy.log", world.directory / "tinyproxy.conf"
+    configuration.write_text(f'Port 3128\nListen 127.0.0.1\nTimeout 30\nLogFile "{log}"\nLogLevel Connect\n')
+    with subprocess.Popen(
+        world.network.argv(["tinyproxy", "-d", "-c", str(configuration)]), stdout=subprocess.DEVNULL
+    ) as process:
+        knock = ["bash", "-c", "until echo > /dev/tcp/127.0.0.1/3128; do sleep 0.05; done"]
+        world.network.run(knock, env=world.env, timeout=20)
+        yield log
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("context", "env", "host"),
+    [
+        ("gs://bucket", {}, GCS),
+        ("s3://bucket", AWS, S3),
+        (f"https://{BLOBS}/private/context.tar.gz", {"AZURE_STORAGE_ACCESS_KEY": KEY}, BLOBS),
+        (f"https://{BLOBS}/public/context.tar.gz", {}, BLOBS),
+        (f"git://{GIT}/private/repo.git", {"GIT_TOKEN": "the-git-token"}, GIT),
+    ],
+    ids=["gs", "s3", "azure", "https", "git"],
+)
+def test_every_client_goes_through_the_proxy(
+    context: str, env: Mapping[str, str], host: str, world: World, proxy: Path, wanted: str
+) -> None:
+    before = proxy.read_text()
+    assert world.digest(f"--context={context}", env={**env, "HTTPS_PROXY": "http://127.0.0.1:3128"}) == wanted
+    assert f"CONNECT {host}:443" in proxy.read_text().removeprefix(before)
