@@ -64,6 +64,11 @@ def unless_worked_in(directory: Path) -> Iterator[bool]:
         yield lock is not None
 
 
+def record_path(directory: Path) -> Path:
+    """A file beside the directory of a cache mount, for what is to be remembered of its content; it goes with it."""
+    return directory.with_suffix(".saved")
+
+
 def unused_mounts(root: Path) -> list[tuple[Path, float]]:
     """The directories that no command works in, and when each was used last, in seconds since the epoch."""
     found = []
@@ -79,6 +84,7 @@ def remove_unused(directory: Path) -> bool:
     with unless_used(directory.with_suffix(".lock")) as lock:
         if lock is not None:
             remove_tree(directory)
+            record_path(directory).unlink(missing_ok=True)
         return lock is not None
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from builder.cache.mounts import Identity, unless_worked_in
+from builder.cache.mounts import Identity, record_path, unless_worked_in
 from builder.cancel import Cancel, Cancelled
 from builder.columns import human_size
 from builder.errors import AuthError, BuilderError, ImageError, NotFoundError, RootfsError, StoreError
@@ -28,7 +28,7 @@ from builder.image.platform import Platform
 from builder.rootfs import Owners, paths
 from builder.rootfs.tree import scan
 from builder.saved_mounts import restoring
-from builder.saved_mounts.record import Record, record_path
+from builder.saved_mounts.record import Record
 from builder.saved_mounts.saving import Clock, Packed, Packer
 from builder.state import remove_tree
 from builder.store import Store, garbage
@@ -74,6 +74,7 @@ class SavedMounts:
         self._directory = directory
         self._clock = clock
         self._restored: dict[int, Record] = {}  # inode of the directory → what it was restored from
+        self._owners: dict[Path, Owners] = {}  # directory → those of the last command that was let in
         self._uses: dict[Identity, _Use] = {}
         self._untouchable: set[Identity] = set()  # what is saved of them could not be had this time, and shall stay
         self._mutex = threading.Lock()
@@ -119,16 +120,23 @@ class SavedMounts:
         return True
 
     def opened(self, identity: Identity, directory: Path, owners: Owners) -> None:
-        """A command is going to work in it: `owners` learn what the one before it in this build knew."""
+        """A command is going to work in it: `owners` learn what the one before it knew, in this build or the last."""
         with self._mutex:
-            before = self._uses.get(identity)
-        if before is not None and before.directory == directory:
-            owners.learn(before.owners)
+            before, restored = self._owners.get(directory), directory.stat().st_ino in self._restored
+            self._owners[directory] = owners
+        if before is not None:
+            owners.learn(before)
+        elif not restored and not owners.plain:
+            with paths.opened_root(directory) as root_fd:
+                Record.read(record_path(directory), place=self._rules.place).teach(root_fd, owners)
 
     def used(self, identity: Identity, directory: Path, owners: Owners) -> None:
         """A command has worked in it, and succeeded."""
         with self._mutex:
+            before = self._uses.get(identity)
             self._uses[identity] = _Use(identity=identity, directory=directory, owners=owners)
+        if before is not None and before.directory == directory:
+            owners.learn(before.owners)  # they may have worked in it at the same time
 
     def save(self) -> None:
         """Begin to save what was used; to be called when no command will run any more."""

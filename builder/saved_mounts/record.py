@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,9 @@ from typing import Any
 from builder.errors import ImageError
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
-from builder.rootfs.tree import Entry, Tree
+from builder.rootfs import Owners, paths
+from builder.rootfs.owner import Truth
+from builder.rootfs.tree import Entry, Tree, scan
 from builder.rootfs.unpack import WHITEOUT
 from builder.saved_mounts.content import Content, File, Pack
 
@@ -43,6 +44,24 @@ class Record:
     def of(cls, tree: Tree, *, place: str, content: Content, read_since: int) -> Record:
         """Of a scanned tree, all of which is saved in `content` or was left out on purpose."""
         return cls(place=place, content=content, entries=files_of(tree), directories=directories_of(tree), read_since=read_since)
+
+    def teach(self, root_fd: int, owners: Owners) -> None:
+        """Tell `owners`, who know only what the kernel has stored, whose files these are, and their modes: as far as none has
+        changed since.
+        """
+        for path, entry in scan(root_fd, owners).items():
+            known = self._known(path, entry)
+            if known is not None and known != (entry.mode, entry.uid, entry.gid):
+                with paths.find(root_fd, path, follow=False) as spot:
+                    owners.record(spot.name, Truth(*known, rdev=0), dir_fd=spot.dir_fd)
+
+    def _known(self, path: str, entry: Entry) -> Owner | None:
+        if stat.S_ISDIR(entry.mode):
+            return self.directories.get(path)
+        known = self.entries.get(path)
+        if known is None or (known.inode, known.ctime_ns, known.size) != (entry.inode, entry.ctime_ns, entry.size):
+            return None
+        return (known.mode, known.uid, known.gid)
 
     def write(self, path: Path) -> None:
         """Replace the file at `path`."""
@@ -115,8 +134,3 @@ def directories_of(tree: Tree) -> dict[str, Owner]:
 
 def _is_unsayable(path: str) -> bool:
     return WHITEOUT in path and any(name.startswith(WHITEOUT) for name in path.split("/"))
-
-
-def record_path(directory: Path) -> Path:
-    """Where the record of a cache mount's directory is: beside it."""
-    return Path(f"{os.fspath(directory)}.saved")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.cache.mounts import cache_directory
+from builder.cache.mounts import cache_directory, record_path, remove_unused
 from builder.cancel import Cancel, Cancelled
 from builder.ops import Sharing
 
@@ -70,3 +70,12 @@ def test_whoever_waits_for_a_locked_one_can_be_cancelled(tmp_path: Path) -> None
         cache_directory(tmp_path, ("a",), Sharing.LOCKED, Path.mkdir, checkpoint=cancel.check),
     ):
         pass
+
+
+def test_what_is_remembered_of_a_directory_goes_with_it(tmp_path: Path) -> None:
+    with cache_directory(tmp_path, ("a",), SHARED, Path.mkdir) as directory:
+        record_path(directory).touch()
+        assert not remove_unused(directory)
+    assert record_path(directory).exists()
+    assert remove_unused(directory)
+    assert {path.suffix for path in directory.parent.iterdir()} == {".lock"}
