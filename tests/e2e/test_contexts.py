@@ -33,6 +33,7 @@ from tests.support.moto import serve_moto
 from tests.support.network import METADATA, Network, environment, open_network
 from tests.support.smart_git import AWAY, SmartGit, serve_smart_git
 from tests.support.stores import ACCOUNT, KEY, serve_azurite, serve_gcs
+from tests.support.zygote import Ended, Zygote, start_zygote
 
 EPOCH = "1000000000"
 BLOBS = f"{ACCOUNT}.blob.core.windows.net"
@@ -57,7 +58,7 @@ COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
 class World:
     """`proxies` by host, behind each the real server; `sas` is a signature for the large blob."""
 
-    masu: Masu
+    zygote: Zygote
     network: Network
     env: Mapping[str, str]
     directory: Path
@@ -65,17 +66,15 @@ class World:
     git: SmartGit
     sas: str
 
-    def build(
-        self, *arguments: str | Path, env: Mapping[str, str] | None = None, input: bytes | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def build(self, *arguments: str | Path, env: Mapping[str, str] | None = None, input: bytes | None = None) -> Ended:
         (self.directory / "digest").unlink(missing_ok=True)
-        argv = self.network.argv(self.masu.argv("build", "--no-push", f"--digest-file={self.directory}/digest", *arguments))
-        done = subprocess.run(argv, env={**self.env, **(env or {})}, input=input, capture_output=True, check=False, timeout=120)
-        return subprocess.CompletedProcess(argv, done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
+        (self.directory / "stdin").write_bytes(input or b"")
+        argv = ["build", "--no-push", f"--digest-file={self.directory}/digest", *map(str, arguments)]
+        return self.zygote(argv, env={**self.env, **(env or {})}, cwd=self.directory, stdin=self.directory / "stdin")
 
     def digest(self, *arguments: str | Path, env: Mapping[str, str] | None = None, input: bytes | None = None) -> str:
         done = self.build(*arguments, env=env, input=input)
-        assert done.returncode == 0, done.stderr
+        assert done.code == 0, done.stderr
         return (self.directory / "digest").read_text()
 
     def archive(self, ending: str) -> bytes:
@@ -107,9 +106,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         network.forward(METADATA, 80, to=metadata.host)
         network.forward("127.0.0.1", GCS_PORT, to=proxies[GCS].host)
         network.forward("127.0.0.1", S3_PORT, to=proxies[S3].host)
+        zygote = stack.enter_context(start_zygote(directory, enter=network.argv))
         masu = Masu(state=directory / "state", env={"SOURCE_DATE_EPOCH": EPOCH})
         env = environment(masu.environment(), identity)
-        yield World(masu=masu, network=network, env=env, directory=directory, proxies=proxies, git=git, sas=sas)
+        yield World(zygote=zygote, network=network, env=env, directory=directory, proxies=proxies, git=git, sas=sas)
 
 
 def make_archives(directory: Path) -> Path:
@@ -330,7 +330,7 @@ def test_what_can_not_be_fetched_is_told_with_what_to_do(name: str, world: World
     world.git.asked.clear()
     done = world.build(*filled_in(arguments, world), env=env)
     world.proxies[host].misbehave()
-    assert (done.returncode, [text for text in says if text not in done.stderr]) == (1, []), done.stderr
+    assert (done.code, [text for text in says if text not in done.stderr]) == (1, []), done.stderr
     assert not [text for text in (*env.values(), "secret-of-git") if len(text) > 6 and text in done.stderr and "secret" in text]
 
 
@@ -344,16 +344,16 @@ def test_a_git_token_goes_to_no_other_host(world: World) -> None:
 def test_submodules_are_fetched_with_the_hosts_login_or_left_out(world: World) -> None:
     context = f"--context=git://{GIT}/public/super.git"
     done = world.build(context)
-    assert (done.returncode, "recurse-submodules=false" in done.stderr) == (1, True), done.stderr
-    assert world.build(context, env={"GIT_TOKEN": "the-git-token"}).returncode == 0
-    assert world.build(context, "--git=recurse-submodules=false").returncode == 0
+    assert (done.code, "recurse-submodules=false" in done.stderr) == (1, True), done.stderr
+    assert world.build(context, env={"GIT_TOKEN": "the-git-token"}).code == 0
+    assert world.build(context, "--git=recurse-submodules=false").code == 0
 
 
 def test_a_self_signed_git_server_is_trusted_only_when_told_so(world: World) -> None:
     env = {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}
     context = f"--context=git://{GIT}/public/repo.git"
-    assert world.build(context, env=env).returncode == 1
-    assert world.build(context, "--git=insecure-skip-tls=true", env=env).returncode == 0
+    assert world.build(context, env=env).code == 1
+    assert world.build(context, "--git=insecure-skip-tls=true", env=env).code == 0
 
 
 def test_credentials_that_a_login_step_has_left_enter_no_image(world: World, tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ def test_credentials_that_a_login_step_has_left_enter_no_image(world: World, tmp
     assert re.search("WARN.*gha-creds-0123456789abcdef.json", done.stderr)
     write_context(tmp_path / "dirty", "FROM scratch\nCOPY gha-creds-0123456789abcdef.json /\n")
     done = world.build(tmp_path / "dirty")
-    assert (done.returncode, "holds credentials that a login step" in done.stderr) == (1, True), done.stderr
+    assert (done.code, "holds credentials that a login step" in done.stderr) == (1, True), done.stderr
 
 
 def test_the_dockerfile_may_be_a_url_and_a_file_of_this_machine(world: World, wanted_whole: str) -> None:

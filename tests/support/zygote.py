@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +52,11 @@ class Zygote:
 
 
 @contextmanager
-def start_zygote(directory: Path) -> Iterator[Zygote]:
+def start_zygote(directory: Path, *, enter: Callable[[Sequence[str]], Sequence[str]] = list) -> Iterator[Zygote]:
+    """`enter` makes of a command one that runs elsewhere, in a network of its own for example."""
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(directory)}
     command = [sys.executable, "-m", "tests.support.zygote"]
-    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(enter(command), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield Zygote(process=process, directory=directory)
         assert process.stdin
         process.stdin.close()
@@ -97,7 +98,9 @@ def _become_masu(order: Mapping[str, object]) -> None:
         os.chdir(str(order["cwd"]))
         from builder import cli
 
-        code = cli.main(order["argv"], order["env"])  # type: ignore[arg-type]
+        os.environ.clear()  # where the clouds' libraries look
+        os.environ.update(order["env"])  # type: ignore[call-overload]
+        code = cli.main(order["argv"], os.environ)  # type: ignore[arg-type]
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
