@@ -18,7 +18,8 @@ class Course:
 
     `start` and `origin` are key and lineage of what it begins with; `keys` and `after` are of its first steps, `names` the keys
     that their layers have in the cache, `recipes` what went into the keys; `entries` has what was found there, `old` where it is
-    too old for that, `made` the layers that surely fit, `kept` the entries of all layers that the stage now has.
+    too old for that, `made` the layers that surely fit, `assumed` where only a command's result is known and not its layer,
+    `kept` the entries of all layers that the stage now has.
     """
 
     stage: PlannedStage
@@ -32,6 +33,7 @@ class Course:
     entries: dict[int, Entry] = field(default_factory=dict)
     old: set[int] = field(default_factory=set)
     made: dict[int, Layer] = field(default_factory=dict)
+    assumed: set[int] = field(default_factory=set)
     kept: dict[int, Entry] = field(default_factory=dict)
 
     @property

@@ -30,7 +30,7 @@ def explain(options: BuildOptions, registry: RegistryFlags, common: CommonOption
 
 
 def _lines(verdicts: Iterable[Verdict]) -> Iterator[str]:
-    counts = {"cached": 0, "to be carried out": 0}
+    counts = {"cached": 0, "to be carried out": 0, "to be seen": 0}
     for _, found in groupby(verdicts, key=lambda verdict: verdict.stage.index):
         of_stage = list(found)
         stage = of_stage[0].stage
@@ -39,11 +39,14 @@ def _lines(verdicts: Iterable[Verdict]) -> Iterator[str]:
             yield f"  step {verdict.number}: {verdict.text}"
             yield f"    {_told(verdict)}"
             counts["cached"] += verdict.is_cached
-            counts["to be carried out"] += verdict.is_needed and not verdict.is_cached
+            counts["to be carried out"] += verdict.is_needed and verdict.is_known and not verdict.is_cached
+            counts["to be seen"] += verdict.is_needed and not verdict.is_known
     yield ", ".join(f"{count} {what}" for what, count in counts.items())
 
 
 def _told(verdict: Verdict) -> str:
     if verdict.is_cached:
         return "cached"
-    return f"carried out: {'; '.join(verdict.reasons)}" if verdict.is_needed else "not needed: all that reads it is cached"
+    if not verdict.is_needed:
+        return "not needed: all that reads it is cached"
+    return f"{'carried out' if verdict.is_known else 'only the build can tell'}: {'; '.join(verdict.reasons)}"

@@ -6,7 +6,7 @@ the cache, if the stage needn't be built, or by its tree when it has been.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -14,6 +14,7 @@ from builder.caching import Rules
 from builder.contexts import Contexts
 from builder.course import Course
 from builder.errors import BuilderError, ContextError
+from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.platform import Platform
@@ -68,27 +69,36 @@ class Lookup:
         self._rules = rules
         self._now = now
         self._notes: dict[CacheKey, str] = {}  # empty for one that isn't there
-        self._needed: set[int] = set()
         self._last: Future[Mapping[CacheKey, Entry]] = Future()
-        self._courses = {
-            stage.index: Course(stage=stage, steps=tuple(step for step in stage.steps if step.op)) for stage in plan.stages
-        }
+        self._courses = _courses(plan)
+        self._needed: set[int] = set()
 
     def survey(self) -> Plan:
         """The plan with the layers that surely are cached, and without the stages that nobody needs then.
 
         Raises BuilderError for a source that isn't there.
         """
+        real = set[int]()
+        while True:
+            plan = self._surveyed(real)
+            self._needed = {stage.index for stage in plan.stages}
+            short = {index for index in self._needed if self._courses[index].assumed}
+            if not short:
+                self._ask_for_last()
+                return plan
+            real |= short  # they have to be built, and may come out differently
+            self._courses = _courses(self._plan)
+
+    def _surveyed(self, real: Collection[int]) -> Plan:
+        """In stages of `real` results aren't assumed that nobody has."""
         courses = list(self._courses.values())
         while True:
             notes = set[CacheKey]()
             new = [(course, position) for course in courses for position in self._extend(course, notes)]
             self._ask(new, notes)
-            settled = [course for course in courses if self._settle(course)]
+            settled = [course for course in courses if self._settle(course, assumes=course.stage.index not in real)]
             if not (new or notes or settled):
-                plan = self._with_layers()
-                self._ask_for_last(plan)
-                return plan
+                return self._with_layers()
 
     def caches(self, op: Op) -> bool:
         """Whether the layer of this op is kept."""
@@ -111,6 +121,7 @@ class Lookup:
                 number=course.number(position),
                 text=step.text,
                 is_cached=position in course.made,
+                is_known=position < len(course.keys),
                 is_needed=course.stage.index in self._needed or position in course.made,
                 reasons=() if position in course.made else self.why(course.stage, position, most_files=_MANY_FILES),
             )
@@ -119,10 +130,15 @@ class Lookup:
         )
 
     def kept(self, *, of_all: bool) -> tuple[Entry, ...]:
-        """What the cache has, or gets, of this build: notes, and the layers of all stages or those of the target."""
-        courses = [course for course in self._courses.values() if of_all or course.stage.index == self._plan.target_index]
+        """What the cache has, or gets, of this build: notes, and the layers of all stages or those of the target.
+
+        Of other stages' layers there are the diff_ids, so that nobody who has the target's needs to build them.
+        """
+        entries: dict[CacheKey, Entry] = {}
+        for index, course in self._courses.items():
+            whole = of_all or index == self._plan.target_index
+            entries |= {entry.key: entry if whole else entry.bare for _, entry in sorted(course.kept.items())}
         notes = (Entry(key=key, note=note, created=self._now()) for key, note in self._notes.items() if note)
-        entries = {entry.key: entry for course in courses for _, entry in sorted(course.kept.items())}
         return (*entries.values(), *notes)
 
     def find(self, stage: PlannedStage, position: int, tree_of: TreeOf) -> Layer | None:
@@ -135,7 +151,7 @@ class Lookup:
         entry, origin = course.entries.get(position), course.lineage
         if position < len(course.after) or entry is None or entry.layer is None or origin is None:
             return None
-        after = self._next(course.op(position), origin, course.keys[position], entry.layer)
+        after = self._next(course.op(position), origin, course.keys[position], entry.result)
         if entry.lineage != self._mark(course, position, after):
             return None
         course.made[position], course.kept[position] = entry.layer, entry
@@ -156,7 +172,7 @@ class Lookup:
         op = course.op(position)
         if position == len(course.after):
             assert course.lineage is not None
-            course.after.append(self._next(op, course.lineage, course.keys[position], layer))
+            course.after.append(self._next(op, course.lineage, course.keys[position], layer.diff_id))
         if is_new and self._rules.caches(op):
             mark = self._mark(course, position, course.after[position])
             self._keep(course, position, course.names[position], mark, layer)
@@ -188,9 +204,8 @@ class Lookup:
         stage = course.stage
         return place_key(self._subject, stage.name or stage.index, position, stage.platform)
 
-    def _ask_for_last(self, plan: Plan) -> None:
+    def _ask_for_last(self) -> None:
         """What was kept of the steps that aren't there, for `why`; answered while the build goes on."""
-        self._needed = {stage.index for stage in plan.stages}
         places = [
             self._place(course, position)
             for course in self._courses.values()
@@ -297,7 +312,7 @@ class Lookup:
             return course.names[position]
         return together(course.keys[position]) if position == len(course.steps) - 1 and self._rules.runs else None
 
-    def _settle(self, course: Course) -> bool:
+    def _settle(self, course: Course, *, assumes: bool) -> bool:
         """Find out which layers surely fit, up to the first command that has to be run; says whether any step was settled."""
         self._begin(course)
         before = len(course.after)
@@ -307,13 +322,12 @@ class Lookup:
         while course.lineage is not None and len(course.after) < len(course.keys):
             position = len(course.after)
             op, entry = course.op(position), course.entries.get(position)
-            layer = entry.layer if entry else None
-            if layer is None and isinstance(op, Exec):
-                break
-            after = self._next(op, course.lineage, course.keys[position], layer)
-            fits = entry is not None and layer is not None and entry.lineage == self._mark(course, position, after)
-            if fits and layer is not None and entry is not None:
-                course.made[position], course.kept[position] = layer, entry
+            result = entry.result if entry and (entry.layer or assumes) else None
+            after = self._next(op, course.lineage, course.keys[position], result)
+            if entry and result and entry.lineage == self._mark(course, position, after):
+                course.kept[position] = entry
+                course.made |= {position: entry.layer} if entry.layer else {}
+                course.assumed |= set() if entry.layer or not isinstance(op, Exec) else {position}
             elif isinstance(op, Exec):
                 break
             course.after.append(after)
@@ -329,8 +343,8 @@ class Lookup:
             course.kept = {len(course.steps) - 1: entry}
             course.after = [after] * len(course.steps)
 
-    def _next(self, op: Op, before: CacheKey, key: CacheKey, layer: Layer | None) -> CacheKey:
-        return lineage(before, key, layer.diff_id if layer and isinstance(op, Exec) else None)
+    def _next(self, op: Op, before: CacheKey, key: CacheKey, result: Digest | None) -> CacheKey:
+        return lineage(before, key, result if isinstance(op, Exec) else None)
 
     def _mark(self, course: Course, position: int, after: CacheKey) -> CacheKey:
         """The lineage that an entry has; one that was made apart from what is below it fits on anything."""
@@ -359,6 +373,10 @@ class Lookup:
             else:
                 steps.append(replace(step, made=made[position]))
         return tuple(steps)
+
+
+def _courses(plan: Plan) -> dict[int, Course]:
+    return {stage.index: Course(stage=stage, steps=tuple(step for step in stage.steps if step.op)) for stage in plan.stages}
 
 
 def _is_apart(op: Op) -> bool:

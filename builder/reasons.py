@@ -13,13 +13,17 @@ from builder.plan import PlannedStage, StageBase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Of one step that changes files; `number` is its own in the stage, from 1 on. One that is cached has no `reasons`."""
+    """Of one step that changes files; `number` is its own in the stage, from 1 on. One that is cached has no `reasons`.
+
+    Where not all `is_known`, only the build itself finds out whether it is cached.
+    """
 
     stage: PlannedStage
     number: int
     text: str
     is_cached: bool
     is_needed: bool
+    is_known: bool
     reasons: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

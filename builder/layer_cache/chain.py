@@ -37,11 +37,15 @@ class Chain:
     def _asked(
         self, keys: Iterable[CacheKey], ask: Callable[[Cache], Callable[[Iterable[CacheKey]], Mapping[CacheKey, Entry]]]
     ) -> Mapping[CacheKey, Entry]:
-        missing, found, old = list(dict.fromkeys(keys)), dict[CacheKey, Entry](), dict[CacheKey, Entry]()
+        missing, found, lesser = list(dict.fromkeys(keys)), dict[CacheKey, Entry](), dict[CacheKey, Entry]()
         for cache in self._caches:
             if missing:
                 answer = ask(cache)(missing)
-                found |= {key: entry for key, entry in answer.items() if not entry.is_old}
-                old |= {key: entry for key, entry in answer.items() if entry.is_old}
+                found |= {key: entry for key, entry in answer.items() if _is_whole(entry)}
+                lesser |= {key: entry for key, entry in answer.items() if key not in lesser or not entry.is_old}
                 missing = [key for key in missing if key not in found]
-        return {**old, **found}
+        return {**lesser, **found}
+
+
+def _is_whole(entry: Entry) -> bool:
+    return not entry.is_old and bool(entry.layer or entry.note)

@@ -27,6 +27,8 @@ _PREFIX = "dev.masu.cache."
 class Entry:
     """A layer and its lineage, or a note. `created` is RFC 3339 text, `text` for people.
 
+    An entry may have its layer's `diff_id` only: that tells what could be made on it, see lineage in key.py.
+
     `place` says which step of which Dockerfile it was made for, `ingredients` of what (see ingredients.py). One that `is_old` is
     there to tell why it isn't used.
     """
@@ -35,11 +37,22 @@ class Entry:
     created: str
     text: str = ""
     layer: Layer | None = None
+    diff_id: Digest | None = None
     lineage: CacheKey | None = None
     note: str = ""
     place: CacheKey | None = None
     ingredients: str = ""
     is_old: bool = False
+
+    @property
+    def result(self) -> Digest | None:
+        """The layer's diff_id, whether the layer is there or not."""
+        return self.layer.diff_id if self.layer else self.diff_id
+
+    @property
+    def bare(self) -> Entry:
+        """Without the layer."""
+        return replace(self, layer=None, diff_id=self.result)
 
     def aged(self, ttl: timedelta, now: datetime) -> Entry:
         """The entry that knows whether it is older than `ttl`; one that doesn't say when it was made is."""
@@ -53,8 +66,8 @@ class Entry:
         """All but the layer's blob, as text under names."""
         told = {"key": self.key.hex, "created": self.created, "note": self.note, "ingredients": self.ingredients}
         told |= {"place": self.place.hex} if self.place else {}
-        if self.layer and self.lineage:
-            told |= {"diff-id": str(self.layer.diff_id), "lineage": self.lineage.hex}
+        if self.result and self.lineage:
+            told |= {"diff-id": str(self.result), "lineage": self.lineage.hex}
             told["text"] = self.text.encode("utf-8", "backslashreplace").decode()
         return {name: value for name, value in told.items() if value}
 
@@ -63,12 +76,13 @@ class Entry:
         """`blob` is the layer's, if there is one. Raises ImageError for what is no record."""
         if not all(isinstance(value, str) for value in told.values()) or "key" not in told:
             raise ImageError("a record of the layer cache is malformed")
-        layer = Layer(blob=blob, diff_id=Digest.parse(told["diff-id"])) if blob and "diff-id" in told else None
+        diff_id = Digest.parse(told["diff-id"]) if "diff-id" in told else None
         return cls(
             key=CacheKey(hex=told["key"]),
             created=told.get("created", ""),
             text=told.get("text", ""),
-            layer=layer,
+            layer=Layer(blob=blob, diff_id=diff_id) if blob and diff_id else None,
+            diff_id=diff_id,
             lineage=CacheKey(hex=told["lineage"]) if "lineage" in told else None,
             note=told.get("note", ""),
             place=CacheKey(hex=told["place"]) if "place" in told else None,

@@ -183,6 +183,6 @@ def _read(store: Store, manifest: Manifest) -> Iterable[Entry]:
 
     for record in records:
         descriptor = blobs.get(record.get(_LAYER))
-        if ("diff-id" in record) != (descriptor is not None):
+        if _LAYER in record and descriptor is None:
             raise ImageError(f"it hasn't the layer {record.get(_LAYER)} that it lists")
         yield Entry.from_record(record, blob_in(store, descriptor) if descriptor else None)

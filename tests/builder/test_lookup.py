@@ -310,3 +310,25 @@ def test_a_change_that_is_taken_back_is_found_again(project: Rehearsal) -> None:
     project.build()
     project.swap("/bound make more", "/bound make")
     assert project.build() == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "change", "missed"),
+    [
+        ("max", sh("true"), []),
+        ("min", sh("true"), []),
+        ("max", text("use $NAME", "use it"), [7]),
+        ("min", text("use $NAME", "use it"), [7]),
+        ("max", image("other", "new"), [6, 7]),
+        ("max", sh("echo x > src/a"), [3, 4, 5, 6, 7]),
+        ("min", sh("echo x > src/a"), [1, 2, 3, 4, 5, 6, 7]),  # what the first command makes is needed, and is not in the list
+        ("max", text("--from=build /out", "--from=build /"), [5, 6, 7]),
+        ("min", text("--from=build /out", "--from=build /"), [1, 2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_a_list_has_all_layers_or_those_of_the_target(project: Rehearsal, listed: str, change: Change, missed: list[int]) -> None:
+    project.dockerfile, project.listed = STAGES, listed
+    project.build()
+    change(project)
+    assert project.build() == missed
+    assert project.build() == [], "what was found is in the next list as well"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from builder.caching import cache_rules
@@ -23,7 +24,7 @@ from builder.image.media import OCI_LAYER, Format
 from builder.image.platform import Platform
 from builder.inputs import open_inputs
 from builder.key import CacheKey
-from builder.layer_cache import Cache, Entry, TagCache
+from builder.layer_cache import Cache, Entry, ListedCache, TagCache, write_list
 from builder.lookup import Inputs, Lookup
 from builder.ops import CopyFrom, FromStage
 from builder.options import BuildOptions
@@ -61,6 +62,7 @@ class Rehearsal:
     """A project in `directory`; `images` are base images as text: their files, and after a `;` their variables.
 
     What a stage puts at /out is other after every miss of it, unless `same_output`. Layers of COPY are cached if `copy_layers`.
+    With `listed` (min or max) the cache is a list, as --cache-from and --cache-to have it, and not a place with tags.
     """
 
     directory: Path
@@ -70,6 +72,7 @@ class Rehearsal:
     same_output: bool = False
     copy_layers: bool = True
     subject: str = "app"
+    listed: str = ""
     why: dict[int, str] = field(default_factory=dict)
     asked: Asked | None = None
 
@@ -97,6 +100,9 @@ class Rehearsal:
             lookup, plan = self.lookup(options, stack)
             numbers = dict(zip(positions(plan), itertools.count(1), strict=False))
             self.why = {numbers[place]: why for place, why in self._carried_out(lookup.survey(), lookup)}
+            if self.listed and not options.no_push_cache:
+                entries = lookup.kept(of_all=self.listed == "max")
+                write_list(entries, to=LayoutStore(self.directory / "cache"), name="list")
         return list(self.why)
 
     def lookup(self, options: BuildOptions, stack: ExitStack) -> tuple[Lookup, Plan]:
@@ -118,19 +124,17 @@ class Rehearsal:
         secrets = read_secrets(options.secret, {})
         provisions = stack.enter_context(provisions_of(options, {}, secrets=secrets, cache_mounts=directory))
         rules = cache_rules(options, plan, provisions, Settings.of(options, args))
-        cache = stack.enter_context(
-            TagCache(
-                LayoutStore(self.directory / "cache"),
-                platform=platform_of(options),
-                ttl=options.cache_ttl,
-                saves=not options.no_push_cache,
-                now=lambda: datetime.now(UTC),
-            )
-        )
+        self.asked = Asked(self._cache(options, stack))
         key_inputs = Inputs(image_of=self._image, context=inputs.context, contexts=contexts)
-        self.asked = Asked(cache)
         now = lambda: datetime.now(UTC).isoformat()  # noqa: E731
         return Lookup(plan, key_inputs, cache=self.asked, rules=rules, now=now, subject=self.subject), plan
+
+    def _cache(self, options: BuildOptions, stack: ExitStack) -> Cache:
+        platform, ttl, saves = platform_of(options), options.cache_ttl, not options.no_push_cache
+        store, now = LayoutStore(self.directory / "cache"), partial(datetime.now, UTC)
+        if self.listed:
+            return ListedCache(lambda: store, "list", shown="list", platform=platform, ttl=ttl, now=now)
+        return stack.enter_context(TagCache(store, platform=platform, ttl=ttl, saves=saves, now=now))
 
     def _image(self, reference: str, platform: Platform) -> Image:
         files, _, variables = self.images.get(reference, "base files").partition(";")
