@@ -138,7 +138,7 @@ class Lookup:
         for index, course in self._courses.items():
             whole = of_all or index == self._plan.target_index
             entries |= {entry.key: entry if whole else entry.bare for _, entry in sorted(course.kept.items())}
-        notes = (Entry(key=key, note=note, created=self._now()) for key, note in self._notes.items() if note)
+        notes = (Entry(key=key, note=note, created="") for key, note in self._notes.items() if note)  # they don't get old
         return (*entries.values(), *notes)
 
     def find(self, stage: PlannedStage, position: int, tree_of: TreeOf) -> Layer | None:

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 RECORDS = MediaType("application/vnd.masu.cache.v1+json")
 INLINE = "dev.masu.cache.records"
-_LAYER, _INLINE_INGREDIENTS = "layer", 4096
+_LAYER = "layer"
 _MOST_LISTED = SMALL_LIMIT - 1
 _MOST_INLINE = 1 << 20
 """Characters of all records in an image's manifest, which may have 4 MiB in a registry."""
@@ -106,10 +106,14 @@ def write_list(entries: Sequence[Entry], *, to: Store, name: str) -> None:
 
 
 def inlined(image: Image, entries: Iterable[Entry]) -> Image:
-    """The image with the records of its own layers, and notes, in its manifest; without times, so that it stays reproducible."""
+    """The image with the records of its own layers, and notes, in its manifest.
+
+    Without times, so that it stays reproducible; and without texts and ingredients: images are published, names of files and
+    the commands of other stages are not in them.
+    """
     layers = {layer.diff_id: layer for layer in image.layers}
     records = [
-        _record(replace(entry, created="", ingredients=entry.ingredients[: _INLINE_INGREDIENTS * _fits(entry)]), layers)
+        _record(replace(entry, created="", text="", place=None, ingredients=""), layers)
         for entry in entries
         if entry.layer is None or entry.layer.diff_id in layers
     ]
@@ -136,10 +140,6 @@ def _pointed(index: Blob, manifest: Blob) -> Blob:
 def _parsed(blob: Blob) -> Manifest | Index:
     with blob.open() as stream:
         return parse_manifest(stream.read(), blob.descriptor.media_type)
-
-
-def _fits(entry: Entry) -> bool:
-    return len(entry.ingredients) <= _INLINE_INGREDIENTS
 
 
 def _called(layer: Layer) -> Layer:

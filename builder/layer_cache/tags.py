@@ -104,12 +104,21 @@ class TagCache:
             return None
 
     def _store_entry(self, entry: Entry) -> None:
-        names = [entry.key.hex, *([_LAST + entry.place.hex] if entry.place else [])]
+        image = entry.to_image(self._platform)
         try:
-            copy(entry.to_image(self._platform), to=self._store, names=names)
+            copy(image, to=self._store, names=[entry.key.hex])
             self._saved |= {entry.layer.blob.descriptor.digest} if entry.layer else set()
         except BuilderError as error:
             self._tell("can't be written", error)
+        else:
+            self._store_last(entry, image)
+
+    def _store_last(self, entry: Entry, image: Image) -> None:
+        try:
+            if entry.place:
+                self._store.tag(_LAST + entry.place.hex, image.manifest)
+        except BuilderError as error:  # no tag moves in some repositories; the cache works, it only can't tell why it misses
+            log.debug("can't keep what went into %s: %s", entry.key, error.message)
 
     def _tell(self, what: str, error: BuilderError) -> None:
         """Once as a warning: where one entry fails, others will."""

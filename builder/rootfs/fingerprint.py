@@ -45,20 +45,25 @@ def fingerprint(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> F
 
     Raises ContextError for a source that isn't there, OSError for one that can't be read.
     """
+    return _walked(op, source, but=but, is_shown=False)
+
+
+def _walked(op: Copy, source: SourceTree, *, but: Collection[str], is_shown: bool) -> Fingerprint:
+    """`is_shown`: a directory is seen itself, and not only what is in it."""
     threads = min(_THREADS, len(os.sched_getaffinity(0)))
     with paths.opened_root(source.path) as fd, ThreadPoolExecutor(threads, thread_name_prefix="fingerprint") as pool:
         walk = _Walk(View(fd=fd, tree=source), pool, ahead=2 * threads)
         for number, path in enumerate(op.paths):
             if path not in but:
                 for item in found(walk.view, op, path):
-                    walk.add(number, item)
+                    walk.add(number, item, is_shown=is_shown)
         return walk.fingerprint()
 
 
 def fingerprint_of(path: str, source: SourceTree) -> Fingerprint:
     """Of the file or directory at `path` with all below it, as a mount shows it. Raises as `fingerprint`."""
     name = "/".join(literal(part) for part in path.split("/"))
-    return fingerprint(Copy(source=FromContext(), paths=(name,), destination="/"), source)
+    return _walked(Copy(source=FromContext(), paths=(name,), destination="/"), source, but=(), is_shown=True)
 
 
 class _Walk:
@@ -73,7 +78,7 @@ class _Walk:
         self._top = ""
         self._open: list[Future[str]] = []
 
-    def add(self, number: int, item: Found) -> None:
+    def add(self, number: int, item: Found, *, is_shown: bool) -> None:
         """One source of the op's argument with this number."""
         is_directory = stat.S_ISDIR(item.status.st_mode)
         self._top = item.path
@@ -85,6 +90,10 @@ class _Walk:
             with paths.opened(paths.open_strict(self.view.fd, parent)) as fd:
                 self._entry(fd, name, "", item.status, links)
             return
+        if is_shown and item.place:
+            parent, own_name = paths.split(item.place)
+            with paths.opened(paths.open_strict(self.view.fd, parent)) as fd:
+                self._subdirectory(fd, own_name, "", item.status, is_taken=True)
         everything = item.selection.is_everything
         wanted = None if everything else chosen(self.view.fd, item.place, item.selection, exists=self.view.exists)
         pending = [""]

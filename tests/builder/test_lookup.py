@@ -133,6 +133,7 @@ CASES: dict[str, list[tuple[str, Change, list[int]]]] = {
         ("a file of its own", sh("echo x > one"), FROM_ONE),
         ("what is bound", sh("echo x > bound/x"), FROM_RUN),
         ("mode of what is bound", sh("chmod 755 bound/x"), FROM_RUN),
+        ("mode of the bound directory", sh("chmod 700 bound"), FROM_RUN),
         ("the last file", sh("echo x > last"), [7]),
         ("comments and empty lines", text("WORKDIR /w\n", "\n# said\nWORKDIR /w\n\n"), []),
         ("a keyword in lower case", text("WORKDIR /w", "workdir /w"), []),

@@ -93,6 +93,13 @@ def test_an_inline_cache_changes_no_image_id(first: Masu, context: Path, tmp_pat
     assert ids[0][1] != ids[1][1] == ids[2][1]
 
 
+def test_an_inline_cache_publishes_no_names(first: Masu, context: Path, tmp_path: Path) -> None:
+    build(first, context, "--no-push", "--oci-layout-path", str(tmp_path / "layout"), "--cache-to=type=inline")
+    blobs = [path.read_bytes() for path in (tmp_path / "layout/blobs/sha256").iterdir()]
+    (manifest,) = (data for data in blobs if b"dev.masu.cache.records" in data)
+    assert not any(word in manifest for word in (b"random/uuid", b"src/a", b"VERSION"))
+
+
 def test_directories_in_their_order(first: Masu, other: Masu, context: Path, tmp_path: Path) -> None:
     caches = [f"--cache-from=type=local,src={tmp_path}/{name}" for name in ("nothing", "broken", "a", "b")]
     build(first, context, "-t", "x", f"--cache-to=type=local,dest={tmp_path}/a,mode=max")
