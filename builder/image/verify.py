@@ -28,6 +28,7 @@ class VerifyingReader(io.RawIOBase):
         self._hash = descriptor.digest.hasher()
         self._left = descriptor.size
         self._checked = False
+        self._hashes = True
 
     def readable(self) -> bool:
         return True
@@ -40,14 +41,19 @@ class VerifyingReader(io.RawIOBase):
         self._left -= size
         if self._left < 0:
             raise self._error(f"is longer than the {self._descriptor.size} bytes announced")
-        self._hash.update(view[:size])
+        if self._hashes:
+            self._hash.update(view[:size])
         if not size or not self._left:
             self._check_end()
         return size
 
     def verifies(self, descriptor: Descriptor) -> bool:
         """Whether what is read here is checked to be that."""
-        return (self._descriptor.digest, self._descriptor.size) == (descriptor.digest, descriptor.size)
+        return self._hashes and (self._descriptor.digest, self._descriptor.size) == (descriptor.digest, descriptor.size)
+
+    def leave_digest(self) -> None:
+        """Check the size only from now on; to be called before the first read."""
+        self._hashes = False
 
     def _copy(self, view: memoryview) -> int:
         data = self._source.read(view.nbytes)
@@ -57,7 +63,7 @@ class VerifyingReader(io.RawIOBase):
     def _check_end(self) -> None:
         if self._left:
             raise self._error(f"ends {self._left} bytes before the {self._descriptor.size} announced")
-        if not self._checked and self._hash.hexdigest() != self._descriptor.digest.hex:
+        if self._hashes and not self._checked and self._hash.hexdigest() != self._descriptor.digest.hex:
             raise self._error(f"has the digest {self._descriptor.digest.algorithm}:{self._hash.hexdigest()}")
         self._checked = True
 
@@ -76,6 +82,17 @@ def verified(source: BinaryIO, descriptor: Descriptor, *, where: str) -> BinaryI
     if isinstance(raw, VerifyingReader) and raw.verifies(descriptor):
         return source
     return io.BufferedReader(VerifyingReader(source, descriptor, where=where), buffer_size=_BUFFER)
+
+
+def sized(source: BinaryIO, descriptor: Descriptor, *, where: str) -> BinaryIO:
+    """As `verified`, but only the size is checked: for content that was verified when it was written and that goes to somebody
+    who verifies it himself.
+    """
+    stream = verified(source, descriptor, where=where)
+    raw = getattr(stream, "raw", None)
+    if isinstance(raw, VerifyingReader):
+        raw.leave_digest()
+    return stream
 
 
 def pieces(stream: BinaryIO, size: int = 1 << 20) -> Iterator[memoryview]:

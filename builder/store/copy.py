@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _NESTED_INDEXES = 3
 _MOST_DOCUMENTS = 1000
+_JOBS = 6  # as many as skopeo: a registry takes its time for each blob
 
 
 @runtime_checkable
@@ -96,7 +97,7 @@ def load_all(store: Store, name: str) -> Bundle:
     return Bundle(manifest=root, documents=tuple(reversed(documents.values())), blobs=tuple(blobs.values()))
 
 
-def copy(source: Image | Bundle, *, to: Store, names: Sequence[str], jobs: int = 4) -> Descriptor:
+def copy(source: Image | Bundle, *, to: Store, names: Sequence[str], jobs: int = _JOBS) -> Descriptor:
     """Store it under every name and return its manifest's descriptor; without names its manifest has only its digest.
 
     `jobs` blobs go at a time; the manifest follows when all are there. After an error the others are given up.

@@ -202,6 +202,16 @@ def test_a_blob_that_is_not_its_descriptor_is_not_stored(registry: RunningRegist
     assert not store.has(bad.descriptor)
 
 
+def test_a_damaged_file_of_the_store_is_not_stored(registry: RunningRegistry, tmp_path: Path) -> None:
+    """The registry finds out, and then we do."""
+    blob, store = sample_layer("rotten").blob, remote(registry.host, "rotten")
+    for damaged in (bytes(blob.descriptor.size), b"short", bytes(blob.descriptor.size + 1)):
+        (tmp_path / "blob").write_bytes(damaged)
+        with pytest.raises(ImageError, match=r"has the digest|ends|longer"):
+            store.put(replace(blob, open=lambda: (tmp_path / "blob").open("rb"), path=tmp_path / "blob"))
+        assert not store.has(blob.descriptor)
+
+
 def test_tls_needs_a_trusted_certificate(tmp_path: Path) -> None:
     identity = make_identity(tmp_path)
     tls = {"certificate": str(identity.certificate_path), "key": str(identity.key_path)}
