@@ -8,7 +8,7 @@ import pytest
 from builder.errors import ImageError
 from builder.image.blob import Blob
 from builder.image.media import OCI_LAYER, OCI_MANIFEST
-from builder.image.verify import SMALL_LIMIT, read_small, verified
+from builder.image.verify import SMALL_LIMIT, pieces, read_small, sized, verified
 
 DATA = bytes(range(256)) * 5000
 DESCRIPTOR = Blob.of(DATA, OCI_LAYER).descriptor
@@ -47,3 +47,22 @@ def test_a_huge_manifest_is_not_read_at_all() -> None:
     with pytest.raises(ImageError, match="too large"):
         read_small(source, huge, where="here")
     assert source.tell() == 0
+
+
+def test_what_is_verified_once_is_not_verified_again() -> None:
+    with verified(io.BytesIO(DATA), DESCRIPTOR, where="here") as stream:
+        assert verified(stream, DESCRIPTOR, where="there") is stream
+        assert verified(stream, replace(DESCRIPTOR, size=1), where="there") is not stream
+
+
+def test_a_sized_stream_has_the_right_size_and_any_bytes() -> None:
+    with sized(io.BytesIO(b"x" + DATA[1:]), DESCRIPTOR, where="here") as stream:
+        assert stream.read() == b"x" + DATA[1:]
+        assert verified(stream, DESCRIPTOR, where="there") is not stream
+    for data in (DATA[:-1], DATA + b"x"):
+        with pytest.raises(ImageError), sized(io.BytesIO(data), DESCRIPTOR, where="here") as stream:
+            stream.read()
+
+
+def test_pieces_are_the_content() -> None:
+    assert b"".join(bytes(piece) for piece in pieces(io.BytesIO(DATA), 1000)) == DATA
