@@ -60,10 +60,14 @@ class Content:
     def to_index(self) -> bytes:
         """Raises ImageError when there are too many files to tell of."""
         numbers = {digits: number for number, digits in enumerate(self.packs)}
+        paths = sorted(self.files)
         document = {
             "schema": _SCHEMA,
             "layers": [[str(pack.diff_id), pack.size] for pack in self.layers],
-            "files": [[path, numbers[file.pack], file.used] for path, file in sorted(self.files.items())],
+            # Columns: a list for each of many files would take several times the memory.
+            "paths": paths,
+            "packs": [numbers[self.files[path].pack] for path in paths],
+            "used": [self.files[path].used for path in paths],
             "dead": sorted([path, numbers[pack]] for path, pack in self.dead),
         }
         data = json.dumps(document, separators=(",", ":")).encode()
@@ -89,8 +93,11 @@ class Content:
         return cls(
             packs=dict(zip(names, packs, strict=True)),
             directories=directories,
-            files={_path(path): File(names[number], _number(used)) for path, number, used in document["files"]},
-            dead=frozenset((_path(path), names[number]) for path, number in document["dead"]),
+            files={
+                _path(path): File(names[_number(number)], _number(used))
+                for path, number, used in zip(document["paths"], document["packs"], document["used"], strict=True)
+            },
+            dead=frozenset((_path(path), names[_number(number)]) for path, number in document["dead"]),
         )
 
 

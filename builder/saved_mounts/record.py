@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,53 +64,60 @@ class Record:
         return (known.mode, known.uid, known.gid)
 
     def write(self, path: Path) -> None:
-        """Replace the file at `path`."""
+        """Replace the file at `path`: a line of JSON for what there is one of, and one for each file, for there may be many."""
         content = self.content
-        document = {
+        head = {
             "schema": _SCHEMA,
             "place": self.place,
             "layers": [[pack.descriptor.to_json(), str(pack.diff_id), pack.size] for pack in content.layers],
-            "files": {name: [*entry, *content.files.get(name, ())] for name, entry in self.entries.items()},
             "dead": sorted(content.dead),
             "directories": self.directories,
             "read_since": self.read_since,
         }
         new = path.with_name(path.name + ".new")
-        new.write_text(json.dumps(document), encoding="utf-8")
+        with new.open("w", encoding="ascii") as out:
+            out.write(json.dumps(head) + "\n")
+            for name, entry in self.entries.items():
+                out.write(json.dumps([name, *entry, *content.files.get(name, ())]) + "\n")
         new.replace(path)
 
     @classmethod
     def read(cls, path: Path, *, place: str) -> Record:
         """The record in the file; an empty one when there is none, or it is of another place."""
         try:
-            document: Any = json.loads(path.read_text(encoding="utf-8"))
-            if document["schema"] == _SCHEMA and document["place"] == place:
-                return cls._parsed(document)
+            with path.open(encoding="ascii") as lines:
+                head: Any = json.loads(next(lines))
+                if head["schema"] == _SCHEMA and head["place"] == place:
+                    return cls._parsed(head, lines)
         except FileNotFoundError:
             pass
-        except (ValueError, TypeError, KeyError, RecursionError, ImageError) as error:
+        except (ValueError, TypeError, KeyError, StopIteration, RecursionError, ImageError) as error:
             log.debug("the record %s can't be read and is forgotten: %s", path, error)
         return cls(place=place)
 
     @classmethod
-    def _parsed(cls, document: Any) -> Record:
+    def _parsed(cls, head: Any, lines: Iterable[str]) -> Record:
         packs = [
-            Pack(descriptor=Descriptor.from_json(one), diff_id=Digest.parse(two), size=size)
-            for one, two, size in document["layers"]
+            Pack(descriptor=Descriptor.from_json(one), diff_id=Digest.parse(two), size=size) for one, two, size in head["layers"]
         ]
-        files = document["files"].items()
+        names = {pack.descriptor.digest.hex: pack.descriptor.digest.hex for pack in packs}  # each text once in memory
+        entries, files, width = {}, {}, len(Entry._fields)
+        for name, *facts in map(json.loads, lines):
+            entries[name] = Entry(*facts[:width])
+            if saved := facts[width:]:
+                files[name] = File(names[saved[0]], saved[1])
         content = Content(
             packs={pack.descriptor.digest.hex: pack for pack in packs[:-1]},
             directories=packs[-1] if packs else None,
-            files={name: File(*facts[len(Entry._fields) :]) for name, facts in files if len(facts) > len(Entry._fields)},
-            dead=frozenset((name, pack) for name, pack in document["dead"]),
+            files=files,
+            dead=frozenset((name, pack) for name, pack in head["dead"]),
         )
         return cls(
-            place=document["place"],
+            place=head["place"],
             content=content,
-            entries={name: Entry(*facts[: len(Entry._fields)]) for name, facts in files},
-            directories={name: (mode, uid, gid) for name, (mode, uid, gid) in document["directories"].items()},
-            read_since=document["read_since"],
+            entries=entries,
+            directories={name: (mode, uid, gid) for name, (mode, uid, gid) in head["directories"].items()},
+            read_since=head["read_since"],
         )
 
 

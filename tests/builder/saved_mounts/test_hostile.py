@@ -24,10 +24,10 @@ from tests.support.tree import make_tar, member
 LINK = member("out", type=tarfile.SYMTYPE, linkname="/")
 
 
-def index(packs: list[bytes], **fields: Any) -> bytes:
-    """Of packs, the last of which has the directories; all is in order but for `fields`."""
-    layers = [[f"sha256:{hashlib.sha256(tar).hexdigest()}", 0] for tar in packs]
-    return json.dumps({"schema": 1, "layers": layers, "files": [], "dead": [], **fields}).encode()
+def index(tars: list[bytes], **fields: Any) -> bytes:
+    """Of packs with these archives, the last of which has the directories; all is in order but for `fields`."""
+    layers = [[f"sha256:{hashlib.sha256(tar).hexdigest()}", 0] for tar in tars]
+    return json.dumps({"schema": 1, "layers": layers, "paths": [], "packs": [], "used": [], "dead": [], **fields}).encode()
 
 
 def compressed(data: bytes) -> bytes:
@@ -66,9 +66,11 @@ CASES: dict[str, Callable[[], tuple[bytes, list[bytes]]]] = {
     "another schema": lambda: (compressed(index(GOOD, schema=2)), GOOD),
     "more layers than told": lambda: (compressed(index(GOOD)), GOOD * 2),
     "no layers": lambda: (compressed(index([])), []),
-    "a file in no pack": lambda: (compressed(index(GOOD, files=[["file", 7, 0]])), GOOD),
-    "a path that is none": lambda: (compressed(index(GOOD * 2, files=[[7, 0, 0]])), GOOD * 2),
-    "a time that is none": lambda: (compressed(index(GOOD * 2, files=[["file", 0, "1"]])), GOOD * 2),
+    "a file in no pack": lambda: (compressed(index(GOOD, paths=["file"], packs=[7], used=[0])), GOOD),
+    "a path that is none": lambda: (compressed(index(GOOD * 2, paths=[7], packs=[0], used=[0])), GOOD * 2),
+    "a time that is none": lambda: (compressed(index(GOOD * 2, paths=["file"], packs=[0], used=["1"])), GOOD * 2),
+    "fewer packs than paths": lambda: (compressed(index(GOOD * 2, paths=["file"], used=[0])), GOOD * 2),
+    "a pack before the first": lambda: (compressed(index(GOOD * 2, paths=["file"], packs=[-1], used=[0])), GOOD * 2),
     "another diff_id": lambda: (compressed(index([b"other"])), GOOD),
     "a pack that is no archive": lambda: (compressed(index([b"x" * 700])), [b"x" * 700]),
     "a name above the root": lambda: one(make_tar((member("../escaped"), b"x"))),
