@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from builder.context.resumable import CHUNK, Ranged
-from builder.context.source import Archive, Means
+from builder.context.source import Archive, Means, unreachable
 from builder.credentials.azure import access_token
 from builder.errors import ContextError
 from builder.retry import TRANSIENT, Transient
@@ -171,8 +171,7 @@ def _explained(what: str) -> Iterator[None]:
         failure = ContextError(f"{what}: {status} {_first_line(error)}", hint=_hint(status))
         raise (Transient(failure) if status in TRANSIENT or not status else failure) from error
     except (AzureError, OSError) as error:
-        hint = "can the host be reached from here (HTTPS_PROXY, NO_PROXY)?"
-        raise Transient(ContextError(f"{what}: {_first_line(error)}", hint=hint)) from error
+        raise unreachable(what, error) from error
     except ValueError as error:  # a key that isn't base64
         raise ContextError(f"{what}: {error}", hint=f"is {_KEY} the key of this account?") from error
 

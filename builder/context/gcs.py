@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.context.resumable import CHUNK, Ranged
-from builder.context.source import Archive, Means, bucket_and_object
+from builder.context.source import Archive, Means, bucket_and_object, unreachable
 from builder.credentials.google import Google
 from builder.errors import ContextError
 from builder.retry import TRANSIENT, Transient
@@ -88,9 +88,7 @@ def _explained(what: str) -> Iterator[None]:
     except ValueError as error:  # settings that contradict one another
         raise ContextError(f"{what}: {error}", hint=_hint(401)) from error
     except (RequestException, OSError) as error:
-        raise Transient(
-            ContextError(f"{what}: {error}", hint="can the host be reached from here (HTTPS_PROXY, NO_PROXY)?")
-        ) from error
+        raise unreachable(what, error) from error
 
 
 def _hint(status: int) -> str:

@@ -28,7 +28,7 @@ import urllib3
 import urllib3.exceptions
 
 from builder.context.resumable import CHUNK, Part, Resumable
-from builder.context.source import Archive, Means
+from builder.context.source import Archive, Means, unreachable
 from builder.errors import ContextError
 from builder.image.digest import Digest
 from builder.retry import TRANSIENT, Retry, Transient
@@ -174,7 +174,7 @@ class Web:
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
             raise ContextError(f"{method} {shown(url)}: it is no URL that can be reached") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _no_answer(f"{method} {shown(url)}", error) from error
+            raise unreachable(f"{method} {shown(url)}", error) from error
 
     def _checked(self, response: requests.Response, url: str) -> requests.Response:
         status = response.status_code
@@ -314,20 +314,6 @@ def _refuse_odd(url: str) -> None:
 def _host(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port
-
-
-def _no_answer(what: str, error: Exception) -> Exception:
-    cause = error
-    for _ in range(10):
-        inner = [getattr(cause, "reason", None), *cause.args[-1:]]
-        found = next((item for item in inner if isinstance(item, Exception)), None)
-        if found is None:
-            break
-        cause = found
-    message = f"{what}: {cause}"
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return ContextError(message, hint="name a file with the CA that signed it in SSL_CERT_FILE")
-    return Transient(ContextError(message, hint="is the host up, and can it be reached from here (HTTPS_PROXY, NO_PROXY)?"))
 
 
 def _hint(status: int, url: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.context.resumable import CHUNK, Ranged
-from builder.context.source import Archive, Means, bucket_and_object
+from builder.context.source import Archive, Means, bucket_and_object, unreachable
 from builder.errors import ContextError
 from builder.govalues import is_bool, parse_bool
 from builder.retry import TRANSIENT, Transient
@@ -90,8 +90,7 @@ def _explained(what: str) -> Iterator[None]:
         failure = ContextError(f"{what}: {status} {said.get('Message') or said.get('Code') or ''}".rstrip(), hint=_hint(status))
         raise (Transient(failure) if status in TRANSIENT else failure) from error
     except (ConnectionError, HTTPClientError, IncompleteReadError, BrokenOff, HTTPError, OSError) as error:
-        hint = "can the host be reached from here (S3_ENDPOINT, HTTPS_PROXY, NO_PROXY)?"
-        raise Transient(ContextError(f"{what}: {error}", hint=hint)) from error
+        raise unreachable(what, error) from error
     except (BotoCoreError, ValueError) as error:
         raise ContextError(f"{what}: {error}", hint=_hint(401)) from error
 

@@ -9,11 +9,14 @@ from typing import BinaryIO, Protocol
 
 from builder.context.gitoptions import GitOptions
 from builder.errors import ContextError
-from builder.retry import Retry
+from builder.retry import Retry, Transient
 from builder.web import Secret, no_secret
 
 DEFAULT_OBJECT = "context.tar.gz"
 """What Kaniko takes from a bucket when only that is named (pkg/constants/constants.go)."""
+
+
+_DEEPEST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,27 @@ class Source(Protocol):
     def fetch(self, text: str, directory: Path) -> Tree | Archive:
         """The context that `text` names; `directory` is new, and may be filled. Raises ContextError."""
         ...
+
+
+def unreachable(what: str, error: Exception) -> ContextError | Transient:
+    """What to raise when a connection fails: it may pass, unless the other side isn't trusted."""
+    message = f"{what}: {innermost(error)}"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error) or "certificate verify failed" in str(error):
+        return ContextError(message, hint="name a file with the CA that signed it in SSL_CERT_FILE")
+    hint = "is the host up, and can it be reached from here (HTTPS_PROXY, NO_PROXY)?"
+    return Transient(ContextError(message, hint=hint))
+
+
+def innermost(error: Exception) -> Exception:
+    """What libraries have wrapped, which says what happened."""
+    cause = error
+    for _ in range(_DEEPEST):
+        inner = [getattr(cause, "reason", None), getattr(cause, "inner_exception", None), *cause.args[-1:]]
+        found = next((item for item in inner if isinstance(item, Exception)), None)
+        if found is None:
+            return cause
+        cause = found
+    return cause
 
 
 def bucket_and_object(text: str) -> tuple[str, str]:

@@ -40,6 +40,9 @@ BLOBS = f"{ACCOUNT}.blob.core.windows.net"
 GCS, S3, WEB, GIT = "storage.googleapis.com", "bucket.s3.eu-west-1.amazonaws.com", "files.example.test", "git.example.test"
 GCS_PORT, S3_PORT = 9023, 9024  # the stores once more, without TLS, under addresses as emulators have them
 AWS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-aws", "AWS_REGION": "eu-west-1"}
+IDENTITIES, LOGIN = "identities.blob.core.usgovcloudapi.net", "login.microsoftonline.us"
+ENTRA = {"AZURE_CLIENT_ID": "client", "AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_SECRET": "secret-of-azure"}
+NOBODYS = "/etc/ssl/certs/ca-certificates.crt"
 NO_AWS = {"AWS_EC2_METADATA_DISABLED": "true"}
 LOGINS = frozenset({"user:git-password", "the-git-token:"})
 DOCKERFILE = "FROM scratch\nCOPY . /all/\n"
@@ -97,9 +100,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         proxies = {host: stack.enter_context(serve_faults(stack.enter_context(each))) for host, each in upstreams.items()}
         sas = fill(served, gcs=proxies[GCS].upstream, s3=proxies[S3].upstream, blobs=proxies[BLOBS].upstream)
         metadata = stack.enter_context(serve_answers(google_machine))
+        azure = stack.enter_context(serve_answers(functools.partial(azure_with_identities, served / "context.tar")))
         git = stack.enter_context(serve_smart_git(directory / "git", context, logins=LOGINS))
         routes = {host: proxy.host for host, proxy in proxies.items()}
-        routes |= {GIT: git.host, AWAY: git.host}
+        routes |= {GIT: git.host, AWAY: git.host, IDENTITIES: azure.host, LOGIN: azure.host}
         identity = make_identity(directory, hosts=list(routes))
         network = stack.enter_context(open_network(hosts=routes))
         network.forward_tls("127.0.0.1", 443, identity, to=routes)
@@ -181,6 +185,20 @@ def google_machine(question: Question) -> Answer:
     return Answer(document="ok", headers=flavor, status=200 if question.path == "/" else 404)
 
 
+def azure_with_identities(archive: Path, question: Question) -> Answer:
+    """What azurite can't do without TLS of its own: a government's Entra ID, and a store that knows its tokens."""
+    if question.path == "/tenant/oauth2/v2.0/token":
+        known = question.fields["client_secret"] == "secret-of-azure" and "storage.azure.com" in question.fields["scope"]
+        return Answer(document={"access_token": "entra", "expires_in": 3600}) if known else Answer(status=401)
+    if question.headers.get("authorization") != "Bearer entra":
+        return Answer(status=403)
+    text = archive.read_bytes().decode()
+    headers = {"ETag": '"0x1"', "Last-Modified": "Sun, 09 Sep 2001 01:46:40 GMT", "x-ms-blob-type": "BlockBlob"}
+    if question.method == "HEAD":
+        return Answer(document=text, headers=headers)
+    return Answer(document=text, status=206, headers={**headers, "Content-Range": f"bytes 0-{len(text) - 1}/{len(text)}"})
+
+
 @pytest.fixture(scope="module")
 def wanted(world: World) -> str:
     """The digest that the directory's image has."""
@@ -215,6 +233,7 @@ FORMS: Mapping[str, tuple[list[str], Mapping[str, str]]] = {
     ),
     "azure-key": ([f"--context=https://{BLOBS}/private/context.tar.gz"], {"AZURE_STORAGE_ACCESS_KEY": KEY}),
     "azure-public": ([f"--context=https://{BLOBS}/public/context.tar.gz"], {}),
+    "azure-identity": ([f"--context=https://{IDENTITIES}/private/context.tar"], ENTRA),
     "git": ([f"--context=git://{GIT}/public/repo.git"], {}),
     "git-ref": ([f"--context=git://{GIT}/public/repo.git#refs/heads/main"], {}),
     "git-tag": ([f"--context=git://{GIT}/public/repo#v1"], {}),
@@ -311,6 +330,12 @@ REFUSED: Mapping[str, tuple[list[str], Mapping[str, str], list[str]]] = {
     "git-method": ([f"--context=git://{GIT}/x"], {"GIT_PULL_METHOD": "ftp"}, ["GIT_PULL_METHOD"]),
     "git-option": (["--git=depht=1", "."], {}, ["--git 'depht=1'", "depth=VALUE"]),
     "git-away": ([f"--context=git://{GIT}/away/repo.git"], {"GIT_TOKEN": "secret-of-git"}, [AWAY, "no other host"]),
+    "gs-not-trusted": (["--context=gs://bucket"], {"SSL_CERT_FILE": NOBODYS}, ["certificate verify failed", "SSL_CERT_FILE"]),
+    "s3-not-trusted": (["--context=s3://bucket"], {**AWS, "SSL_CERT_FILE": NOBODYS}, ["SSL_CERT_FILE"]),
+    "azure-not-trusted": (
+        [f"--context=https://{BLOBS}/private/x"], {"AZURE_STORAGE_ACCESS_KEY": KEY, "SSL_CERT_FILE": NOBODYS}, ["SSL_CERT_FILE"]
+    ),
+    "https-not-trusted": ([f"--context=https://{WEB}/x"], {"SSL_CERT_FILE": NOBODYS}, ["SSL_CERT_FILE"]),
     "unknown": (["--context=ftp://x/y"], {}, ["ftp://x/y", "gs://"]),
     "no-file": (["--context=tar:///no/such.tar"], {}, ["there is no file"]),
     "sub-path": (["@DIRECTORY@/context", "--context-sub-path=no"], {}, ["--context-sub-path 'no'", "No such file"]),
