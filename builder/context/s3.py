@@ -49,17 +49,25 @@ class S3:
         from botocore.config import Config
 
         env = self._means.env
-        session = boto3.session.Session()
+        session = boto3.session.Session(botocore_session=self._session())
         details: dict[str, Any] = {} if session.get_credentials() else {"signature_version": UNSIGNED}
         if self._path_style():
             details["s3"] = {"addressing_style": "path"}
         config = Config(
             connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS, retries={"total_max_attempts": 1}, **details
         )
-        # Go's SDK, and so Kaniko, reads AWS_REGION; boto3 doesn't.
-        region = env.get("AWS_REGION") or session.region_name or _DEFAULT_REGION
-        verify = None if env.get("AWS_CA_BUNDLE") else f"/proc/self/fd/{self._certificates.fileno()}"
-        return session.client("s3", region_name=region, endpoint_url=env.get("S3_ENDPOINT") or None, verify=verify, config=config)
+        return session.client("s3", endpoint_url=env.get("S3_ENDPOINT") or None, config=config)
+
+    def _session(self) -> Any:
+        """What S3 and STS are asked with. Go's SDK, and so Kaniko, reads AWS_REGION; boto3 doesn't."""
+        import botocore.session
+
+        session = botocore.session.Session()
+        if not session.get_config_variable("ca_bundle"):
+            session.set_config_variable("ca_bundle", f"/proc/self/fd/{self._certificates.fileno()}")
+        region = self._means.env.get("AWS_REGION") or session.get_config_variable("region") or _DEFAULT_REGION
+        session.set_config_variable("region", region)
+        return session
 
     def _path_style(self) -> bool:
         text = self._means.env.get("S3_FORCE_PATH_STYLE", "")

@@ -43,6 +43,8 @@ AWS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-a
 IDENTITIES, LOGIN = "identities.blob.core.usgovcloudapi.net", "login.microsoftonline.us"
 ENTRA = {"AZURE_CLIENT_ID": "client", "AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_SECRET": "secret-of-azure"}
 NOBODYS = "/etc/ssl/certs/ca-certificates.crt"
+STS = "sts.eu-west-1.amazonaws.com"
+WEB_IDENTITY = {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/builder", "AWS_REGION": "eu-west-1"}
 NO_AWS = {"AWS_EC2_METADATA_DISABLED": "true"}
 LOGINS = frozenset({"user:git-password", "the-git-token:"})
 DOCKERFILE = "FROM scratch\nCOPY . /all/\n"
@@ -103,6 +105,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         azure = stack.enter_context(serve_answers(functools.partial(azure_with_identities, served / "context.tar")))
         git = stack.enter_context(serve_smart_git(directory / "git", context, logins=LOGINS))
         routes = {host: proxy.host for host, proxy in proxies.items()}
+        routes[STS] = proxies[S3].upstream
         routes |= {GIT: git.host, AWAY: git.host, IDENTITIES: azure.host, LOGIN: azure.host}
         identity = make_identity(directory, hosts=list(routes))
         network = stack.enter_context(open_network(hosts=routes))
@@ -120,6 +123,7 @@ def make_archives(directory: Path) -> Path:
     """`context.*` in every compression, and `large.tar.gz`."""
     served = directory / "served"
     served.mkdir()
+    (directory / "token").write_text("a.web.identity")
     plain = archive_of(directory / "context")
     for ending, compress in COMPRESSIONS.items():
         (served / f"context.{ending}").write_bytes(compress(plain))
@@ -226,6 +230,7 @@ FORMS: Mapping[str, tuple[list[str], Mapping[str, str]]] = {
     "bucket-url": (["-b", "s3://bucket/context.tar.xz", "--context=gs://other"], AWS),
     "gs-emulator": (["--context=gs://bucket"], {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{GCS_PORT}"}),
     "s3-virtual-host": (["--context=s3://bucket"], AWS),
+    "s3-web-identity": (["--context=s3://bucket"], {**WEB_IDENTITY, "AWS_WEB_IDENTITY_TOKEN_FILE": "@DIRECTORY@/token"}),
     "s3-anonymous": (["--context=s3://bucket/context.tar.bz2"], {**NO_AWS, "AWS_REGION": "eu-west-1"}),
     "s3-endpoint": (
         ["--context=s3://bucket/context.tar"],
@@ -261,7 +266,9 @@ WHOLE: Mapping[str, tuple[list[str], Mapping[str, str]]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_directorys_image(form: str, world: World, wanted: str) -> None:
-    assert world.digest(*filled_in(FORMS[form][0], world), env=FORMS[form][1]) == wanted
+    arguments, env = FORMS[form]
+    given = dict(zip(env, filled_in(list(env.values()), world), strict=True))
+    assert world.digest(*filled_in(arguments, world), env=given) == wanted
 
 
 @pytest.mark.parametrize("form", WHOLE)
