@@ -6,6 +6,7 @@ the cache, if the stage needn't be built, or by its tree when it has been.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from builder.plan.needs import dependencies
 from builder.readings import Reading, readings
 from builder.reasons import Verdict, recipe, why
 from builder.rootfs import SourceTree
+from builder.rootfs.fingerprint import Fingerprint
 
 _MANY_FILES = 1000
 """Where all are told."""
@@ -68,6 +70,7 @@ class Lookup:
         self._cache = cache
         self._rules = rules
         self._now = now
+        self._fingerprints: dict[object, Fingerprint] = {}
         self._notes: dict[CacheKey, str] = {}  # empty for one that isn't there
         self._last: Future[Mapping[CacheKey, Entry]] = Future()
         self._courses = _courses(plan)
@@ -267,11 +270,19 @@ class Lookup:
             image = self._inputs.image_of(source.reference, platform)
             return Input(name=reading.name, digest=base_key(image.config.diff_ids, platform).hex)
         if not isinstance(source, FromStage):
-            found = reading.fingerprint(self._inputs.tree(reading))
+            found = self._fingerprint(reading)
             return Input(name=reading.name, digest=str(found.digest), entries=found.entries)
         digest = self._digest(source, reading, notes, tree_of)
         name = self._courses[source.index].stage.name or str(source.index)
         return Input(name=f"stage {name}", digest=digest) if digest else None
+
+    def _fingerprint(self, reading: Reading) -> Fingerprint:
+        """Of what doesn't change while the build goes on; the same files are often read in several stages."""
+        what = reading.source, json.dumps(reading.selection, sort_keys=True)
+        found = self._fingerprints.get(what)
+        if found is None:
+            found = self._fingerprints[what] = reading.fingerprint(self._inputs.tree(reading))
+        return found
 
     def _digest(self, source: FromStage, reading: Reading, notes: set[CacheKey], tree_of: TreeOf | None) -> str | None:
         """Of what is read of another stage."""

@@ -53,10 +53,9 @@ def _walked(op: Copy, source: SourceTree, *, but: Collection[str], is_shown: boo
     threads = min(_THREADS, len(os.sched_getaffinity(0)))
     with paths.opened_root(source.path) as fd, ThreadPoolExecutor(threads, thread_name_prefix="fingerprint") as pool:
         walk = _Walk(View(fd=fd, tree=source), pool, ahead=2 * threads)
-        for number, path in enumerate(op.paths):
-            if path not in but:
-                for item in found(walk.view, op, path):
-                    walk.add(number, item, is_shown=is_shown)
+        for number, path in enumerate(path for path in op.paths if path not in but):
+            for item in found(walk.view, op, path):
+                walk.add(number, item, is_shown=is_shown)
         return walk.fingerprint()
 
 

@@ -304,6 +304,13 @@ def test_one_layer_for_all_is_missed_as_a_whole(project: Rehearsal) -> None:
     assert project.build() == [5, 6, 7]
 
 
+def test_mounts_and_copies_of_the_same_path_are_told_apart(project: Rehearsal) -> None:
+    project.dockerfile = "FROM base\nCOPY bound /x\nRUN --mount=type=bind,source=bound,target=/m one\nCOPY bound/ /y\n"
+    project.build()
+    (project.context / "bound").chmod(0o700)  # which only the mount shows
+    assert project.build() == [2, 3]
+
+
 def test_a_change_that_is_taken_back_is_found_again(project: Rehearsal) -> None:
     project.dockerfile = APP
     project.build()
