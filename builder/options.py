@@ -63,12 +63,11 @@ class CommonOptions:
 class BuildOptions:
     """What `masu build` takes beside them."""
 
-    dockerfile: str = _flag("", "path of the Dockerfile, tried as it is, then in the context; - reads standard input "
+    dockerfile: str = _flag("", "path or URL of the Dockerfile, tried as it is, then in the context; - reads standard input "
         "(default Dockerfile in the context)", short="f", aliases=("file",), metavar="PATH",
         kaniko="better: - is standard input; without the flag `dockerfile` is found, too")
-    context: str = _flag("", "what COPY and ADD read: a directory, a git URL, an archive by http(s):// or tar://, or - for "
-        "one on "
-        "standard input; also given as an argument (default: the current directory)",
+    context: str = _flag("", "what COPY and ADD read: a directory, a git URL, an archive at gs://, s3://, http(s):// or "
+        "tar://, or - for one on standard input; also given as an argument (default: the current directory)",
         short="c", env="MASU_CONTEXT", metavar="DIR",
         kaniko="same: /workspace is the default of the step image; masu's own command takes the current directory")
     git_modes: bool = _flag(False, "give files of the build context the modes that git knows, 0755 and 0644, whatever umask they "
