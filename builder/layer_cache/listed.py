@@ -158,7 +158,7 @@ def _text(records: Sequence[Mapping[str, str]]) -> str:
 def _manifest(store: Store, name: str, platform: Platform) -> Manifest:
     _, found = document(store, store.resolve(name))
     if isinstance(found, Index):
-        chosen = choose(found.manifests, platform)
+        chosen = found.manifests[0] if len(found.manifests) == 1 else choose(found.manifests, platform)
         if chosen is None:
             raise ImageError(f"it has nothing for platform {platform}")
         _, found = document(store, chosen)
@@ -182,7 +182,7 @@ def _read(store: Store, manifest: Manifest) -> Iterable[Entry]:
     blobs = {str(descriptor.digest): descriptor for descriptor in manifest.layers}
 
     for record in records:
-        descriptor = blobs.get(record.get(_LAYER))
+        descriptor = blobs.get(str(record.get(_LAYER)))
         if _LAYER in record and descriptor is None:
             raise ImageError(f"it hasn't the layer {record.get(_LAYER)} that it lists")
         yield Entry.from_record(record, blob_in(store, descriptor) if descriptor else None)
