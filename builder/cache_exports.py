@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.cache_flags import CacheFlag, Kind
-from builder.errors import BuilderError
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.reference import Reference
-from builder.layer_cache import Entry, inlined, write_list
+from builder.layer_cache import TROUBLE, Entry, inlined, write_list
 from builder.lookup import Lookup
 from builder.remotes import Remote
 from builder.store import Store
@@ -45,8 +44,8 @@ class CacheExports:
                         to=self._store(target),
                         name=target.name,
                     )
-                except BuilderError as error:
-                    log.warning("--cache-to %s can't be written, the image is built without: %s", target.text, error.message)
+                except TROUBLE as error:
+                    log.warning("--cache-to %s can't be written, the image is built without: %s", target.text, error)
                 else:
                     log.info("wrote the layer cache %s", target.text)
 

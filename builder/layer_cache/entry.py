@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from builder.errors import ImageError
+from builder.errors import BuilderError, ImageError
 from builder.image.blob import Blob
 from builder.image.config import Config, History
 from builder.image.digest import Digest
@@ -19,6 +19,9 @@ from builder.image.platform import Platform
 from builder.key import CacheKey
 from builder.store import Store
 from builder.store.copy import blob_in
+
+TROUBLE = (BuilderError, OSError)
+"""What a cache may raise that is out of order; no build fails because of that."""
 
 _PREFIX = "dev.masu.cache."
 

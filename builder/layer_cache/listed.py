@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from builder.errors import BuilderError, ImageError, NotFoundError
+from builder.errors import ImageError, NotFoundError
 from builder.image.blob import Blob
 from builder.image.digest import Digest
 from builder.image.image import Image
@@ -25,7 +25,7 @@ from builder.image.platform import Platform, choose
 from builder.image.text import read_json
 from builder.image.verify import SMALL_LIMIT, read_small
 from builder.key import CacheKey
-from builder.layer_cache.entry import Entry
+from builder.layer_cache.entry import TROUBLE, Entry
 from builder.store import Store
 from builder.store.bundle import Bundle
 from builder.store.copy import blob_in, copy, document
@@ -84,8 +84,8 @@ class ListedCache:
         except NotFoundError:
             log.info("the layer cache %s is not there yet", self._shown)
             return {}
-        except BuilderError as error:
-            log.warning("the layer cache %s can't be read, the build goes on without: %s", self._shown, error.message)
+        except TROUBLE as error:
+            log.warning("the layer cache %s can't be read, the build goes on without: %s", self._shown, error)
             return {}
         return {entry.key: entry.aged(self._ttl, self._now()) if entry.created else entry for entry in entries}
 

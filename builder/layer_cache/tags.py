@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from builder.errors import BuilderError, ImageError, NotFoundError
+from builder.errors import ImageError, NotFoundError
 from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.manifest import Manifest
 from builder.image.platform import Platform
 from builder.key import CacheKey
-from builder.layer_cache.entry import Entry
+from builder.layer_cache.entry import TROUBLE, Entry
 from builder.store import Store
 from builder.store.copy import InRegistry, copy, document
 from builder.store.layout import LayoutStore
@@ -82,14 +82,23 @@ class TagCache:
         return replace(image, layers=tuple(known(layer) for layer in image.layers))
 
     def _found(self, wanted: Mapping[CacheKey, str]) -> Mapping[CacheKey, Entry]:
-        if isinstance(self._store, LayoutStore):
-            names = self._store.names()
-            wanted = {key: name for key, name in wanted.items() if name in names}
+        wanted = self._listed(wanted)
         if not wanted:
             return {}
         with ThreadPoolExecutor(min(_LOOKING, len(wanted)), thread_name_prefix="look-up") as pool:
             found = pool.map(self._find, wanted.values())
             return {key: entry for key, entry in zip(wanted, found, strict=True) if entry is not None}
+
+    def _listed(self, wanted: Mapping[CacheKey, str]) -> Mapping[CacheKey, str]:
+        """Those that may be there: a layout's names are read once for all."""
+        if not isinstance(self._store, LayoutStore):
+            return wanted
+        try:
+            names = self._store.names()
+        except TROUBLE as error:
+            self._tell("can't be read", error)
+            return {}
+        return {key: name for key, name in wanted.items() if name in names}
 
     def _find(self, name: str) -> Entry | None:
         try:
@@ -99,7 +108,7 @@ class TagCache:
             return Entry.read(manifest, self._store, name).aged(self._ttl, self._now())
         except NotFoundError:
             return None
-        except BuilderError as error:
+        except TROUBLE as error:
             self._tell("can't be read", error)
             return None
 
@@ -108,7 +117,7 @@ class TagCache:
         try:
             copy(image, to=self._store, names=[entry.key.hex])
             self._saved |= {entry.layer.blob.descriptor.digest} if entry.layer else set()
-        except BuilderError as error:
+        except TROUBLE as error:
             self._tell("can't be written", error)
         else:
             self._store_last(entry, image)
@@ -117,11 +126,11 @@ class TagCache:
         try:
             if entry.place:
                 self._store.tag(_LAST + entry.place.hex, image.manifest)
-        except BuilderError as error:  # no tag moves in some repositories; the cache works, it only can't tell why it misses
-            log.debug("can't keep what went into %s: %s", entry.key, error.message)
+        except TROUBLE as error:  # no tag moves in some repositories; the cache works, it only can't tell why it misses
+            log.debug("can't keep what went into %s: %s", entry.key, error)
 
-    def _tell(self, what: str, error: BuilderError) -> None:
+    def _tell(self, what: str, error: Exception) -> None:
         """Once as a warning: where one entry fails, others will."""
         level = logging.DEBUG if self._has_told.is_set() else logging.WARNING
         self._has_told.set()
-        log.log(level, "the layer cache %s, the build goes on without: %s", what, error.message)
+        log.log(level, "the layer cache %s, the build goes on without: %s", what, error)

@@ -158,3 +158,24 @@ def test_a_tag_cache_keeps_what_a_chain_saves(tmp_path: Path) -> None:
     assert set(store.names()) == {KEY.hex, f"last-{PLACE.hex}"}
     again = TagCache(store, platform=AMD64, ttl=timedelta(days=1), saves=False, now=lambda: NOW)
     assert (again.look_up([KEY])[KEY].text, again.last([PLACE])[PLACE].key) == ("RUN x", KEY)
+
+
+@pytest.mark.parametrize("broken", ["index.json malformed", "index.json a directory", "no place to write"])
+def test_a_layout_out_of_order_is_told_once_and_fails_nothing(
+    broken: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "cache"
+    if broken == "no place to write":
+        path.write_text("a file")
+    else:
+        path.mkdir()
+        index = path / "index.json"
+        if broken.endswith("directory"):
+            index.mkdir()
+        else:
+            index.write_text("{")
+    with TagCache(LayoutStore(path), platform=AMD64, ttl=timedelta(days=1), saves=True, now=lambda: NOW) as tags:
+        assert (tags.look_up([KEY]), tags.last([PLACE])) == ({}, {})
+        tags.save(LAYER)
+    assert cache(path).look_up([KEY]) == {}
+    assert [record.levelname for record in caplog.records].count("WARNING") == 2, "one for each cache"
