@@ -26,8 +26,9 @@ from builder.columns import human_size
 from builder.errors import AuthError, BuilderError, ImageError, NotFoundError, RootfsError, StoreError
 from builder.image.platform import Platform
 from builder.rootfs import Owners, paths
-from builder.rootfs.tree import scan
+from builder.rootfs.tree import scan, settle
 from builder.saved_mounts import restoring
+from builder.saved_mounts.content import Pack
 from builder.saved_mounts.record import Record
 from builder.saved_mounts.saving import Clock, Packed, Packer
 from builder.state import remove_tree
@@ -127,8 +128,11 @@ class SavedMounts:
         if before is not None:
             owners.learn(before)
         elif not restored and not owners.plain:
-            with paths.opened_root(directory) as root_fd:
-                Record.read(record_path(directory), place=self._rules.place).teach(root_fd, owners)
+            try:
+                with paths.opened_root(directory) as root_fd:
+                    Record.read(record_path(directory), place=self._rules.place).teach(root_fd, owners)
+            except OSError as error:
+                self._tell(f"can't tell whose the files in the cache mount {_shown(identity)!r} are", error)
 
     def used(self, identity: Identity, directory: Path, owners: Owners) -> None:
         """A command has worked in it, and succeeded."""
@@ -154,6 +158,7 @@ class SavedMounts:
         size = restoring.unpack(content, self._store, path, owners, limit=self._rules.limit, directory=scratch)
         with paths.opened_root(path) as root_fd:
             tree, inode = scan(root_fd, owners), os.fstat(root_fd).st_ino
+        settle(tree, scratch)
         record = Record.of(tree, place=self._rules.place, content=content, read_since=self._clock())
         with self._mutex:
             self._restored[inode] = record
@@ -164,7 +169,7 @@ class SavedMounts:
             with self._scratch() as scratch:
                 self._save_from(use, scratch)
         except Cancelled:
-            log.debug("the cache mount %r isn't saved", use.identity[0])
+            log.debug("the cache mount %r isn't saved", _shown(use.identity))
         except (BuilderError, OSError) as error:
             self._tell(f"can't save the cache mount {_shown(use.identity)!r}", error)
 
@@ -192,19 +197,27 @@ class SavedMounts:
         packer = Packer(
             to=scratch,
             limit=self._rules.limit,
-            has=lambda pack: self._store.has(pack.descriptor),
+            has=self._has,
             clock=self._clock,
             cancel=self._cancel,
         )
         return packer.pack(use.directory, use.owners, record)
 
+    def _has(self, pack: Pack) -> bool:
+        """A layout holds what it was asked for, a descriptor each: there may be too many. For a day this is enough, see _tidy."""
+        is_there = self._store.has(pack.descriptor)
+        if isinstance(self._store, LayoutStore) and self._store.holds is not None:
+            self._store.holds.release([pack.descriptor.digest])
+        return is_there
+
     def _stored(self, identity: Identity, packed: Packed) -> int:
         """Store it; the bytes of what is new."""
         self._cancel.check()
         bundle = packed.bundle({"dev.masu.cache-mount.id": _shown(identity)})
-        copy(bundle, to=self._store, names=[self._tag(identity)])
-        if isinstance(self._store, LayoutStore):
-            _tidy(self._store, before=self._clock() / 10**9 - _GARBAGE_AGE)
+        store = LayoutStore(self._store.path) if isinstance(self._store, LayoutStore) else self._store  # holds nothing, see _has
+        copy(bundle, to=store, names=[self._tag(identity)])
+        if isinstance(store, LayoutStore):
+            _tidy(store, before=self._clock() / 10**9 - _GARBAGE_AGE)
         return bundle.size
 
     def _tag(self, identity: Identity) -> str:
