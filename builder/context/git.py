@@ -68,7 +68,13 @@ class GitSource:
             url = replace(url, submodules=options.submodules)
         if url.keep_git_dir is None:
             url = replace(url, keep_git_dir=means.keep_git_dir)
-        Git(means.env, secret=means.secret, login=_login(means.env), options=options, retry=means.retry).check_out(url, directory)
+        git = Git(means.env, secret=means.secret, login=_login(means.env), options=options, retry=means.retry)
+        try:
+            git.check_out(url, directory)
+        except ContextError as error:
+            if text.lower().startswith("git://") and "GIT_PULL_METHOD" not in means.env:
+                error.hint += "; it is fetched by https, as Kaniko does: GIT_PULL_METHOD=git means git's own protocol"
+            raise
         # docker ignores nothing of a repository; in Kaniko .dockerignore counts for every context.
         return Tree(root=directory, subdir=url.subdir, has_rules=text.lower().startswith("git://") and method != "git")
 

@@ -333,7 +333,7 @@ REFUSED: Mapping[str, tuple[list[str], Mapping[str, str], list[str]]] = {
     "azure": ([f"--context=https://{BLOBS}/private/no"], {"AZURE_STORAGE_ACCESS_KEY": KEY}, ["404", "check account"]),
     "azure-wrong-key": ([f"--context=https://{BLOBS}/private/x"], {"AZURE_STORAGE_ACCESS_KEY": "a2V5"}, ["the key of this"]),
     "azure-no-key": ([f"--context=https://{BLOBS}/private/context.tar"], {}, ["AZURE_STORAGE_ACCESS_KEY"]),
-    "git": ([f"--context=git://{GIT}/private/repo.git"], {}, [f"'git://{GIT}/private/repo.git'", "GIT_TOKEN"]),
+    "git": ([f"--context=git://{GIT}/private/repo.git"], {}, [f"'git://{GIT}/private/repo.git'", "GIT_TOKEN", "GIT_PULL_METHOD"]),
     "git-method": ([f"--context=git://{GIT}/x"], {"GIT_PULL_METHOD": "ftp"}, ["GIT_PULL_METHOD"]),
     "git-option": (["--git=depht=1", "."], {}, ["--git 'depht=1'", "depth=VALUE"]),
     "git-away": ([f"--context=git://{GIT}/away/repo.git"], {"GIT_TOKEN": "secret-of-git"}, [AWAY, "no other host"]),
