@@ -20,7 +20,7 @@ from typing import Any
 from builder.giturl import GitUrl
 from builder.image.digest import Digest
 from builder.image.platform import Platform
-from builder.ops import BindMount, Copy, CopyFrom, Exec, FromImage, FromNamedContext, FromStage, FromUrl, Op
+from builder.ops import BindMount, CacheMount, Copy, CopyFrom, Exec, FromImage, FromNamedContext, FromStage, FromUrl, Op
 
 SCHEMA = 1
 """Raised whenever the same op would make another layer than before."""
@@ -28,6 +28,7 @@ SCHEMA = 1
 # What a source is called, or where in the Dockerfile it stands, says nothing: what it has is among the inputs.
 _LEFT_OUT: Mapping[type, tuple[str, ...]] = {
     Exec: ("unkeyed_env",),
+    CacheMount: ("id", "sharing"),  # which one, among whom: no result may depend on what is in a cache
     FromStage: ("index",),
     FromImage: ("reference", "hint"),
     FromNamedContext: ("name",),

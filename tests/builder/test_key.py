@@ -77,8 +77,8 @@ DIFFERENT: list[tuple[Op, Op]] = [
     (RUN, mounted()),
     (mounted(), replace(mounted(), mounts=MOUNTS[::-1])),
     *((mounted(), mounted(**{name: value})) for name, value in {
-        "bind_target": "/x", "bind_path": "/x", "bind_read_only": False, "cache_target": "/x", "cache_id": "x",
-        "cache_sharing": Sharing.LOCKED, "cache_source": FromContext(), "cache_path": "/x", "cache_access": ROOT,
+        "bind_target": "/x", "bind_path": "/x", "bind_read_only": False, "cache_target": "/x",
+        "cache_source": FromContext(), "cache_path": "/x", "cache_access": ROOT,
         "cache_read_only": True, "tmpfs_target": "/x", "tmpfs_size": 1, "tmpfs_read_only": True, "secret_id": "x",
         "secret_target": None, "secret_env": "X", "secret_required": True, "secret_access": Access(mode=0o444),
         "ssh_id": "x", "ssh_target": "/x", "ssh_required": True, "ssh_access": Access(mode=0o444),
@@ -111,7 +111,8 @@ SAME: list[tuple[Op, Op]] = [
     (replace(COPY, source=FromImage(reference="i")), replace(COPY, source=FromImage(reference="j", hint="h"))),
     (replace(COPY, source=FromNamedContext(name="a")), replace(COPY, source=FromNamedContext(name="b"))),
     (FETCH, replace(FETCH, paths=("v",), remotes=(("v", FromUrl(url="v", name="n", checksum="c")),))),
-    (RUN, replace(RUN)),
+    (mounted(), mounted(cache_id="x")),
+    (mounted(), mounted(cache_sharing=Sharing.LOCKED)),
 ]
 
 
@@ -132,7 +133,7 @@ def test_every_field_of_an_op_and_its_mounts_is_tried() -> None:
         (Copy, "location"),
         (MakeDir, "location"),
     }
-    rows = [(one, other) for one, other in DIFFERENT if isinstance(one, Exec) and isinstance(other, Exec)]
+    rows = [(one, other) for one, other in DIFFERENT + SAME if isinstance(one, Exec) and isinstance(other, Exec)]
     pairs = [pair for one, other in rows for pair in zip(one.mounts, other.mounts, strict=False)]
     mounts = {(type(a), name.name) for a, b in pairs if type(a) is type(b) for name in fields(a) if _differ(a, b, name.name)}
     assert {(type(mount), name.name) for mount in MOUNTS for name in fields(mount)} - mounts == {(BindMount, "source")}

@@ -220,7 +220,9 @@ CASES: dict[str, list[tuple[str, Change, list[int]]]] = {
         ("the target", flags(target=("build",)), []),
     ],
     MOUNTS: [
-        ("a cache mount's id", text("id=one", "id=two"), [1, 2, 3, 4, 5, 6, 7]),
+        ("a cache mount's id", text("id=one", "id=two"), []),
+        ("a cache mount's sharing", text("id=one", "id=one,sharing=locked"), []),
+        ("a cache mount's mode", text("id=one", "id=one,mode=0700"), [1, 2, 3, 4, 5, 6, 7]),
         ("a cache mount's target", text("target=/c", "target=/d"), [1, 2, 3, 4, 5, 6, 7]),
         ("a secret's value", flags(secret=("id=token,src=/etc/hostname",)), []),
         ("a secret's id", text("id=token", "id=other"), [2, 3, 4, 5, 6, 7]),
