@@ -33,17 +33,18 @@ def serve_gcs(directory: Path) -> Iterator[str]:
         yield host
 
 
+def has_azurite() -> bool:
+    return shutil.which("node") is not None and _AZURITE.exists()
+
+
 @contextmanager
 def serve_azurite(directory: Path) -> Iterator[str]:
     """`127.0.0.1:PORT` of an Azure Blob store with the account ACCOUNT."""
-    node = shutil.which("node")
-    if node is None or not _AZURITE.exists():
-        pytest.skip("azurite is not installed: run scripts/install-test-tools")
     data = directory / "azurite"
     data.mkdir()
     options = ["--silent", "--skipApiVersionCheck", "--disableTelemetry", f"--location={data}"]
     # Node itself: a signal to npm's script would leave it running.
-    with _serve([node, _AZURITE, "--blobHost=127.0.0.1", "--blobPort={port}", *options], directory / "azurite.log") as host:
+    with _serve(["node", _AZURITE, "--blobHost=127.0.0.1", "--blobPort={port}", *options], directory / "azurite.log") as host:
         yield host
 
 
