@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from builder import __version__
 from builder.bases import Bases
+from builder.cache_flags import cache_targets, is_caching
 from builder.cancel import Cancel
 from builder.checks import linter_of, report, verdict
 from builder.context import Means
@@ -217,23 +218,19 @@ def looked_up(
     plan: Plan, options: BuildOptions, ready: Prepared, provisions: Provisions, settings: Settings, state: State
 ) -> Iterator[tuple[Plan, Lookup | None]]:
     """The plan with the layers that are cached, and what knows them; what is new is in the cache when the context ends."""
-    if not _may_be_cached(options):
+    if not is_caching(options):
         yield plan, None
         return
-    from builder.caching import cache_rules, is_caching, opened_cache  # here, as a build without a cache needn't load it
+    from builder.caching import cache_rules, opened_cache  # here, as a build without a cache needn't load it
     from builder.lookup import Inputs as KeyInputs
     from builder.lookup import Lookup
 
-    with ExitStack() as stack:
-        if not is_caching(options):
-            yield plan, None
-            return
-        local = stack.enter_context(opened(state.layer_cache))  # what was found there stays until it has been used
-        named = [Reference.parse(text) for text in (*options.destination, *options.tag)]
-        platform, destinations = platform_of(options), named[: len(options.destination)]
-        cache = stack.enter_context(
-            opened_cache(options, destinations, local=local, remote=ready.remote, platform=platform, now=_clock)
-        )
+    named = [Reference.parse(text) for text in (*options.destination, *options.tag)]
+    platform, destinations = platform_of(options), named[: len(options.destination)]
+    with (
+        opened(state.layer_cache) as local,  # what was found there stays until it has been used
+        opened_cache(options, destinations, local=local, remote=ready.remote, platform=platform, now=_clock) as cache,
+    ):
         inputs = KeyInputs(image_of=ready.image_of, context=ready.inputs.context, contexts=ready.contexts)
         rules = cache_rules(options, plan, provisions, settings)
         subject = f"{named[0].repository if named else ''} {ready.inputs.dockerfile.file}"
@@ -241,16 +238,10 @@ def looked_up(
         yield lookup.survey(), lookup
 
 
-def _may_be_cached(options: BuildOptions) -> bool:
-    """Whether it is worth loading what knows for sure."""
-    return bool(options.cache or options.cache_from or options.cache_to or "INLINE_CACHE" in " ".join(options.build_arg))
-
-
 def _exports(options: BuildOptions, lookup: Lookup | None, ready: Prepared) -> CacheExports | None:
     if lookup is None:
         return None
     from builder.cache_exports import CacheExports
-    from builder.caching import cache_targets
 
     return CacheExports(targets=cache_targets(options), lookup=lookup, remote=ready.remote)
 

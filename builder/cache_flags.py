@@ -10,7 +10,9 @@ from typing import Self
 from builder.errors import UsageError
 from builder.govalues import csv_fields, is_bool, parse_bool
 from builder.image.reference import DEFAULT_TAG, Reference
+from builder.options import BuildOptions
 
+_INLINE_ARG = "BUILDKIT_INLINE_CACHE"
 _ELSEWHERE = ("gha", "s3", "azblob")
 _TRUE_ANYWAY = ("oci-mediatypes", "image-manifest", "ignore-error")
 _FROM: Mapping[str, tuple[str, ...]] = {"registry": ("ref",), "local": ("src", "tag", "digest")}
@@ -67,6 +69,18 @@ class CacheFlag:
         directory = _needed(option, text, pairs, "src" if option == "--cache-from" else "dest")
         name = pairs.get("digest") or pairs.get("tag") or DEFAULT_TAG
         return cls(text=text, kind=Kind.LOCAL, directory=directory, name=name, of_all=of_all)
+
+
+def is_caching(options: BuildOptions) -> bool:
+    """Whether any flag asks for cached layers."""
+    return options.cache or bool(options.cache_from or cache_targets(options))
+
+
+def cache_targets(options: BuildOptions) -> tuple[CacheFlag, ...]:
+    """Where --cache-to puts them. Raises UsageError."""
+    inline = dict(text.partition("=")[::2] for text in options.build_arg).get(_INLINE_ARG, "")
+    asked = ["type=inline"] if is_bool(inline) and parse_bool(inline) else []
+    return tuple(CacheFlag.parse_to(text) for text in dict.fromkeys((*options.cache_to, *asked)))
 
 
 def _pairs(option: str, text: str) -> dict[str, str]:

@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from builder.cache_flags import CacheFlag
+from builder.cache_flags import CacheFlag, cache_targets
 from builder.errors import UsageError
-from builder.govalues import is_bool, parse_bool
 from builder.image.platform import Platform
 from builder.image.reference import Reference
 from builder.layer_cache import Cache, Chain, ListedCache, TagCache
@@ -30,7 +29,6 @@ from builder.store.warmed import WarmCache
 log = logging.getLogger(__name__)
 
 _LOCAL = "oci:"
-_INLINE_ARG = "BUILDKIT_INLINE_CACHE"
 
 
 def warm_cache(options: BuildOptions) -> WarmCache | None:
@@ -95,18 +93,6 @@ def _surroundings(op: Op, options: BuildOptions, provisions: Provisions, setting
         found |= {"hosts": [list(pair) for pair in provisions.hosts], "shm": provisions.shm_size, "limits": limits}
         found["network"] = provisions.network.value
     return found
-
-
-def is_caching(options: BuildOptions) -> bool:
-    """Whether any flag asks for cached layers."""
-    return options.cache or bool(options.cache_from or cache_targets(options))
-
-
-def cache_targets(options: BuildOptions) -> tuple[CacheFlag, ...]:
-    """Where --cache-to puts them. Raises UsageError."""
-    inline = dict(text.partition("=")[::2] for text in options.build_arg).get(_INLINE_ARG, "")
-    asked = ["type=inline"] if is_bool(inline) and parse_bool(inline) else []
-    return tuple(CacheFlag.parse_to(text) for text in dict.fromkeys((*options.cache_to, *asked)))
 
 
 @contextmanager
