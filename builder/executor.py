@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import RunError
-from builder.finishing import finished
+from builder.finishing import encoded, finished
 from builder.image.config import History
 from builder.image.encoding import Compression
 from builder.image.image import Image
@@ -22,7 +22,6 @@ from builder.plan.needs import dependencies, has_independent_stages, needs_rootf
 from builder.rootfs import Changes, Rootfs, SourceTree
 from builder.rootfs.combined import Combined
 from builder.rootfs.plain import PlainRootfs
-from builder.rootfs.recompress import as_estargz
 from builder.rootfs.wildcards import literal
 from builder.schedule import run_all
 from builder.stage_tree import StageTree
@@ -207,10 +206,7 @@ def _packed(changes: Changes, rootfs: Rootfs, maker: _Maker) -> Layer:
 
 
 def _encoded(layer: Layer, maker: _Maker) -> Layer:
-    encoding = maker.workshop.settings.encoding
-    if encoding.compression is not Compression.ESTARGZ:
-        return layer
-    return as_estargz(layer, to=maker.workshop.layers, media_type=encoding.layer_on(maker.format), level=encoding.level)
+    return encoded(layer, encoding=maker.workshop.settings.encoding, format=maker.format, to=maker.workshop.layers)
 
 
 def _linked(op: Copy, maker: _Maker) -> tuple[Changes, Layer]:

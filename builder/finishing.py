@@ -13,7 +13,7 @@ from builder.image.encoding import TOC_DIGEST, Compression, Encoding
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.manifest import Index
-from builder.image.media import OCI_LAYER_GZIP, OCI_LAYER_ZSTD, Format
+from builder.image.media import OCI_LAYER_ZSTD, Format
 from builder.rootfs.recompress import as_estargz, recompressed
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 def finished(image: Image, *, encoding: Encoding, annotations: Annotations, to: Path) -> Image:
     """The image as it is wanted; new blobs are made in the directory `to`. Raises ImageError, RootfsError."""
-    layers = tuple(_encoded(layer, encoding, image.format, to) for layer in image.layers) if encoding.force else image.layers
+    layers = tuple(_forced(layer, encoding, image.format, to) for layer in image.layers) if encoding.force else image.layers
     if image.format is Format.DOCKER and any(layer.blob.descriptor.media_type == OCI_LAYER_ZSTD for layer in layers):
         hint = "add --force-compression, or leave out --image-format"
         raise ImageError("the base image has zstd layers, which an image of the format docker can't have", hint=hint)
@@ -30,16 +30,27 @@ def finished(image: Image, *, encoding: Encoding, annotations: Annotations, to: 
     return _annotated(image, annotations)
 
 
-def _encoded(layer: Layer, encoding: Encoding, format: Format, to: Path) -> Layer:
-    """The layer, made anew unless it has the right compression."""
-    descriptor, media_type = layer.blob.descriptor, encoding.layer_on(format)
-    is_lazy = TOC_DIGEST in descriptor.annotations
-    if format.layer_as(descriptor.media_type) == media_type and is_lazy == (encoding.compression is Compression.ESTARGZ):
+def encoded(layer: Layer, *, encoding: Encoding, format: Format, to: Path) -> Layer:
+    """The layer as an image of this family is to have it: made anew, in the directory `to`, unless it is so."""
+    if _is_encoded(layer, encoding, format):
         return layer
-    log.info("compressing layer %s of the base image as %s", descriptor.digest, encoding.compression.value)
+    media_type = encoding.layer_on(format)
     if encoding.compression is Compression.ESTARGZ:
-        return as_estargz(layer, to=to, media_type=OCI_LAYER_GZIP, level=encoding.level)
+        return as_estargz(layer, to=to, media_type=media_type, level=encoding.level)
     return recompressed(layer, to=to, media_type=media_type, level=encoding.level)
+
+
+def _is_encoded(layer: Layer, encoding: Encoding, format: Format) -> bool:
+    descriptor = layer.blob.descriptor
+    is_lazy = TOC_DIGEST in descriptor.annotations
+    is_so = format.layer_as(descriptor.media_type) == encoding.layer_on(format)
+    return is_so and is_lazy == (encoding.compression is Compression.ESTARGZ)
+
+
+def _forced(layer: Layer, encoding: Encoding, format: Format, to: Path) -> Layer:
+    if not _is_encoded(layer, encoding, format):
+        log.info("compressing layer %s of the base image as %s", layer.blob.descriptor.digest, encoding.compression.value)
+    return encoded(layer, encoding=encoding, format=format, to=to)
 
 
 def _annotated(image: Image, annotations: Annotations) -> Image:
