@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit, urlunsplit
+
+_ODD = re.compile(r"[^\x21-\x7e]|\\")
 
 Secret = Callable[[str], bytes | None]
 """The name of a secret → its content, None if there is none of that name."""
@@ -22,6 +25,11 @@ def shown(url: str) -> str:
     except ValueError:
         return url.partition("?")[0].partition("#")[0].rpartition("@")[2]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def is_ambiguous(text: str) -> bool:
+    """Whether a URL, or part of one, may not mean the same to all who read it, as with backslashes and white space."""
+    return _ODD.search(text) is not None
 
 
 def innermost(error: BaseException) -> BaseException:

@@ -33,7 +33,7 @@ from builder.errors import ContextError
 from builder.image.digest import Digest
 from builder.retry import TRANSIENT, Retry, Transient
 from builder.trust import Trust
-from builder.web import Secret, no_secret, proxies_for, proxies_of, retry_after, shown
+from builder.web import Secret, is_ambiguous, no_secret, proxies_for, proxies_of, retry_after, shown
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,6 @@ _SPARE = 64 << 20  # bytes of the disk left free
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _PARTIAL = 206
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
-_ODD = re.compile(r"[^\x21-\x7e]|\\")
 _MOST_DIGITS = 19
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 _CONNECT_SECONDS, _READ_SECONDS = 30, 120
@@ -307,7 +306,7 @@ def _last_modified(text: str) -> int:
 def _refuse_odd(url: str) -> None:
     """Raises ContextError for a URL whose host isn't the same to all who read it: what is for one must not go to another."""
     authority = _AUTHORITY.match(url)
-    if authority is None or _ODD.search(authority[1]):
+    if authority is None or is_ambiguous(authority[1]):
         raise ContextError(f"GET {shown(url)}: it is no URL, or one that can be read in more than one way")
 
 

@@ -32,14 +32,13 @@ from builder.registry.failure import Asked, failure
 from builder.registry.options import RegistryOptions
 from builder.retry import Transient
 from builder.trust import blind_context
-from builder.web import innermost, shown, told
+from builder.web import innermost, is_ambiguous, shown, told
 
 _HUB_API = "registry-1.docker.io"
 _MOST_ERROR_BYTES = 64 << 10
 _POOL = 32
 _NO_SUCH_HOST = frozenset({socket.EAI_NONAME, -5})  # -5: EAI_NODATA, which not every libc has
 _PROXY_REFUSES = re.compile(r"Tunnel connection failed: 40[137]")
-_ODD = re.compile(r"[^\x21-\x7e]|\\")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _WANTS_CERTIFICATE = re.compile(r"alert (?:[a-z ]*certificate|unknown ca)", re.IGNORECASE)
 _ANSWER_SECONDS = 300
@@ -277,7 +276,7 @@ def origin(url: str) -> tuple[str, str, int]:
         parts = urllib3.util.parse_url(url)
     except urllib3.exceptions.LocationParseError as error:
         raise RegistryError(f"malformed URL {shown(url)!r}") from error
-    if _ODD.search(url) or parts.auth is not None:
+    if is_ambiguous(url) or parts.auth is not None:
         raise RegistryError(
             f"refused the URL {shown(url)!r}: it can be read in more than one way", hint="who gave it means no good"
         )
