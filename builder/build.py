@@ -22,6 +22,7 @@ from builder.checks import linter_of, report, verdict
 from builder.context import Means
 from builder.context.gitoptions import GitOptions
 from builder.contexts import Contexts
+from builder.decoration import Decoration
 from builder.dockerfile.watch import Watcher
 from builder.errors import UsageError, during
 from builder.executor import execute
@@ -29,7 +30,8 @@ from builder.govalues import is_bool, parse_bool
 from builder.image.image import Image
 from builder.image.reference import Reference
 from builder.inputs import Inputs, open_inputs
-from builder.log import RunOutput
+from builder.journal import Journal
+from builder.log import RunOutput, Shield
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.outputs import Outputs, deliver
 from builder.plan import BaseConfig, NamedContexts, Plan, lower, render, single_layer
@@ -89,13 +91,13 @@ class Prepared:
         )
         return single_layer(plan) if options.single_snapshot else plan
 
-    def checked_plan(self, options: BuildOptions) -> Plan:
+    def checked_plan(self, options: BuildOptions, journal: Journal | None = None) -> Plan:
         """The plan, after the warnings of the build checks. Raises BuilderError, too, if the Dockerfile wants no warnings."""
         linter = linter_of(self.inputs.dockerfile, self.inputs.context, self.build_args)
         try:
             plan = self.plan(options, watch=linter)
         finally:
-            report(linter)
+            report(linter, journal)
         verdict(linter)
         return plan
 
@@ -129,8 +131,16 @@ def _warm_cache(options: BuildOptions) -> WarmCache | None:
     return warm_cache(options)
 
 
-def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Image:
-    """Build the image and deliver it to every output. Raises BuilderError."""
+def build(
+    options: BuildOptions,
+    registry: RegistryFlags,
+    common: CommonOptions,
+    env: Mapping[str, str],
+    *,
+    journal: Journal,
+    decoration: Decoration,
+) -> Image:
+    """Build the image and deliver it to every output; `journal` is told what happens. Raises BuilderError."""
     started = time.monotonic()
     outputs, state = Outputs.of(options), State.at(common.state_dir, env)
     settings = Settings.of(options, read_build_args(options.build_arg, env))
@@ -140,19 +150,22 @@ def build(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
         provisions_of(options, env, secrets=ready.secrets, cache_mounts=state.cache_mounts) as provisions,
         pushable(() if options.skip_push_permission_check else outputs.pushed, remote=ready.remote) as check_push,
     ):
-        plan = ready.checked_plan(options)
+        journal.dockerfile = str(ready.inputs.path or "")
+        plan = ready.checked_plan(options, journal)
         check_push()
         with (
             looked_up(plan, options, ready, provisions, settings, state) as (plan, lookup),
             _saved_mounts(options, ready) as saved_mounts,
-            _workshop(plan, ready, provisions, common, state, settings, lookup, saved_mounts) as workshop,
+            _workshop(plan, ready, provisions, common, state, settings, lookup, saved_mounts, journal, decoration) as workshop,
         ):
             image, again = execute(plan, workshop), Again(extra=registry.push_retry)
             if saved_mounts:
                 saved_mounts.save()  # while the image is pushed
             image, exports = lookup.settled(image) if lookup else image, _exports(options, lookup, ready)
             image = exports.inline(image) if exports else image
-            facts = {"masu.cache": [verdict.to_json() for verdict in lookup.verdicts()]} if lookup else {}
+            facts = {**journal.facts(), "masu.seconds": round(time.monotonic() - started, 3)}
+            if lookup:
+                facts["masu.cache"] = [verdict.to_json() for verdict in lookup.verdicts()]
             with during("pushing image"):
                 deliver(image, outputs, facts, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
             if exports:
@@ -171,8 +184,11 @@ def _workshop(
     settings: Settings,
     lookup: Lookup | None,
     saved_mounts: SavedMounts | None,
+    journal: Journal,
+    decoration: Decoration,
 ) -> Iterator[Workshop]:
-    epoch, cancel = settings.epoch, Cancel()
+    epoch, cancel, shield = settings.epoch, Cancel(), Shield(sys.stderr.buffer, decoration)
+    secrets = provisions.secrets.values()
     sandbox = cache(partial(choose, common.sandbox, state.root))
     wanted = common.sandbox in ("auto", "namespaces")
     with (
@@ -189,7 +205,7 @@ def _workshop(
             sandbox=sandbox,
             image_of=ready.image_of,
             now=_now if epoch is None else lambda: _timestamp(epoch),
-            output=lambda stage: RunOutput(sys.stderr.buffer, common, secrets=provisions.secrets.values(), stage=stage),
+            output=lambda stage: RunOutput(sys.stderr.buffer, common, secrets=secrets, stage=stage, shield=shield),
             trees=trees,
             discard=lambda rootfs: discarding.submit(rootfs.remove),
             provisions=provisions,
@@ -197,6 +213,7 @@ def _workshop(
             cancel=cancel,
             lookup=lookup,
             saved_mounts=saved_mounts,
+            journal=journal,
         )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from builder.dockerfile.lint import RULES, Choice, Linter
+from builder.dockerfile.lint import RULES, Choice, Finding, Linter
 from builder.dockerfile.parse import Dockerfile
 from builder.dockerfile.problem import Problem, nearest
 from builder.errors import BuilderError, DockerfileError
+from builder.journal import Journal, Warned
 from builder.rootfs import SourceTree
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,20 @@ def linter_of(dockerfile: Dockerfile, tree: SourceTree, build_args: Mapping[str,
     return Linter(dockerfile=dockerfile, rules=RULES, choice=choice, ignored=None if exceptions else tree.ignored)
 
 
-def report(linter: Linter) -> None:
+def report(linter: Linter, journal: Journal | None = None) -> None:
     """A line in the log for each warning."""
     for finding in linter.findings:
         log.warning("%s", finding)
+        if journal:
+            journal.add(warned(finding))
+
+
+def warned(finding: Finding) -> Warned:
+    """As the journal has it."""
+    where = finding.location
+    return Warned(
+        file=where.file, line=where.start, end=where.end, rule=finding.rule.name, message=finding.detail, url=finding.rule.url
+    )
 
 
 def verdict(linter: Linter) -> None:

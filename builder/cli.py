@@ -8,10 +8,11 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from builder import __version__, flags, log
 from builder.commands import Call, command_of, own_words, parser_of
+from builder.decoration import Bare, Decoration
 from builder.errors import BuilderError
 from builder.options import CommonOptions
 
@@ -23,10 +24,17 @@ class Terminated(BaseException):
     """SIGTERM arrived; raised in the main thread so that everything unwinds."""
 
 
-def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run one command; returns the exit code."""
+def main(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    decoration: Decoration | None = None,
+    report: Callable[[BuilderError], None] | None = None,
+) -> int:
+    """Run one command; returns the exit code. `decoration` is put into the log, and errors are given to `report`."""
+    decoration, report = decoration or Bare(), report or print_error
     try:
-        return _dispatch(list(argv), env)
+        return _dispatch(list(argv), env, decoration)
     except BuilderError as error:
         report(error)
         return error.exit_code
@@ -43,7 +51,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         return _bug()
 
 
-def _dispatch(argv: list[str], env: Mapping[str, str]) -> int:
+def _dispatch(argv: list[str], env: Mapping[str, str], decoration: Decoration) -> int:
     name, rest = (argv[0], argv[1:]) if argv else ("help", [])
     name = {"--version": "version", "--help": "help", "-h": "help"}.get(name, name)
     command = command_of(name)
@@ -54,9 +62,10 @@ def _dispatch(argv: list[str], env: Mapping[str, str]) -> int:
         parser.print_help()
         return 0
     signal.signal(signal.SIGTERM, _terminate)
-    call = Call(env=env, parsed=parser.parse_args([*flags.split_booleans(own, command.tables), *others]))
+    parsed = parser.parse_args([*flags.split_booleans(own, command.tables), *others])
+    call = Call(env=env, parsed=parsed, decoration=decoration)
     if command.tables:
-        log.configure(call.options(CommonOptions), terminal=sys.stderr.isatty())
+        log.configure(call.options(CommonOptions), terminal=sys.stderr.isatty(), decoration=decoration)
     return command.run(call)
 
 
@@ -81,12 +90,11 @@ def _from_the_machine(error: OSError) -> BuilderError:
     return BuilderError(f"{'disk full, ' if full else ''}{what}{where}", hint=hint)
 
 
-def report(error: BuilderError) -> None:
-    """Print it and what to do about it, as everything that can go wrong is shown."""
+def print_error(error: BuilderError, *, harmless: Callable[[str], str] = str) -> None:
+    """Print it and what to do about it, as everything that can go wrong is shown; `harmless` changes the text."""
     sys.stdout.flush()
-    sys.stderr.write(f"error{f' {error.under_way}' if error.under_way else ''}: {error.message}\n")
-    if error.hint:
-        sys.stderr.write(f"hint: {error.hint}\n")
+    hint = f"hint: {error.hint}\n" if error.hint else ""
+    sys.stderr.write(harmless(f"error{f' {error.under_way}' if error.under_way else ''}: {error.message}\n{hint}"))
 
 
 def _bug() -> int:

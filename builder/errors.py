@@ -36,11 +36,14 @@ class BuilderError(Exception):
         self.message = message
         self.hint = hint
         self.under_way = ""
+        self.file = ""
+        self.line = 0
 
-    def locate(self, where: str) -> None:
-        """Put in front of the message where in the Dockerfile it happened."""
+    def locate(self, where: str, *, file: str = "", line: int = 0) -> None:
+        """Put in front of the message where it happened; `file` and `line` (from 1 on) are of the instruction, if it was one."""
         self.message = f"{where}: {self.message}"
         self.args = (self.message,)
+        self.file, self.line = file or self.file, line or self.line
 
 
 @contextmanager
@@ -75,11 +78,17 @@ class ContextError(BuilderError):
 
 
 class RunError(BuilderError):
-    """`exit_code` is the command's own (128 + signal if a signal ended it)."""
+    """`exit_code` is the command's own (128 + signal if a signal ended it), `output` what it printed last."""
 
-    def __init__(self, message: str, *, exit_code: int, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, exit_code: int, output: str = "", hint: str = "") -> None:
+        super().__init__(message + self.printed(output), hint=hint)
         self.exit_code = exit_code
+        self.output = output
+
+    @staticmethod
+    def printed(output: str) -> str:
+        """How it is told in the message, at the end."""
+        return f"; it printed last:\n{output}" if output else ""
 
 
 class SandboxError(BuilderError):

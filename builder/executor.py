@@ -15,6 +15,7 @@ from builder.image.encoding import Compression
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER, Format
+from builder.journal import Done
 from builder.log import RunOutput
 from builder.ops import Copy, CopyFrom, Exec, FromUrl, Op
 from builder.plan import Plan, PlannedStage, Step
@@ -96,14 +97,8 @@ def _build_stage(maker: _Maker) -> Finished:
     history = list(image.config.history)
     for number, step in enumerate(stage.steps, start=1):
         workshop.cancel.check()
-        started, name = time.monotonic(), f"[stage {maker.number}, step {number}/{len(stage.steps)}]"
-        log.info("%s %s", name, step.text)
-        layer = None
-        if step.op is not None:
-            with located(step):
-                layer = work.do(step, step.op)
-            size = f", layer of {layer.blob.descriptor.size} bytes" if layer else ""
-            log.info("%s done in %.1f s%s", " " if maker.is_alone else name, time.monotonic() - started, size)
+        with output.part(f"stage {maker.number}, step {number}/{len(stage.steps)}", step.text) as name:
+            layer = _carried_out(step, name, work, maker)
         if step.created_by:
             now = workshop.now()
             history.append(History(created=now, created_by=step.created_by, comment=_COMMENT, empty_layer=layer is None))
@@ -112,8 +107,34 @@ def _build_stage(maker: _Maker) -> Finished:
     return Finished(image=Image.make(config=config, layers=tuple(work.tree.layers), format=maker.format), rootfs=rootfs)
 
 
+def _carried_out(step: Step, name: str, work: _Work, maker: _Maker) -> Layer | None:
+    """The layer of the step, if it makes one; log and journal are told."""
+    started = time.monotonic()
+    log.info("[%s] %s", name, step.text)
+    if step.op is None:
+        return None
+    with located(step):
+        layer = work.do(step, step.op)
+    seconds, bytes_ = time.monotonic() - started, layer.blob.descriptor.size if layer else 0
+    size = f", layer of {bytes_} bytes" if layer else ""
+    log.info("%s done in %.1f s%s", " " if maker.is_alone else f"[{name}]", seconds, size)
+    maker.workshop.journal.add(
+        Done(
+            name=name,
+            text=step.text,
+            file=step.location.file,
+            line=step.location.start,
+            seconds=round(seconds, 3),
+            cached=work.missed is None,
+            reasons=work.missed or (),
+            size=bytes_,
+        )
+    )
+    return layer
+
+
 class _Work:
-    """Carries out the ops of one stage, which begins with `image`."""
+    """Carries out the ops of one stage, which begins with `image`; `missed` is why the last wasn't cached, None if it was."""
 
     def __init__(self, maker: _Maker, image: Image, output: RunOutput) -> None:
         self.tree = StageTree(image.layers, self._unpacked)
@@ -122,6 +143,7 @@ class _Work:
         self._combined: Combined | None = None
         self._position = 0
         self._text = "COPY of another stage"
+        self.missed: tuple[str, ...] | None = ()
 
     def do(self, step: Step, op: Op) -> Layer | None:
         """The layer of the step's op; if all ops are to have one together, that of the last is it."""
@@ -138,16 +160,17 @@ class _Work:
 
     def _cached(self, step: Step, op: Op, position: int) -> Layer | None:
         """The op's layer if it is in the cache. What the log tells are Kaniko's sentences."""
-        lookup = self._maker.workshop.lookup
+        lookup, self.missed = self._maker.workshop.lookup, ()
         if lookup is None:
             return None
         layer = step.made or lookup.find(self._maker.stage, position, self._tree_of)
         if layer is not None:
+            self.missed = None
             log.info("Using caching version of cmd: %s", step.text)
             return self._maker.supplies.local(layer)
         if lookup.caches(op):
-            why = "; ".join(lookup.why(self._maker.stage, position))
-            log.info("No cached layer found for cmd %s (%s)", step.text, why)
+            self.missed = lookup.why(self._maker.stage, position)
+            log.info("No cached layer found for cmd %s (%s)", step.text, "; ".join(self.missed))
         return None
 
     def _tree_of(self, source: CopyFrom) -> SourceTree:
@@ -254,8 +277,7 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes
         changes = rootfs.diff(ignoring_ctime=outcome.untouched)
     tail = output.take_tail()
     if outcome.code:
-        said = f"; it printed last:\n{tail}" if tail else ""
-        raise RunError(f"the command failed with exit code {outcome.code}{said}", exit_code=outcome.code)
+        raise RunError(f"the command failed with exit code {outcome.code}", exit_code=outcome.code, output=tail)
     if workshop.saved_mounts:
         for identity, directory in found.caches.items():
             workshop.saved_mounts.used(identity, directory, rootfs.owners)

@@ -31,10 +31,11 @@ _CREDENTIALS = ("gha-creds-*.json",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """`context` is what COPY reads."""
+    """`context` is what COPY reads, `path` the file of this machine that the Dockerfile is, if it is one."""
 
     dockerfile: Dockerfile
     context: SourceTree
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,8 @@ def open_inputs(options: BuildOptions, contexts: Contexts, *, stdin: BinaryIO) -
     found = _find(options.dockerfile, opened, contexts, stdin)
     if opened.is_given:
         opened = replace(opened, path=contexts.empty())
-    return Inputs(dockerfile=found.dockerfile, context=_without_credentials(_tree(opened, found, git_modes=options.git_modes)))
+    tree = _without_credentials(_tree(opened, found, git_modes=options.git_modes))
+    return Inputs(dockerfile=found.dockerfile, context=tree, path=found.path)
 
 
 def _where(options: BuildOptions) -> str:

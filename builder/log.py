@@ -6,11 +6,14 @@ import json
 import logging
 import re
 import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import BinaryIO
 
+from builder.decoration import Bare, Decoration
 from builder.options import CommonOptions
 from builder.redact import Redactor
 
@@ -33,10 +36,10 @@ _BARE = re.compile(r"[A-Za-z0-9._/@^+-]+")  # what logrus doesn't quote
 _TAIL_BYTES = 8192
 
 
-def configure(options: CommonOptions, *, terminal: bool) -> None:
+def configure(options: CommonOptions, *, terminal: bool, decoration: Decoration) -> None:
     """Set the root logger up; `terminal` allows colours."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter(options, terminal=terminal))
+    handler.setFormatter(Harmless(formatter(options, terminal=terminal), decoration))
     level = logging.ERROR if options.progress == "quiet" else _LEVELS[options.verbosity]
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for library in _LIBRARIES:
@@ -47,6 +50,18 @@ def formatter(options: CommonOptions, *, terminal: bool) -> logging.Formatter:
     """What makes lines of records; times are counted from now."""
     formatters = {"json": _JsonFormatter, "text": _TextFormatter, "color": _ColorFormatter}
     return formatters[options.log_format](timestamp=options.log_timestamp, terminal=terminal)
+
+
+class Harmless(logging.Formatter):
+    """Lines as another makes them, with nothing in them that the platform would obey."""
+
+    def __init__(self, inner: logging.Formatter, decoration: Decoration) -> None:
+        super().__init__()
+        self._inner = inner
+        self._decoration = decoration
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._decoration.harmless(self._inner.format(record))
 
 
 class _Formatter(logging.Formatter):
@@ -90,20 +105,80 @@ def _compact(line: object) -> str:
     return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
+class Shield:
+    """Stands between the platform and what commands print as long as one of them prints, however many do at a time."""
+
+    def __init__(self, sink: BinaryIO, decoration: Decoration) -> None:
+        self.decoration = decoration
+        self._sink = sink
+        self._lock = threading.Lock()
+        self._count = 0
+        self._end = ""
+
+    @property
+    def stands(self) -> bool:
+        return bool(self._end)
+
+    def write(self, text: str) -> None:
+        if text:
+            self._sink.write(text.encode())
+            self._sink.flush()
+
+    def raised(self) -> None:
+        """One more command prints."""
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                before, self._end = self.decoration.shield()
+                self.write(before)
+
+    def lowered(self) -> None:
+        """It has printed all."""
+        with self._lock:
+            self._count -= 1
+            if self._count == 0:
+                self.write(self._end)
+
+
 class RunOutput:
     """Passes on what RUN commands print as it comes, without the secrets, and keeps the end of it for an error message.
 
-    With the name of a `stage` it passes on whole lines with that before them, since other stages print as well.
+    With the name of a `stage` it passes on whole lines with that before them, since other stages print as well. A `shield` that
+    several share stands between the platform and what they print.
     """
 
-    def __init__(self, sink: BinaryIO, options: CommonOptions, *, secrets: Iterable[bytes] = (), stage: str = "") -> None:
+    def __init__(
+        self,
+        sink: BinaryIO,
+        options: CommonOptions,
+        *,
+        secrets: Iterable[bytes] = (),
+        stage: str = "",
+        shield: Shield | None = None,
+    ) -> None:
         self._sink = sink
+        self._shield = shield or Shield(sink, Bare())
+        self._is_shielded = False
+        self._ends_open = False
         self._stage = stage
         self._line = b""
         self._redactor = Redactor(secrets)
         self._quiet = options.progress == "quiet"
         self._json = options.log_format == "json"
         self._tail = b""
+
+    @contextmanager
+    def part(self, key: str, title: str) -> Iterator[str]:
+        """What is logged and printed meanwhile belongs to one instruction; gives `key` back, its name."""
+        is_marked = not (self._stage or self._json or self._quiet)  # parts of several stages would be in one another
+        if is_marked:
+            self._shield.write(self._shield.decoration.begins(key, title))
+        try:
+            yield key
+        finally:
+            self._lower()
+            if is_marked:
+                self._shield.write(self._shield.decoration.ends(key))
 
     def write(self, chunk: bytes) -> None:
         self._show(self._redactor.feed(chunk))
@@ -127,8 +202,21 @@ class RunOutput:
         elif self._stage:
             prefix = f"[{self._stage}] ".encode()
             chunk = b"".join(prefix + line.rstrip(b"\r\n") + b"\n" for line in chunk.splitlines())
+        if not self._is_shielded:
+            self._shield.raised()
+            self._is_shielded = True
         self._sink.write(chunk)
         self._sink.flush()
+        self._ends_open = not chunk.endswith(b"\n")
+
+    def _lower(self) -> None:
+        """Nothing more comes of this command; what the platform is to obey next begins a line."""
+        if not self._is_shielded:
+            return
+        if self._ends_open and self._shield.stands:
+            self._sink.write(b"\n")
+        self._shield.lowered()
+        self._is_shielded = self._ends_open = False
 
     def _as_json(self, chunk: bytes) -> bytes:
         stage = {"stage": self._stage.removeprefix("stage ")} if self._stage else {}
@@ -140,5 +228,6 @@ class RunOutput:
         self._show(self._redactor.flush())
         line, self._line = self._line, b""
         self._pass_on(line)
+        self._lower()
         tail, self._tail = self._tail, b""
         return "\n".join(tail.decode("utf-8", "replace").splitlines()[-10:])

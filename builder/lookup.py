@@ -259,7 +259,7 @@ class Lookup:
         try:
             return [self._input(course, reading, notes, tree_of) for reading in readings(course.op(position))]
         except BuilderError as error:
-            error.locate(f"{step.location}: {step.text}")
+            error.locate(f"{step.location}: {step.text}", file=step.location.file, line=step.location.start)
             raise
         except OSError as error:
             raise ContextError(f"{step.location}: can't read {error.filename!r}: {error.strerror}") from error

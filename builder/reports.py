@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +14,10 @@ from builder.errors import UsageError
 from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.reference import DEFAULT_TAG, Reference
+from builder.journal import Failure, Journal
 from builder.options import BuildOptions
+
+log = logging.getLogger(__name__)
 
 Put = Callable[[str, bytes], None]
 """Sends the bytes to the URL by HTTP PUT."""
@@ -88,7 +93,30 @@ def _build_files(
     if options.iidfile:
         yield options.iidfile, str(image.config_blob.descriptor.digest)
     for path in options.metadata_file:
-        yield path, json.dumps({**_metadata(image, named, pushed), **facts}, indent=2) + "\n"
+        yield path, _json({**_metadata(image, named, pushed), **facts})
+
+
+def write_facts(paths: Sequence[str], facts: Mapping[str, object]) -> None:
+    """--metadata-file where there is no image: the build failed, or only looked."""
+    for path in paths:
+        _write_file(Path(path), _json(facts))
+
+
+@contextmanager
+def failure_told(paths: Sequence[str], journal: Journal) -> Iterator[None]:
+    """What ends the build is in the metadata files, too; one that can't be written then is a warning."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            write_facts(paths, journal.facts(Failure.of(error)))
+        except OSError as trouble:
+            log.warning("can't write the metadata file %r: %s", trouble.filename, trouble.strerror)
+        raise
+
+
+def _json(facts: Mapping[str, object]) -> str:
+    return json.dumps(facts, indent=2) + "\n"
 
 
 def _write(where: str, text: str, put: Put) -> None:
@@ -106,11 +134,17 @@ def _write_file(path: Path, text: str) -> None:
 
 
 def _metadata(image: Image, named: Sequence[Reference], pushed: Sequence[Reference]) -> dict[str, object]:
-    """The keys that docker's --metadata-file has, and `masu.pushed`: the names under which registries have it now."""
+    """The keys that docker's --metadata-file has, and ours.
+
+    `masu.pushed` are the names under which registries have it now, `masu.size` the bytes of its `masu.layers` as stored.
+    """
     return {
         "containerimage.config.digest": str(image.config_blob.descriptor.digest),
         "containerimage.descriptor": image.named.descriptor.to_json(),
         "containerimage.digest": str(image.named.descriptor.digest),
         "image.name": ",".join(str(reference) for reference in named),
         "masu.pushed": [str(reference) for reference in pushed],
+        "masu.size": sum(layer.blob.descriptor.size for layer in image.layers),
+        "masu.layers": len(image.layers),
+        "masu.platform": str(image.config.platform),
     }

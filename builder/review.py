@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from builder.build import Prepared, prepared
-from builder.checks import linter_of, verdict
+from builder.checks import linter_of, verdict, warned
 from builder.dockerfile.lint import RULES
 from builder.dockerfile.lint.formats import check_json, check_text
 from builder.dockerfile.outline import Outliner, outline_json, outline_text
@@ -16,6 +16,7 @@ from builder.dockerfile.targets import targets_json, targets_text
 from builder.errors import BuilderError, NotFoundError, RegistryError
 from builder.image.config import Config
 from builder.image.platform import Platform
+from builder.journal import Warned
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.plan import BaseConfig
 
@@ -24,9 +25,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is printed; `error` is what went wrong beside it, and `clean` says that there is nothing to complain about."""
+    """What is printed; `error` is what went wrong beside it, and `clean` says that there is nothing to complain about.
+
+    `warnings` are of the file `dockerfile`, if it is one of this machine.
+    """
 
     text: str
+    warnings: tuple[Warned, ...] = ()
+    dockerfile: str = ""
     clean: bool = True
     error: BuilderError | None = None
 
@@ -52,7 +58,8 @@ def check(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
             text = check_json(found, file=source.file, data=source.data, error=error)
         else:
             text = check_text(found, data=source.data)
-        return Answer(text=text, clean=not found, error=error)
+        warnings = tuple(warned(finding) for finding in found)
+        return Answer(text=text, clean=not found, error=error, warnings=warnings, dockerfile=str(build.inputs.path or ""))
     return failure[0]
 
 

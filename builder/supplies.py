@@ -150,7 +150,7 @@ def located(step: Step) -> Iterator[None]:
     try:
         yield
     except BuilderError as error:
-        error.locate(f"{step.location}: {step.text}")
+        error.locate(f"{step.location}: {step.text}", file=step.location.file, line=step.location.start)
         hints = [source.hint for source in (sources(step.op) if step.op else ()) if isinstance(source, FromImage)]
         error.hint = next(filter(None, hints), error.hint)
         raise

@@ -11,6 +11,7 @@ from builder.cancel import Cancel
 from builder.contexts import Contexts
 from builder.image.image import Image
 from builder.image.platform import Platform
+from builder.journal import Journal
 from builder.log import RunOutput
 from builder.provisions import Provisions
 from builder.rootfs import Rootfs, SourceTree
@@ -36,7 +37,7 @@ class Workshop:
     takes the text that the RUNs of one stage print (it gets the stage's name for people, empty if no other is built meanwhile),
     `trees` make its file system, `discard` gets those that nobody needs any more, `provisions` are what every RUN gets,
     `settings` are the user's own, and `cancel` ends everything. `lookup`, if layers are cached, knows them;
-    `saved_mounts`, if cache mounts are saved, has them.
+    `saved_mounts`, if cache mounts are saved, has them. `journal` is told what has been done.
     """
 
     directory: Path
@@ -54,6 +55,7 @@ class Workshop:
     cancel: Cancel = field(default_factory=Cancel)
     lookup: Lookup | None = None
     saved_mounts: SavedMounts | None = None
+    journal: Journal = field(default_factory=Journal)
 
     @property
     def layers(self) -> Path:

@@ -4,41 +4,40 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Callable, MutableMapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from builder.errors import BuilderError
+from builder.decoration import Bare, Decoration
+from steps.adapter import Invocation
+from steps.outcome import Outcome
+from steps.report import Report
 
 _DIRECTORY = "BUILDER_OUTPUT"
-_METADATA = "MASU_METADATA_FILE"
 
 
-def reported(run: Callable[[], int], env: MutableMapping[str, str]) -> int:
-    """The exit code of `run`, which builds; where $BUILDER_OUTPUT is set, what it pushed is told there.
-
-    The core says it in a metadata file, which `env` names meanwhile. Raises BuilderError when it can't be told.
-    """
-    directory = env.get(_DIRECTORY, "")
-    if not directory:
-        return run()
-    with tempfile.TemporaryDirectory(prefix="masu-", dir=env.get("TMPDIR")) as temporary:
-        file = Path(env.setdefault(_METADATA, os.path.join(temporary, "metadata.json")))
-        code = run()
-        if code == 0 and file.is_file():
-            write_images(json.loads(file.read_bytes()), Path(directory))
-        return code
+def detect(env: Mapping[str, str]) -> bool:
+    return bool(env.get(_DIRECTORY))
 
 
-def write_images(metadata: Any, directory: Path) -> None:
-    """One line of JSON for each name that was pushed; nothing is written where nothing was. Raises BuilderError."""
-    pushed = metadata.get("masu.pushed") or []
-    lines = [json.dumps({"name": name, "digest": metadata["containerimage.digest"]}, separators=(",", ":")) for name in pushed]
-    if not lines:
-        return
-    try:
-        (directory / "images").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    except OSError as error:
-        message = f"the image is pushed, but can't be told in {str(directory / 'images')!r}: {error.strerror}"
-        raise BuilderError(message, hint=f"${_DIRECTORY} names a directory that this step may write") from error
+def arguments(words: Sequence[str], env: Mapping[str, str]) -> Invocation:
+    """A step's `args` are the flags of `masu build`."""
+    return Invocation(argv=("build", *words), env={"MASU_CONTEXT": env.get("MASU_CONTEXT") or "/workspace"})
+
+
+def reports(outcome: Outcome, env: Mapping[str, str]) -> tuple[Report, ...]:
+    """One line of JSON for each name that was pushed; nothing is written where nothing was."""
+    if outcome.code or not outcome.pushed or not env.get(_DIRECTORY):
+        return ()
+    lines = [json.dumps({"name": name, "digest": outcome.digest}, separators=(",", ":")) for name in outcome.pushed]
+    return (
+        Report(
+            where=os.path.join(env[_DIRECTORY], "images"),
+            text="".join(f"{line}\n" for line in lines),
+            vital=True,
+            loss="the image is pushed, but can't be told in",
+            hint=f"${_DIRECTORY} names a directory that this step may write",
+        ),
+    )
+
+
+def decoration(env: Mapping[str, str]) -> Decoration:
+    return Bare()

@@ -1,26 +1,33 @@
 """What a container of the step image runs: a shell if one is asked for, else masu, with the conventions of Kaniko's image.
 
 `/kaniko/executor` is `masu build` of /workspace unless its first word is a command of masu's, `/kaniko/warmer` is `masu warmer`,
-and `/kaniko/masu` is masu as it is.
-The place of a platform's adapter is around `cli.main`: arguments and environment go in, an exit code comes out.
+and `/kaniko/masu` is masu as it is. `step NAME` after either takes inputs as that CI platform gives them.
+On a platform that is known (`platforms.py`) its adapter says what goes around the log and what is written when a build is over.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import tempfile
 from collections.abc import MutableMapping, Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from builder import cli
-from builder.errors import BuilderError
-from steps import cloud_build, shell
+from builder.errors import BuilderError, UsageError
+from builder.journal import Failure
+from steps import platforms, report, shell
+from steps.adapter import Adapter
+from steps.outcome import Outcome
 from steps.surroundings import completed
 
 _CONTEXT = "/workspace"
 """Kaniko's default, wherever it is called."""
 _COMMANDS = {"executor": "build", "warmer": "warmer"}
 """What Kaniko's programs do when they are given flags alone."""
+_STEP, _BUILD = "step", "build"
 
 
 def main() -> NoReturn:
@@ -36,13 +43,56 @@ def run(argv: Sequence[str], env: MutableMapping[str, str]) -> int:
         if arguments and shell.is_one(arguments[0]):
             shell.become(arguments, env)
         env.update(completed(env))
+        if arguments[:1] == [_STEP]:
+            return _step(arguments[1:], env)
         if program in _COMMANDS and _are_flags(arguments):
             arguments = [_COMMANDS[program], *arguments]
             env.setdefault("MASU_CONTEXT", _CONTEXT)
-        return cloud_build.reported(lambda: cli.main(arguments, env), env)
+        adapter = platforms.detected(env)
+        return _reported(arguments, env, adapter) if adapter else cli.main(arguments, env)
     except BuilderError as error:
-        cli.report(error)
+        cli.print_error(error)
         return error.exit_code
+
+
+def _step(words: Sequence[str], env: MutableMapping[str, str]) -> int:
+    """`step NAME WORDS…`."""
+    if not words:
+        raise UsageError("no platform is named", hint=f"write step and one of {', '.join(platforms.ADAPTERS)}")
+    env[platforms.NAMED] = words[0]
+    adapter = platforms.named(words[0])
+    try:
+        asked = adapter.arguments(words[1:], env)
+    except BuilderError as error:
+        cli.print_error(error, harmless=adapter.decoration(env).harmless)
+        report.write(adapter.reports(Outcome.of(error.exit_code, {}, failure=Failure.of(error)), env))
+        return error.exit_code
+    sys.stderr.write(asked.before)
+    env.update(asked.env)
+    return _reported(asked.argv, env, adapter)
+
+
+def _reported(arguments: Sequence[str], env: MutableMapping[str, str], adapter: Adapter) -> int:
+    """Run the core's command and write what the platform is to be told, also of a failure. Raises BuilderError if it can't be."""
+    decoration, errors = adapter.decoration(env), list[BuilderError]()
+
+    def show(error: BuilderError) -> None:
+        errors.append(error)
+        cli.print_error(error, harmless=decoration.harmless)
+
+    with tempfile.TemporaryDirectory(prefix="masu-", dir=env.get("TMPDIR")) as temporary:
+        file = Path(temporary, "metadata.json")
+        code = cli.main(_telling(arguments, file), env, decoration=decoration, report=show)
+        failure = Failure.of(errors[-1]) if errors else None
+        metadata: dict[str, Any] = json.loads(file.read_bytes()) if file.is_file() else {}
+    if metadata or code:
+        report.write(adapter.reports(Outcome.of(code, metadata, failure=failure), env))
+    return code
+
+
+def _telling(arguments: Sequence[str], file: Path) -> list[str]:
+    """A build is to write what it did to this file, too."""
+    return [arguments[0], "--metadata-file", str(file), *arguments[1:]] if list(arguments[:1]) == [_BUILD] else list(arguments)
 
 
 def _are_flags(arguments: Sequence[str]) -> bool:

@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[1]
 # docs/architecture.md draws the same table. A package counts as one module; `builder` itself has only the version.
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"builder", "builder.errors", "builder.options", "builder.govalues", "builder.redact", "builder.cancel"})
-    | {"builder.columns", "builder.locks", "builder.removal"},
+    | {"builder.columns", "builder.locks", "builder.removal", "builder.decoration"},
     frozenset({"builder.image", "builder.ops", "builder.credentials", "builder.process", "builder.log", "builder.state"})
     | {"builder.retry", "builder.web", "builder.giturl", "builder.matcher", "builder.modes", "builder.schedule", "builder.trust"}
-    | {"builder.kaniko"},
+    | {"builder.kaniko", "builder.journal"},
     frozenset(
         {"builder.dockerfile", "builder.context", "builder.rootfs", "builder.sandbox", "builder.store", "builder.registry"}
         | {"builder.provisions", "builder.cache", "builder.key"}

@@ -8,24 +8,31 @@ from builder import kaniko
 from builder.commands.command import Call
 from builder.commands.prepare import prepare
 from builder.errors import UsageError
+from builder.journal import Journal
 from builder.options import BuildOptions, CommonOptions, KanikoOptions, RegistryFlags, ReviewOptions, WarmerOptions
 
 
 def build(call: Call) -> int:
+    from builder.reports import failure_told
+
+    options, journal = call.options(BuildOptions), Journal()
+    with failure_told(options.metadata_file, journal):
+        options = _default_gives_way(call, replace(options, context=_context(call, options.context)))
+        method, form = _method(options)
+        return _build(options, call, journal) if method == "build" else _review(method, form, options, call, journal)
+
+
+def _build(options: BuildOptions, call: Call, journal: Journal) -> int:
     from builder.build import build, show_plan
 
-    options, registry, needless = call.options(BuildOptions), call.options(RegistryFlags), call.options(KanikoOptions)
-    options = _default_gives_way(call, replace(options, context=_context(call, options.context)))
-    method, form = _method(options)
-    if method != "build":
-        return _review(method, form, options, call)
+    registry, needless = call.options(RegistryFlags), call.options(KanikoOptions)
     kaniko.tell(needless, call.env)
     common, env = kaniko.moved(needless, call.options(CommonOptions), call.env)
     prepare(env, takes_turns=True)
     if options.dry_run:
         print(show_plan(options, registry, common, env), end="")  # noqa: T201 - what was asked for
         return 0
-    build(options, registry, common, env)
+    build(options, registry, common, env, journal=journal, decoration=call.decoration)
     return 0
 
 
@@ -81,13 +88,18 @@ def _method(options: BuildOptions) -> tuple[str, str]:
     return method, form
 
 
-def _review(method: str, form: str, options: BuildOptions, call: Call) -> int:
+def _review(method: str, form: str, options: BuildOptions, call: Call, journal: Journal) -> int:
+    from builder.reports import write_facts
     from builder.review import REVIEWS
 
     answer = REVIEWS[method](options, call.options(RegistryFlags), call.options(CommonOptions), call.env, form)
     print(answer.text, end="")  # noqa: T201 - what was asked for
+    for warning in answer.warnings:
+        journal.add(warning)
+    journal.dockerfile = answer.dockerfile
     if answer.error:
         raise answer.error
+    write_facts(options.metadata_file, journal.facts())
     return 0 if answer.clean else 1
 
 
@@ -101,4 +113,4 @@ def _told(method: str, call: Call) -> int:
         target=given.target,
         custom_platform=given.custom_platform,
     )
-    return _review(method, given.format, options, call)
+    return _review(method, given.format, options, call, Journal())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from builder import flags
+from builder.decoration import Bare, Decoration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +27,14 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A command line that was read: its options by their table, its arguments by their name in the row."""
+    """A command line that was read: its options by their table, its arguments by their name in the row.
+
+    `decoration` is what a platform wants in the log of a build.
+    """
 
     env: Mapping[str, str]
     parsed: argparse.Namespace
+    decoration: Decoration = field(default_factory=Bare)
 
     def options(self, table: type[flags.Table]) -> flags.Table:
         """The values of one of the row's tables. Raises UsageError."""

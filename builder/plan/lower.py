@@ -257,7 +257,8 @@ class _Lowering:
             try:
                 config = self.base_config(base.reference, base.platform)
             except BuilderError as error:
-                error.locate(f"{line.location}: FROM {base.reference}")
+                where = line.location
+                error.locate(f"{where}: FROM {base.reference}", file=where.file, line=where.start)
                 similar = nearest(base.reference, [*(stage.name for stage in self.dockerfile.stages if stage.name), *_COMMON])
                 error.hint = f"did you mean {similar!r}?" if similar else error.hint
                 raise

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from builder.log import RunOutput, formatter
+from builder.log import Harmless, RunOutput, Shield, formatter
 from builder.options import CommonOptions
 
 
@@ -74,3 +75,60 @@ def test_lines_have_logruss_form(log_format: str, level: int, message: str, line
     record = logging.LogRecord("x", level, "file", 1, message, None, None)
     record.created = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     assert formatter(CommonOptions(log_format=log_format), terminal=False).format(record) == line
+
+
+class Marks:
+    """A decoration that shows where it is."""
+
+    def begins(self, key: str, title: str) -> str:
+        return f"<{key}: {title}>\n"
+
+    def ends(self, key: str) -> str:
+        return f"</{key}>\n"
+
+    def shield(self) -> tuple[str, str]:
+        return "[[\n", "]]\n"
+
+    def harmless(self, text: str) -> str:
+        return text.replace("::", ": :")
+
+
+def test_a_part_is_marked_and_what_commands_print_in_it_is_shielded() -> None:
+    sink = io.BytesIO()
+    output = RunOutput(sink, CommonOptions(), shield=Shield(sink, Marks()))
+    with output.part("step 1", "RUN x") as name:
+        output.write(b"a\n")
+        output.write(b"no end")
+        output.take_tail()
+    assert (name, sink.getvalue()) == ("step 1", b"<step 1: RUN x>\n[[\na\nno end\n]]\n</step 1>\n")
+
+
+def test_a_part_that_fails_is_ended_and_one_that_prints_nothing_needs_no_shield() -> None:
+    sink = io.BytesIO()
+    output = RunOutput(sink, CommonOptions(), shield=Shield(sink, Marks()))
+    with contextlib.suppress(OSError), output.part("a", "b"):
+        output.write(b"x\n")
+        raise OSError
+    with output.part("c", "d"):
+        output.take_tail()
+    assert sink.getvalue() == b"<a: b>\n[[\nx\n]]\n</a>\n<c: d>\n</c>\n"
+
+
+def test_commands_that_print_at_the_same_time_have_one_shield_and_no_parts() -> None:
+    sink = io.BytesIO()
+    shield = Shield(sink, Marks())
+    one, other = (RunOutput(sink, CommonOptions(), stage=stage, shield=shield) for stage in ("1", "2"))
+    with one.part("a", "b"), other.part("c", "d"):
+        one.write(b"x\n")
+        other.write(b"y\n")
+        one.take_tail()
+        other.write(b"z\n")
+        other.take_tail()
+    assert sink.getvalue() == b"[[\n[1] x\n[2] y\n[2] z\n]]\n"
+
+
+def test_masus_own_lines_are_made_harmless() -> None:
+    handler = logging.StreamHandler(stream := io.StringIO())
+    handler.setFormatter(Harmless(formatter(CommonOptions(log_format="text"), terminal=False), Marks()))
+    handler.emit(logging.LogRecord("n", logging.INFO, "", 0, "::error::x", (), None))
+    assert stream.getvalue().endswith('msg=": :error: :x"\n')

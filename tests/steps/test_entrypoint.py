@@ -46,3 +46,28 @@ def test_flags_alone_are_a_warmers_where_its_name_is_called(env: dict[str, str],
 def test_a_missing_shell_is_an_error(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["executor", "/nowhere/bash", "-c", "true"], env) == 1
     assert "debug image" in capsys.readouterr().err
+
+
+def test_a_step_of_a_platform_that_nobody_knows_is_refused(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["executor", "step", "jenkins"], env) == 1
+    assert "unknown platform 'jenkins'" in capsys.readouterr().err
+    assert run(["masu", "step"], env) == 1
+    assert "no platform is named" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["step", "cloudbuild"], ["build"]])
+def test_a_platform_is_told_what_was_pushed_and_nothing_of_a_dry_run(
+    words: list[str], env: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    env |= {"BUILDER_OUTPUT": str(tmp_path), "MASU_METADATA_FILE": f"{tmp_path}/mine.json"}
+    tar = ["--no-push", "--tar-path", f"{tmp_path}/image.tar", "--destination", "a.test/b:1"]
+    assert run(["executor", *words, "-c", str(tmp_path), *tar], env) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"Dockerfile", "image.tar", "mine.json", "state"}
+    assert '"masu.steps": []' in (tmp_path / "mine.json").read_text()
+
+
+def test_with_no_platform_wanted_none_is_detected(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["executor", "version"], {**env, "BUILDER_OUTPUT": "/nowhere", "MASU_STEP": "none"}) == 0
+    assert run(["executor", "version"], {**env, "MASU_STEP": "odd"}) == 1
+    assert "unknown platform 'odd'" in capsys.readouterr().err

@@ -1,0 +1,87 @@
+"""What happened in a build, for programs that tell others of it: the `masu.…` keys of --metadata-file are made from it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from builder.errors import BuilderError, RunError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """One instruction that changes files: `name` is as in the log (`stage 1/2, step 3/7`), `text` the instruction.
+
+    It was `cached`, or carried out because of the `reasons` (none: nothing is cached) in so many `seconds`; `size` is its layer's
+    in bytes, as stored. `line` counts from 1.
+    """
+
+    name: str
+    text: str
+    file: str
+    line: int
+    seconds: float
+    cached: bool
+    reasons: tuple[str, ...] = ()
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """What a build check found from `line` to `end` of the Dockerfile."""
+
+    file: str
+    line: int
+    end: int
+    rule: str
+    message: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why there is no image: `output` is what the command printed last, `line` 0 where no instruction is to blame."""
+
+    message: str
+    hint: str = ""
+    file: str = ""
+    line: int = 0
+    output: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """Of anything that ends a build."""
+        if not isinstance(error, BuilderError):
+            return cls(message=str(error) or type(error).__name__.lower())
+        output = error.output if isinstance(error, RunError) else ""
+        message = error.message.removesuffix(RunError.printed(output))
+        return cls(message=message, hint=error.hint, file=error.file, line=error.line, output=output)
+
+
+class Journal:
+    """Of one build. `dockerfile` is the path of this machine that its steps' files mean, if it is one."""
+
+    def __init__(self) -> None:
+        self.dockerfile = ""
+        self._lock = threading.Lock()
+        self._done: list[Done] = []
+        self._warned: list[Warned] = []
+
+    def add(self, entry: Done | Warned) -> None:
+        """Stages that are built at the same time may do so."""
+        with self._lock:
+            if isinstance(entry, Done):
+                self._done.append(entry)
+            else:
+                self._warned.append(entry)
+
+    def facts(self, failure: Failure | None = None) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        with self._lock:
+            told = {
+                "masu.dockerfile": self.dockerfile,
+                "masu.steps": [asdict(entry) for entry in self._done],
+                "masu.warnings": [asdict(entry) for entry in self._warned],
+            }
+        return told if failure is None else {**told, "masu.failure": asdict(failure)}

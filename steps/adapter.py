@@ -1,0 +1,42 @@
+"""What the entrypoint knows of a CI platform. Each is a module with these functions, in the table of `platforms.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from builder.decoration import Decoration
+from steps.outcome import Outcome
+from steps.report import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """What the core is to be called with: `argv` begins with a command of masu's, `env` is added to the environment.
+
+    `before` is written to the log first (values to mask, say).
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    before: str = ""
+
+
+class Adapter(Protocol):
+    """Pure functions of the environment: what is to be read or written besides is said by values."""
+
+    def detect(self, env: Mapping[str, str]) -> bool:
+        """Whether this is the platform that masu runs on."""
+
+    def arguments(self, words: Sequence[str], env: Mapping[str, str]) -> Invocation:
+        """For `masu step NAME WORDS…`: the platform's own inputs come from `env`, `words` are further arguments.
+
+        Raises BuilderError for inputs that can't be honoured.
+        """
+
+    def reports(self, outcome: Outcome, env: Mapping[str, str]) -> tuple[Report, ...]:
+        """What the platform is to be told. Without `NAMED` in `env` the build was called as Kaniko's are."""
+
+    def decoration(self, env: Mapping[str, str]) -> Decoration:
+        """What goes around parts of the log."""

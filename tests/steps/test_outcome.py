@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from builder.errors import BuilderError, DockerfileError, RunError
+from builder.journal import Done, Failure, Journal, Warned
+from steps.outcome import Outcome
+
+_DONE = Done(
+    name="stage 1/1, step 2/2", text="RUN x", file="Dockerfile", line=3, seconds=1.5, cached=False, reasons=("never cached",)
+)
+_WARNED = Warned(file="Dockerfile", line=1, end=2, rule="StageNameCasing", message="m", url="https://a.test")
+
+
+def test_what_the_core_tells_comes_back_as_it_was() -> None:
+    journal = Journal()
+    journal.add(_DONE)
+    journal.add(_WARNED)
+    outcome = Outcome.of(0, {**journal.facts(), "image.name": "a:1,b:2", "masu.pushed": ["a:1"], "masu.size": 7})
+    assert (outcome.steps, outcome.warnings, outcome.failure) == ((_DONE,), (_WARNED,), None)
+    assert (outcome.images, outcome.pushed, outcome.size) == (("a:1", "b:2"), ("a:1",), 7)
+
+
+def _located(error: BuilderError) -> BuilderError:
+    error.locate("Dockerfile:3: RUN x", file="Dockerfile", line=3)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            _located(RunError("exit code 2", exit_code=2, output="a\nb", hint="h")),
+            Failure(message="Dockerfile:3: RUN x: exit code 2", hint="h", file="Dockerfile", line=3, output="a\nb"),
+        ),
+        (
+            _located(RunError("exit code 2", exit_code=2)),
+            Failure(message="Dockerfile:3: RUN x: exit code 2", file="Dockerfile", line=3),
+        ),
+        (DockerfileError("no", line=4), Failure(message="Dockerfile:4: no", file="Dockerfile", line=4)),
+        (KeyboardInterrupt(), Failure(message="keyboardinterrupt")),
+        (ValueError("odd"), Failure(message="odd")),
+    ],
+)
+def test_a_failure_says_what_where_and_what_was_printed(error: BaseException, expected: Failure) -> None:
+    assert Failure.of(error) == expected
+    assert Outcome.of(1, Journal().facts(expected)).failure == expected
+
+
+def test_a_failure_before_the_core_could_tell_is_the_errors() -> None:
+    early = Failure(message="unknown flag: --x")
+    assert Outcome.of(1, {}, failure=early).failure == early
+    assert Outcome.of(70, {}).failure == Failure(message="masu ended with exit code 70", hint="the log above says why")
+    assert Outcome.of(0, {}, failure=early).failure is None
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "expected"),
+    [
+        ("Dockerfile", "Dockerfile"),
+        ("/w/sub/Dockerfile", "sub/Dockerfile"),
+        ("", "x"),
+        ("/elsewhere/Dockerfile", "x"),
+        ("../D", "x"),
+    ],
+)
+def test_a_place_is_below_the_platforms_directory_or_as_the_core_says_it(dockerfile: str, expected: str) -> None:
+    assert Outcome.of(0, {"masu.dockerfile": dockerfile}).place("x", "/w") == expected
