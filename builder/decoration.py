@@ -17,6 +17,9 @@ class Decoration(Protocol):
     def shield(self) -> tuple[str, str]:
         """Before and after what commands of the Dockerfile print, so that the platform obeys none of it."""
 
+    def forbidden(self) -> tuple[str, ...]:
+        """Words that the platform would obey in spite of the shield: what commands print has `harmless` of them instead."""
+
     def harmless(self, text: str) -> str:
         """A text of masu's own, which may quote others', with nothing in it that the platform would obey."""
 
@@ -32,6 +35,9 @@ class Bare:
 
     def shield(self) -> tuple[str, str]:
         return "", ""
+
+    def forbidden(self) -> tuple[str, ...]:
+        return ()
 
     def harmless(self, text: str) -> str:
         return text

@@ -138,7 +138,8 @@ def _opened(root: int, name: str, what: str) -> BinaryIO | None:
 def _tree(opened: Opened, found: _Found, *, git_modes: bool) -> SourceTree:
     """What COPY sees of the context."""
     context = _ruled(opened, found) if opened.has_rules else BuildContext(path=opened.path)
-    tree = SourceTree(path=opened.path, owners=opened.owners, git_modes=git_modes)
+    is_private = not opened.path.stat().st_mode & 0o077
+    tree = SourceTree(path=opened.path, owners=opened.owners, git_modes=git_modes, is_private=is_private)
     if not context.ignore_file:
         return tree
     return replace(tree, ignored=context.ignored, prunes=context.prunes, ignore_file=context.ignore_file)

@@ -29,6 +29,13 @@ _NAMES = {
     logging.ERROR: "error",
     logging.CRITICAL: "fatal",
 }
+_SEVERITIES = {
+    logging.DEBUG: "DEBUG",
+    logging.INFO: "INFO",
+    logging.WARNING: "WARNING",
+    logging.ERROR: "ERROR",
+    logging.CRITICAL: "CRITICAL",
+}
 _LIBRARIES = ("urllib3", "boto3", "botocore", "s3transfer", "google", "azure")
 """Never below warnings: what they tell beyond that has tokens in it."""
 _SHORT = {level: name[:4].upper() for level, name in _NAMES.items()}
@@ -57,11 +64,11 @@ class Harmless(logging.Formatter):
 
     def __init__(self, inner: logging.Formatter, decoration: Decoration) -> None:
         super().__init__()
-        self._inner = inner
+        self.inner = inner
         self._decoration = decoration
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._decoration.harmless(self._inner.format(record))
+        return self._decoration.harmless(self.inner.format(record))
 
 
 class _Formatter(logging.Formatter):
@@ -96,8 +103,23 @@ class _TextFormatter(_Formatter):
 
 class _JsonFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = {"level": _NAMES[record.levelno], "msg": record.getMessage(), "time": self._time(record)}
-        return _compact(line)
+        return _compact(_structured(record.levelno, record.getMessage()) | {"time": self._time(record)})
+
+
+def _structured(level: int, text: str) -> dict[str, str]:
+    """With logrus' keys, and those that log collectors take a severity and a summary from."""
+    return {"level": _NAMES[level], "msg": text, "severity": _SEVERITIES[level], "message": text}
+
+
+def in_form(text: str, *, level: int) -> str:
+    """Lines that are written past the loggers, as they are to look in the log: one line of JSON if all is."""
+    outer = (handler.formatter for handler in logging.getLogger().handlers)
+    forms = (form.inner if isinstance(form, Harmless) else form for form in outer)
+    form = next((form for form in forms if isinstance(form, _JsonFormatter)), None)
+    if form is None:
+        return text
+    record = logging.LogRecord(__name__, level, __file__, 0, "%s", (text.rstrip("\n"),), None)
+    return form.format(record) + "\n"
 
 
 def _compact(line: object) -> str:
@@ -163,6 +185,7 @@ class RunOutput:
         self._stage = stage
         self._line = b""
         self._redactor = Redactor(secrets)
+        self._tamer = _tamer(self._shield.decoration)
         self._quiet = options.progress == "quiet"
         self._json = options.log_format == "json"
         self._tail = b""
@@ -181,7 +204,7 @@ class RunOutput:
                 self._shield.write(self._shield.decoration.ends(key))
 
     def write(self, chunk: bytes) -> None:
-        self._show(self._redactor.feed(chunk))
+        self._show(self._tamer.feed(self._redactor.feed(chunk)))
 
     def _show(self, chunk: bytes) -> None:
         if not chunk:
@@ -220,14 +243,20 @@ class RunOutput:
 
     def _as_json(self, chunk: bytes) -> bytes:
         stage = {"stage": self._stage.removeprefix("stage ")} if self._stage else {}
-        line = {"level": "info", **stage, "output": chunk.decode("utf-8", "replace")}
+        line = {"level": "info", "severity": "INFO", **stage, "message": chunk.decode("utf-8", "replace")}
         return (_compact(line) + "\n").encode()
 
     def take_tail(self) -> str:
         """The last lines since the last call; a command has ended."""
-        self._show(self._redactor.flush())
+        self._show(self._tamer.feed(self._redactor.flush()) + self._tamer.flush())
         line, self._line = self._line, b""
         self._pass_on(line)
         self._lower()
         tail, self._tail = self._tail, b""
         return "\n".join(tail.decode("utf-8", "replace").splitlines()[-10:])
+
+
+def _tamer(decoration: Decoration) -> Redactor:
+    """Takes the words out that the platform would obey."""
+    words = [word.encode() for word in decoration.forbidden()]
+    return Redactor(words, instead=lambda word: decoration.harmless(word.decode()).encode())

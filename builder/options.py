@@ -71,7 +71,7 @@ class BuildOptions:
         short="c", env="MASU_CONTEXT", metavar="DIR",
         kaniko="same: /workspace is the default of the step image; masu's own command takes the current directory")
     git_modes: bool = _flag(False, "give files of the build context the modes that git knows, 0755 and 0644, whatever umask they "
-        "were checked out under")
+        "were checked out under; files that were closed to others since stay so", env="MASU_GIT_MODES")
     context_sub_path: str = _flag("", "a directory below the build context that takes its place", metavar="PATH",
         kaniko="better: counts for a plain directory, too, where Kaniko ignores it; links and .. can't lead out of the context")
     bucket: str = _flag("", "the build context is context.tar.gz of this Google Cloud Storage bucket, or at this URL",

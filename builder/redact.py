@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 _STARS = b"***"
 _LEAST = 4  # bytes: what is shorter is no secret, and its stars would be everywhere
@@ -14,10 +14,11 @@ _GLANCE = 32
 class Redactor:
     """Puts stars for each secret, but not for the white space around it, and for the long lines of one with several.
 
-    What may be the beginning of a secret is held back until it is clear.
+    What may be the beginning of a secret is held back until it is clear. `instead` gives what is put if it isn't to be stars.
     """
 
-    def __init__(self, secrets: Iterable[bytes]) -> None:
+    def __init__(self, secrets: Iterable[bytes], *, instead: Callable[[bytes], bytes] = lambda secret: _STARS) -> None:
+        self._instead = instead
         self._words = sorted({word for secret in secrets for word in _words(secret)}, key=lambda word: (-len(word), word))
         self._pattern = re.compile(b"|".join(re.escape(word) for word in self._words))
         self._held = b""
@@ -34,13 +35,13 @@ class Redactor:
                 shown.append(data[position:open_end])
                 self._held = data[open_end:]
                 return b"".join(shown)
-            shown += [data[position : match.start()], _STARS]
+            shown += [data[position : match.start()], self._instead(match[0])]
             position = match.end()
 
     def flush(self) -> bytes:
         """What was held back, at the end."""
         rest, self._held = self._held, b""
-        return self._pattern.sub(_STARS, rest) if self._words else rest
+        return self._pattern.sub(lambda match: self._instead(match[0]), rest) if self._words else rest
 
     def _open_end(self, data: bytes, position: int) -> int:
         """Where the first secret begins that may end in what is still to come; the length of `data` if there is none."""

@@ -15,12 +15,15 @@ from steps.report import Report
 class Invocation:
     """What the core is to be called with: `argv` begins with a command of masu's, `env` is added to the environment.
 
-    `before` is written to the log first (values to mask, say).
+    `before` is written to the log first (values to mask, say). `files` are made for the time of the build, readable for masu
+    alone, with these texts; the `stale` ones are removed first: they tell of an earlier build.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     before: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()
 
 
 class Adapter(Protocol):
@@ -34,6 +37,9 @@ class Adapter(Protocol):
 
         Raises BuilderError for inputs that can't be honoured.
         """
+
+    def defaults(self, env: Mapping[str, str]) -> Mapping[str, str]:
+        """Variables of masu's that count for every build on the platform unless `env` has them."""
 
     def reports(self, outcome: Outcome, env: Mapping[str, str]) -> tuple[Report, ...]:
         """What the platform is to be told. Without `NAMED` in `env` the build was called as Kaniko's are."""

@@ -11,7 +11,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,7 +20,7 @@ from builder import cli
 from builder.errors import BuilderError, UsageError
 from builder.journal import Failure
 from steps import platforms, report, shell
-from steps.adapter import Adapter
+from steps.adapter import Adapter, Invocation
 from steps.outcome import Outcome
 from steps.surroundings import completed
 
@@ -69,11 +70,31 @@ def _step(words: Sequence[str], env: MutableMapping[str, str]) -> int:
         return error.exit_code
     sys.stderr.write(asked.before)
     env.update(asked.env)
-    return _reported(asked.argv, env, adapter)
+    with _changed_files(asked):
+        return _reported(asked.argv, env, adapter)
+
+
+@contextmanager
+def _changed_files(asked: Invocation) -> Iterator[None]:
+    """Without the stale files, and with the private ones meanwhile. Raises BuilderError."""
+    with ExitStack() as stack:
+        try:
+            for path in (*asked.stale, *asked.files):
+                Path(path).unlink(missing_ok=True)
+            for path, text in asked.files.items():
+                stack.callback(Path(path).unlink, missing_ok=True)
+                with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                    file.write(text)
+        except OSError as error:
+            raise BuilderError(
+                f"can't prepare {path!r}: {error.strerror}", hint="this step must be able to write there"
+            ) from error
+        yield
 
 
 def _reported(arguments: Sequence[str], env: MutableMapping[str, str], adapter: Adapter) -> int:
     """Run the core's command and write what the platform is to be told, also of a failure. Raises BuilderError if it can't be."""
+    env.update({name: value for name, value in adapter.defaults(env).items() if not env.get(name)})
     decoration, errors = adapter.decoration(env), list[BuilderError]()
 
     def show(error: BuilderError) -> None:

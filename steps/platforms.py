@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from builder.errors import UsageError
-from steps import cloud_build
+from steps import cloud_build, gitlab_ci
 from steps.adapter import Adapter
 
 NAMED = "MASU_STEP"
@@ -13,6 +13,7 @@ NAMED = "MASU_STEP"
 NONE = "none"
 
 ADAPTERS: Mapping[str, Adapter] = {
+    "gitlab": gitlab_ci,
     "cloudbuild": cloud_build,
 }
 """By name, in the order in which they are looked for: those that look like others come first."""

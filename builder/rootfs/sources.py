@@ -33,7 +33,7 @@ class SourceTree:
     `owners` is the source rootfs's; None means a build context, whose files all belong to root. `ignored` says which paths
     (relative to the root) aren't there; `prunes` for which ignored directories this holds of all below. Hints name the
     `ignore_file`, or say what `withheld` has about the path. With `git_modes` the files of a build context have the modes that
-    git knows, whatever umask they were checked out under.
+    git knows, whatever umask they were checked out under; `is_private` says that it let their owner alone read them.
     """
 
     path: Path
@@ -43,6 +43,7 @@ class SourceTree:
     ignore_file: str = ".dockerignore"
     withheld: Mapping[str, str] = field(default_factory=dict)
     git_modes: bool = False
+    is_private: bool = False
 
     def truth(self, status: os.stat_result, name: str, *, dir_fd: int) -> Truth:
         """Mode, owner and device number that the file has for COPY; `status` is lstat's."""
@@ -52,7 +53,7 @@ class SourceTree:
 
     def context_mode(self, mode: int) -> int:
         """What a build context's file of this mode has for COPY."""
-        return _as_in_git(mode) if self.git_modes else mode
+        return _as_in_git(mode, is_private=self.is_private) if self.git_modes else mode
 
     def xattrs(self, fd: int, status: os.stat_result) -> tuple[tuple[str, bytes], ...]:
         """The attributes of an open file that COPY keeps."""
@@ -108,9 +109,12 @@ def found(view: View, op: Copy, path: str) -> Iterator[Found]:
         yield Found(path=match, place=place, status=status, selection=selection)
 
 
-def _as_in_git(mode: int) -> int:
-    """0755 for directories and what its owner may execute, 0644 for other files (git-fast-import(1), "filemodify")."""
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+def _as_in_git(mode: int, *, is_private: bool) -> int:
+    """0755 for directories and what its owner may execute, 0644 for other files (git-fast-import(1), "filemodify").
+
+    What others may not read is no file of git's, unless none is: somebody has closed it, as a key.
+    """
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or not (is_private or mode & 0o077):
         return mode
     return stat.S_IFMT(mode) | (0o755 if stat.S_ISDIR(mode) or mode & stat.S_IXUSR else 0o644)
 

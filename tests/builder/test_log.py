@@ -57,7 +57,7 @@ def test_a_line_that_does_not_end_is_passed_on_in_pieces() -> None:
 
 def test_json_tells_the_stage() -> None:
     lines = [json.loads(line) for line in shown(b"a\n", log_format="json")[0].splitlines()]
-    assert lines == [{"level": "info", "stage": "1/2", "output": "a\n"}]
+    assert lines == [{"level": "info", "severity": "INFO", "stage": "1/2", "message": "a\n"}]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,12 @@ def test_json_tells_the_stage() -> None:
         ("color", logging.ERROR, "a b", "ERRO[0000] a b"),
         ("text", logging.INFO, 'a "b"', r'time="2026-01-01T00:00:00Z" level=info msg="a \"b\""'),
         ("text", logging.WARNING, "a/b-c", 'time="2026-01-01T00:00:00Z" level=warning msg=a/b-c'),
-        ("json", logging.ERROR, "ä b", '{"level":"error","msg":"ä b","time":"2026-01-01T00:00:00Z"}'),
+        (
+            "json",
+            logging.ERROR,
+            "ä b",
+            '{"level":"error","msg":"ä b","severity":"ERROR","message":"ä b","time":"2026-01-01T00:00:00Z"}',
+        ),
     ],
 )
 def test_lines_have_logruss_form(log_format: str, level: int, message: str, line: str) -> None:
@@ -88,6 +93,9 @@ class Marks:
 
     def shield(self) -> tuple[str, str]:
         return "[[\n", "]]\n"
+
+    def forbidden(self) -> tuple[str, ...]:
+        return ("obey::",)
 
     def harmless(self, text: str) -> str:
         return text.replace("::", ": :")
@@ -132,3 +140,12 @@ def test_masus_own_lines_are_made_harmless() -> None:
     handler.setFormatter(Harmless(formatter(CommonOptions(log_format="text"), terminal=False), Marks()))
     handler.emit(logging.LogRecord("n", logging.INFO, "", 0, "::error::x", (), None))
     assert stream.getvalue().endswith('msg=": :error: :x"\n')
+
+
+def test_words_that_no_shield_keeps_off_are_made_harmless_in_what_commands_print() -> None:
+    sink = io.BytesIO()
+    output = RunOutput(sink, CommonOptions(), shield=Shield(sink, Marks()))
+    for chunk in (b"a ob", b"ey:", b":b ::c obey:"):
+        output.write(chunk)
+    assert output.take_tail() == "a obey: :b ::c obey:"
+    assert sink.getvalue() == b"[[\na obey: :b ::c obey:\n]]\n"
