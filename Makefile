@@ -2,7 +2,7 @@
 # make image  build the step image with masu itself: OCI layouts and docker archives below build/
 # make test   install what the tests need and run everything
 # make check  lint, types and layering alone
-# make flags  write docs/flags.md anew, after a change of builder/options.py
+# make flags  write anew what is made from builder/options.py: docs/flags.md, the plugins' inputs and their tables
 # make matrix build every Dockerfile of tests/containers in containers of every kind; make test has a part of them
 # make fuzz   build N generated cases with masu and with Docker and compare (SEED=1 for the same ones again)
 # make cuts   cut the connection of pulls and pushes at N places of each kind (SEED=1 for the same ones again)
@@ -35,6 +35,7 @@ check: $(VENV)/ready-dev
 
 flags: $(VENV)/ready-dev
 	$(BIN)/python -m steps.manual > docs/flags.md
+	$(BIN)/python -m steps.github_actions.manual
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m bench

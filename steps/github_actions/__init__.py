@@ -1,0 +1,117 @@
+"""GitHub Actions: the inputs of the action, or of those that it takes the place of; groups, annotations, outputs, summary."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from builder.decoration import Decoration
+from builder.errors import UsageError
+from builder.image.reference import Reference
+from builder.journal import Failure, Warned
+from steps.adapter import Invocation
+from steps.github_actions import arguments as inputs
+from steps.github_actions.commands import Groups, command, output
+from steps.github_actions.summary import summary
+from steps.outcome import Outcome
+from steps.report import LOG, Report
+
+_MOST, _LONGEST = 10, 4000  # annotations of a kind in a step, and characters of one, that the runner keeps
+_DOCKERS_KEYS = ("containerimage.", "image.name", "masu.pushed", "masu.size", "masu.layers", "masu.platform", "masu.seconds")
+_SEEN = "MASU_WORKSPACE_ENTRIES"
+"""How many entries the workspace has where the runner is; the action tells."""
+
+
+def detect(env: Mapping[str, str]) -> bool:
+    return env.get("GITHUB_ACTIONS") == "true"
+
+
+def arguments(words: Sequence[str], env: Mapping[str, str]) -> Invocation:
+    """The action's inputs, and `words` after them. Raises UsageError for what can't be honoured."""
+    _check_workspace(env)
+    reading = inputs.read(env)
+    return Invocation(argv=("build", *reading.words, *words), env=reading.variables, before=inputs.before(reading))
+
+
+def defaults(env: Mapping[str, str]) -> Mapping[str, str]:
+    """Checkouts have the modes that git knows already."""
+    return {}
+
+
+def decoration(env: Mapping[str, str]) -> Decoration:
+    return Groups()
+
+
+def reports(outcome: Outcome, env: Mapping[str, str]) -> tuple[Report, ...]:
+    """Annotations in the log, values for the steps that follow, and the summary that people look at."""
+    found = [Report(where=LOG, text="".join(_annotations(outcome, env)))]
+    if env.get("GITHUB_OUTPUT") and outcome.digest and not outcome.code:
+        loss = "the image is built, but the step's outputs can't be written to"
+        hint = "the container must see the file that GITHUB_OUTPUT names: use masu's action, or give --metadata-file"
+        text = "".join(output(name, value) for name, value in values(outcome).items())
+        found.append(Report(where=env["GITHUB_OUTPUT"], text=text, append=True, vital="MASU_STEP" in env, loss=loss, hint=hint))
+    if env.get("GITHUB_STEP_SUMMARY") and env.get("DOCKER_BUILD_SUMMARY", "true") != "false":
+        found.append(Report(where=env["GITHUB_STEP_SUMMARY"], text=summary(outcome), append=True))
+    return tuple(found)
+
+
+def values(outcome: Outcome) -> dict[str, str]:
+    """The step's outputs by name."""
+    image = outcome.images[0] if outcome.images else ""
+    metadata = {key: value for key, value in outcome.metadata.items() if key.startswith(_DOCKERS_KEYS)}
+    return {
+        "digest": outcome.digest,
+        "imageid": outcome.image_id,
+        "metadata": json.dumps(metadata),
+        "image": image,
+        "tags": "\n".join(outcome.images),
+        "image-with-digest": f"{Reference.parse(image).repository}@{outcome.digest}" if image else "",
+        "cache-hit": "true" if outcome.steps and all(step.cached for step in outcome.steps) else "false",
+    }
+
+
+def _annotations(outcome: Outcome, env: Mapping[str, str]) -> Iterator[str]:
+    workspace = env.get("GITHUB_WORKSPACE", "/")
+    if env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "true") != "false":
+        yield from (_warning(warned, outcome, workspace) for warned in outcome.warnings[: _MOST - 1])
+        if (left := len(outcome.warnings) - _MOST + 1) > 0:
+            yield command("warning", f"{left} more warnings of the build checks are in the log", title="masu")
+    if outcome.failure:
+        yield _error(outcome.failure, outcome, workspace)
+
+
+def _warning(warned: Warned, outcome: Outcome, workspace: str) -> str:
+    file, end = outcome.place(warned.file, workspace), warned.end if warned.end != warned.line else 0
+    text = f"{warned.message}\n{warned.url}".strip()[:_LONGEST]
+    return command("warning", text, file=file, line=warned.line, endLine=end, title=warned.rule)
+
+
+def _error(failure: Failure, outcome: Outcome, workspace: str) -> str:
+    hint = _hint(failure)
+    parts = [failure.message, failure.output, f"hint: {hint}" if hint else ""]
+    text = "\n".join(filter(None, parts))[:_LONGEST]
+    file = outcome.place(failure.file, workspace) if failure.line else ""
+    return command("error", text, file=file, line=failure.line, title="masu: the build failed")
+
+
+def _hint(failure: Failure) -> str:
+    """ghcr.io says no more than "denied" to who lacks one of these."""
+    is_refused = any(word in failure.message.lower() for word in ("denied", "403", "401", "unauthorized"))
+    if "ghcr.io" in failure.message and is_refused:
+        return (
+            "give the job `permissions: packages: write`; a package that another repository made wants this one below its "
+            'settings\' "Manage Actions access"'
+        )
+    return failure.hint
+
+
+def _check_workspace(env: Mapping[str, str]) -> None:
+    """A Docker engine that runs elsewhere mounts an empty directory. Raises UsageError."""
+    workspace = env.get("GITHUB_WORKSPACE", "")
+    if env.get(_SEEN, "0") == "0" or not os.path.isdir(workspace) or os.listdir(workspace):
+        return
+    raise UsageError(
+        f"the workspace {workspace!r} is empty in masu's container: the Docker engine doesn't see the runner's files",
+        hint="share the work directory with the engine (ARC: containerMode dind), or run masu's image as the job's container",
+    )

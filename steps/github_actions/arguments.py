@@ -1,0 +1,261 @@
+"""The action's inputs → the command line of a build. Values that are secret go by the environment."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from builder.errors import UsageError
+from steps.github_actions import commands, lists
+from steps.github_actions.outputs import Outputs
+from steps.github_actions.table import BY_NAME, INPUTS, Input, Kind
+
+_TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")  # YAML 1.2's, and no others
+_OFF = frozenset({"", *_FALSE})
+_KANIKOS = ("executor", "kaniko-args", "cache-repository", "image", "path", "extra_args", "build_file", "cache_registry")
+_LEAST = 4  # characters of what is masked: shorter ones would be everywhere
+_DEFAULT_CONTEXT = "{{defaultContext}}"
+_GITHUB_CACHE = re.compile(r"(?:^|,)\s*type=gha(?:,|$)")
+_NO_EFFECT = {
+    "builder": "masu needs no builder",
+    "cgroup-parent": "masu makes no control groups",
+    "executor": "masu's own image is run; the input step-image names another",
+}
+_ATTESTATIONS = (
+    "masu makes no attestations yet: leave {0} out or write {0}: false, and attest this step's output digest with "
+    "actions/attest-build-provenance"
+)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What has been made of the inputs in `env` so far; `notes` are warnings for who wrote the workflow."""
+
+    env: Mapping[str, str]
+    words: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    masked: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def text(self, name: str) -> str:
+        return self.env.get(BY_NAME[name].variable, "").strip()
+
+    def bool(self, name: str) -> bool | None:
+        """None where nothing is given. Raises UsageError."""
+        text = self.text(name)
+        if text not in ("", *_TRUE, *_FALSE):
+            raise UsageError(f"the input {name!r} is {text!r}, which is neither true nor false")
+        return None if not text else text in _TRUE
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Raises UsageError for an odd quote."""
+        return (lists.split if BY_NAME[name].kind is Kind.LIST else lists.lines)(self.text(name), name)
+
+    def add(self, option: str, value: str) -> None:
+        self.words.append(f"--{option}={value}")
+
+    def secret(self, name: str, value: str) -> None:
+        """As a secret of the build, by way of the environment."""
+        variable = f"MASU_INPUT_SECRET_{len(self.variables)}"
+        self.variables[variable] = value
+        self.masked.append(value)
+        self.add("secret", f"id={name},env={variable}")
+
+
+def read(env: Mapping[str, str]) -> Reading:
+    """All inputs. Raises UsageError for what can't be honoured, with what to do instead."""
+    reading = Reading(env)
+    _refused(reading)
+    _context(reading)
+    _images(reading)
+    _secrets(reading)
+    _cache(reading)
+    _login(reading)
+    _rest(reading)
+    for item in INPUTS:
+        if item.option:
+            reading.words += _as_it_is(item, reading)
+    reading.words += lists.unquoted_lines(reading.text("kaniko-args"))
+    reading.words += shlex.split(reading.text("extra_args"))
+    return reading
+
+
+def before(reading: Reading) -> str:
+    """What is told to the runner first: what to hide, and what has no effect."""
+    lines = {line for value in reading.masked for line in (value, *value.splitlines())}
+    masks = "".join(commands.mask(line) for line in sorted(lines) if len(line) >= _LEAST)
+    return masks + "".join(commands.command("warning", note, title="masu") for note in reading.notes)
+
+
+def _as_it_is(item: Input, reading: Reading) -> Iterator[str]:
+    if item.kind is Kind.BOOL:
+        value = reading.bool(item.name)
+        if value is not None:
+            yield f"--{item.option}={'true' if value else 'false'}"
+    elif item.kind is Kind.TEXT:
+        if text := reading.text(item.name):
+            yield f"--{item.option}={text}"
+    else:
+        yield from (f"--{item.option}={value}" for value in reading.values(item.name))
+
+
+def _refused(reading: Reading) -> None:
+    for name in ("provenance", "sbom"):
+        if reading.text(name) not in _OFF and "disabled=true" not in reading.text(name):
+            raise UsageError(f"can't honour {name}: {reading.text(name)!r}", hint=_ATTESTATIONS.format(name))
+    for value in reading.values("attests"):
+        if "disabled=true" not in value:
+            raise UsageError(f"can't honour attests: {value!r}", hint=_ATTESTATIONS.format("attests"))
+    reading.notes += [f"the input {name} has no effect: {why}" for name, why in _NO_EFFECT.items() if reading.text(name)]
+
+
+def _context(reading: Reading) -> None:
+    env, path = reading.env, reading.text("path")
+    context = reading.text("context") or path or "."
+    if context.startswith(_DEFAULT_CONTEXT):
+        directory = context.removeprefix(_DEFAULT_CONTEXT)
+        server, token = env.get("GITHUB_SERVER_URL", "https://github.com"), reading.text("github-token")
+        context = (
+            f"{server}/{env.get('GITHUB_REPOSITORY', '')}.git#{env.get('GITHUB_SHA') or env.get('GITHUB_REF', '')}{directory}"
+        )
+        if token and not any(value.startswith("GIT_AUTH_TOKEN") for value in reading.values("secrets")):
+            reading.secret("GIT_AUTH_TOKEN", token)
+    reading.add("context", context)
+    if file := reading.text("build_file"):
+        reading.add("dockerfile", f"{path}/{file}" if path else file)
+
+
+def _images(reading: Reading) -> None:
+    tags = (*reading.values("tags"), *_aevea_tags(reading))
+    given, outputs = reading.bool("push"), Outputs.parse(reading.values("outputs"))
+    is_kaniko = any(reading.text(name) for name in _KANIKOS)
+    is_pushed = bool(given) or outputs.push or (given is None and is_kaniko and bool(tags))
+    names = tuple(dict.fromkeys((*tags, *outputs.names)))
+    if is_pushed and not names:
+        raise UsageError("there is nothing to push", hint="give the image's references by the input tags")
+    if given is None and names and not (is_pushed or outputs.words or reading.bool("load")):
+        reading.notes.append("nothing is pushed: write push: true to push the image, or push: false if this is only to be built")
+    reading.words += [f"--destination={_lower(name, reading.env)}" for name in names]
+    reading.words += [*outputs.words, *(() if is_pushed else ("--no-push",))]
+    if reading.bool("load"):
+        if not names or "MASU_LOAD_FILE" not in reading.env:
+            raise UsageError(
+                "can't load the image: " + ("it has no name" if not names else "masu has no Docker engine here"),
+                hint="give tags, and use the composite action" if not names else "write outputs: type=docker,dest=FILE instead",
+            )
+        reading.add("tar-path", reading.env["MASU_LOAD_FILE"])
+
+
+def _lower(name: str, env: Mapping[str, str]) -> str:
+    """References are lower case, repositories of GitHub needn't be: `ghcr.io/${{ github.repository }}` is to work."""
+    repository = env.get("GITHUB_REPOSITORY", "")
+    for part in (f"/{repository}", f"/{repository.partition('/')[0]}/"):
+        name = name.replace(part, part.lower(), 1) if repository else name
+    return name
+
+
+def _aevea_tags(reading: Reading) -> Iterator[str]:
+    image = reading.text("image")
+    if not image:
+        return
+    base, branch = _in_registry(image, reading), re.sub(r"^refs/(?:heads|tags)/", "", reading.env.get("GITHUB_REF", ""))
+    tag = reading.text("tag") or ("latest" if branch == "master" else branch.replace("/", "-")) or "latest"
+    yield f"{base}:{tag.removeprefix(reading.text('strip_tag_prefix'))}"
+    if reading.bool("tag_with_latest"):
+        yield f"{base}:latest"
+
+
+def _in_registry(name: str, reading: Reading) -> str:
+    """As aevea/action-kaniko has it: at ghcr.io below the repository's name."""
+    registry = reading.text("registry")
+    if registry == "ghcr.io":
+        return f"{registry}/{reading.env.get('GITHUB_REPOSITORY', '').lower()}/{name}"
+    return f"{registry}/{name}" if registry not in ("", "docker.io") else name
+
+
+def _secrets(reading: Reading) -> None:
+    for value in reading.values("secrets"):
+        name, text = _pair(value, "secrets")
+        reading.secret(name, text)
+    for name, source in (_pair(value, "secret-files") for value in reading.values("secret-files")):
+        reading.add("secret", f"id={name},src={source}")
+    for name, source in (_pair(value, "secret-envs") for value in reading.values("secret-envs")):
+        if source not in reading.env:
+            raise UsageError(f"the secret {name!r} is to come from the variable {source!r}, which is not set")
+        reading.add("secret", f"id={name},env={source}")
+
+
+def _pair(text: str, where: str) -> tuple[str, str]:
+    """The value is in no message."""
+    name, _, value = text.partition("=")
+    if not name or not value:
+        raise UsageError(
+            f"a line of the input {where!r} is not ID=VALUE", hint="put a value that has several lines in double quotes"
+        )
+    return name, value
+
+
+def _cache(reading: Reading) -> None:
+    if (given := reading.bool("no-cache")) is not None:
+        reading.add("no-cache", "true" if given else "false")
+    for name in ("cache-from", "cache-to"):
+        for value in reading.values(name):
+            if _GITHUB_CACHE.search(value):
+                reading.notes.append(
+                    f"{name}: type=gha is left out: masu keeps layers in a registry, see the inputs cache and cache-repository"
+                )
+            else:
+                reading.add(name, value)
+    if registry := reading.text("cache_registry"):
+        reading.add("cache-repo", _in_registry(registry, reading))
+    for name, option in (("cache_ttl", "cache-ttl"), ("cache_directory", "cache-dir")):
+        if text := reading.text(name):
+            reading.add(option, text)
+
+
+def _login(reading: Reading) -> None:
+    """A login of the inputs goes before those that the job made."""
+    registry, password = reading.text("registry"), reading.text("password")
+    if not registry:
+        if password:
+            raise UsageError("the input password is given without registry", hint="name the registry's host")
+        return
+    user = reading.text("username") or reading.env.get("GITHUB_ACTOR", "")
+    password = password or reading.text("github-token")
+    key = "https://index.docker.io/v1/" if registry == "docker.io" else registry
+    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+    job = _job_logins(reading.env)
+    reading.masked += [password, auth]
+    logins = {**job, "auths": {**job.get("auths", {}), key: {"auth": auth}}}
+    logins["credHelpers"] = {host: helper for host, helper in job.get("credHelpers", {}).items() if host != registry}
+    reading.variables["DOCKER_AUTH_CONFIG"] = json.dumps(logins)
+
+
+def _job_logins(env: Mapping[str, str]) -> dict[str, dict[str, object]]:
+    text = env.get("DOCKER_AUTH_CONFIG", "")
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError as error:
+        raise UsageError("the job's docker config is no JSON", hint="look at ~/.docker/config.json of the runner") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _rest(reading: Reading) -> None:
+    platforms = reading.values("platforms")
+    if len(platforms) > 1:
+        raise UsageError(
+            f"can't build for several platforms at once: {', '.join(platforms)}",
+            hint="build each in a job of a matrix, on a runner of that platform",
+        )
+    for platform in platforms:
+        reading.add("custom-platform", platform)
+    for value in reading.values("allow"):
+        if value != "network.host":  # which every RUN has
+            reading.add("allow", value)
+    if reading.bool("skip_unchanged_digest"):
+        reading.add("reproducible", "true")
+    reading.bool("pull")  # registries are asked in any case
