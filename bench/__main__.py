@@ -7,17 +7,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from bench.cases import CASES
 from bench.compare import compare
 from bench.console import say
 from bench.contestants import CONTESTANTS
 from bench.errors import BenchError
-from bench.report import render, write_between_markers
+from bench.report import DOCUMENT, render, write_between_markers
 from bench.settings import FULL, SMALL, Settings, Sizes
-
-_DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
         text = render(compare(settings), settings)
         print(text, end="")
         if arguments.write:
-            write_between_markers(_DOCUMENT, text)
+            write_between_markers(DOCUMENT, text)
     except BenchError as error:
         say(f"error: {error}")
         return 1
@@ -49,13 +46,14 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="time masu beside docker and buildah, cold")
-    parser.add_argument("-n", "--runs", type=int, default=3, help="builds of each contestant and case (default %(default)s)")
+    parser.add_argument("-n", "--runs", type=int, default=5, help="builds of each contestant and case (default %(default)s)")
     parser.add_argument("--small", action="store_true", help="tiny sizes, a busybox base: does it work at all?")
     parser.add_argument("--contestant", action="append", choices=tuple(CONTESTANTS), help="only this one (repeatable)")
     parser.add_argument("--case", action="append", choices=tuple(CASES), help="only this one (repeatable)")
     parser.add_argument("--base-files", type=int, metavar="N", help=f"files of the big base (default {FULL.base_files})")
     parser.add_argument("--base-megabytes", type=int, metavar="N", help=f"their size (default {FULL.base_bytes // 10**6})")
     parser.add_argument("--data-megabytes", type=int, metavar="N", help=f"size of the COPY (default {FULL.data_bytes // 10**6})")
+    parser.add_argument("--modules", type=int, metavar="N", help=f"files of node_modules (default {FULL.modules:,})")
     parser.add_argument("--write", action="store_true", help="write the report into docs/performance.md")
     return parser
 
@@ -68,6 +66,8 @@ def _sizes(arguments: argparse.Namespace) -> Sizes:
         sizes = replace(sizes, base_bytes=arguments.base_megabytes * 10**6)
     if arguments.data_megabytes is not None:
         sizes = replace(sizes, data_bytes=arguments.data_megabytes * 10**6)
+    if arguments.modules is not None:
+        sizes = replace(sizes, modules=arguments.modules)
     return sizes
 
 

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bench.area import Area, opened_area
-from bench.cases import CASES, Case
+from bench.bases import Bases
+from bench.cases import CASES, Case, Reuse, Workshop
 from bench.console import loudly, say
 from bench.contestants import CONTESTANTS
 from bench.contestants.contestant import Contestant
 from bench.errors import BenchError, Unavailable
+from bench.loopback import moved, own_network
 from bench.measure import Measurement
 from bench.registry import Registry, served_registry
 from bench.settings import Settings
+from bench.systems import fetch_systems
 
-_OWN = ("masu", "container")
+OWN = ("masu", "container")
+FLOOR = "floor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One build. `layers`: the sizes in bytes of the layers pushed on top of the base; none for the floor."""
+    """One build. `layers`: the sizes in bytes of the layers pushed on top of the base; none for the floor. `moved`: bytes to and
+    from the registry, None where they can't be counted."""
 
     round: int
     measurement: Measurement
     layers: tuple[int, ...]
+    moved: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """What came out: results by title of the case and contestant, and what a reader must know beside them."""
+    """What came out: results by case and contestant, and what a reader must know beside them."""
 
+    cases: tuple[Case, ...]
     results: Mapping[str, Mapping[str, tuple[Result, ...]]]
     versions: Mapping[str, str]
     left_out: Mapping[str, str]
@@ -41,15 +49,22 @@ class Table:
 def compare(settings: Settings) -> Table:
     """Everything is gone from the machine when this returns or raises. Raises BenchError when masu itself fails."""
     with opened_area() as area, ExitStack() as stack:
+        if not settings.sizes.tiny:
+            fetch_systems(area)
+        is_counted = stack.enter_context(own_network())
         registry = stack.enter_context(served_registry(area.fresh("registry")))
         contestants, left_out = _open(settings, area, stack)
-        results = {}
+        shop = Workshop(area=area, bases=Bases(area, registry, settings.sizes), sizes=settings.sizes)
+        cases, results = [], {}
         for name in settings.cases:
             say(f"preparing case {name}")
-            case = CASES[name](area, registry, settings.sizes)
-            results[case.title] = _Race(case, area, registry, contestants, left_out).run(settings.runs)
+            case = CASES[name](shop)
+            race = _Race(case, area, registry, contestants, left_out, is_counted=is_counted)
+            results[name] = race.run(settings.runs)
+            cases.append(case)
+            shutil.rmtree(case.context)
         versions = {name: contestant.version for name, contestant in contestants.items()}
-        return Table(results=results, versions=versions, left_out=left_out, file_system=area.kind)
+        return Table(cases=tuple(cases), results=results, versions=versions, left_out=left_out, file_system=area.kind)
 
 
 def _open(settings: Settings, area: Area, stack: ExitStack) -> tuple[dict[str, Contestant], dict[str, str]]:
@@ -67,12 +82,20 @@ class _Race:
     """One case. A peer that fails is left out from then on; masu may not fail."""
 
     def __init__(
-        self, case: Case, area: Area, registry: Registry, contestants: Mapping[str, Contestant], left_out: dict[str, str]
+        self,
+        case: Case,
+        area: Area,
+        registry: Registry,
+        contestants: Mapping[str, Contestant],
+        left_out: dict[str, str],
+        *,
+        is_counted: bool,
     ) -> None:
         self._case = case
+        self._is_counted = is_counted
         self._area = area
         self._registry = registry
-        self._contestants = dict(contestants)
+        self._contestants = {name: each for name, each in contestants.items() if name != FLOOR or _has_floor(case)}
         self._left_out = left_out
 
     def run(self, rounds: int) -> dict[str, tuple[Result, ...]]:
@@ -87,7 +110,7 @@ class _Race:
             try:
                 result = self._turn(number, name, contestant)
             except BenchError as error:
-                if name in _OWN:
+                if name in OWN:
                     raise
                 self._left_out[f"{name} in case {self._case.name}"] = str(error)
                 loudly(f"{name} is left out of case {self._case.name}: {error}")
@@ -95,21 +118,38 @@ class _Race:
                 continue
             seen = result.measurement
             figures = f"{seen.wall:7.2f} s {seen.cpu:7.2f} s CPU {seen.peak / 1e6:5.0f} MB"
-            say(f"case {self._case.name}, round {number}: {name:8} {figures}")
+            say(f"case {self._case.name}, round {number}: {name:11} {figures}")
             yield name, result
 
     def _turn(self, number: int, name: str, contestant: Contestant) -> Result:
         repository = f"{self._case.name}-{name}-{number}"  # a new one each time: nothing that was pushed before is in it
-        with contestant.cold():
+        target = f"{self._registry.address}/{repository}"
+        with ExitStack() as machine:
+            machine.enter_context(contestant.machine(self._case))
+            if self._case.reuse is not Reuse.NOTHING:
+                self._case.change(f"before round {number}\n")
+                contestant.build(self._case, f"{target}:before")
+            if self._case.reuse is Reuse.REGISTRY:
+                machine.close()
+                machine.enter_context(contestant.machine(self._case))
+            self._case.change(f"in round {number}\n")
             self._area.settle()
-            measurement = contestant.build(self._case, f"{self._registry.address}/{repository}:run")
-        layers = () if name == "floor" else self._new_layers(repository)
-        return Result(round=number, measurement=measurement, layers=layers)
+            before = moved()
+            measurement = contestant.build(self._case, f"{target}:run")
+            crossed = moved() - before
+        layers = () if name == FLOOR else self._new_layers(repository)
+        return Result(round=number, measurement=measurement, layers=layers, moved=crossed if self._is_counted else None)
 
     def _new_layers(self, repository: str) -> tuple[int, ...]:
         """Proof, too, that the image is there."""
-        below = len(self._case.base.layers) if self._case.base else 0
+        base = self._case.last.base
+        below = len(base.layers) if base else 0
         layers = self._registry.layer_sizes(repository, "run")[below:]
         if not layers:
             raise BenchError(f"the image in {repository!r} has no layer of its own")
         return tuple(layers)
+
+
+def _has_floor(case: Case) -> bool:
+    """Of a build that finds everything in the registry nothing is left but requests."""
+    return case.reuse is not Reuse.REGISTRY

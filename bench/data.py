@@ -72,6 +72,17 @@ def write_tree(directory: Path, material: Material, *, files: int, total: int) -
         path.write_bytes(content)
 
 
+def write_program(directory: Path, *, functions: int = 200) -> None:
+    """A C program in two files, one of them of so many functions."""
+    directory.mkdir(parents=True)
+    numbers = range(functions)
+    bodies = (f"int f{n}(int x) {{ for (int i = 0; i < x; i++) x ^= i * {n + 3} + (x >> 3); return x; }}" for n in numbers)
+    (directory / "functions.c").write_text("".join(f"{body}\n" for body in bodies))
+    declared = "".join(f"int f{n}(int);\n" for n in numbers)
+    total = " + ".join(f"f{n}(argc)" for n in numbers)
+    (directory / "main.c").write_text(f"{declared}int main(int argc, char **argv) {{ return (argv[0] == 0) + ({total}) % 7; }}\n")
+
+
 def write_mixed(directory: Path, material: Material, *, total: int) -> None:
     """Files of 16 MB, every other one text, the others noise."""
     directory.mkdir(parents=True)

@@ -8,18 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from bench.compare import Result, Table
+from bench.compare import FLOOR, OWN, Result, Table
 from bench.errors import BenchError
+from bench.marks import Verdict, ratios, verdicts
 from bench.settings import Settings
 
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 _HEAD = (
-    "| builder | wall, s | CPU, s | peak memory, MB | new layers | masu ÷ it, wall |",
-    "|---|---|---|---|---|---|",
+    "| builder | wall, s | CPU, s | peak memory, MB | new layers | moved, MB | masu ÷ it, wall | container ÷ it, wall |",
+    "|---|---|---|---|---|---|---|---|",
 )
 
 
 def render(table: Table, settings: Settings) -> str:
-    return "\n".join([*_preface(table, settings), *_sections(table), *_omissions(table)]) + "\n"
+    return "\n".join([*_preface(table, settings), *_marks(table), *_sections(table), *_omissions(table)]) + "\n"
 
 
 def write_between_markers(path: Path, text: str, *, marker: str = "bench") -> None:
@@ -35,46 +37,79 @@ def write_between_markers(path: Path, text: str, *, marker: str = "bench") -> No
     temporary.rename(path)
 
 
-def _preface(table: Table, settings: Settings) -> Iterator[str]:
-    versions = ", ".join(version for name, version in table.versions.items() if name != "floor")
+def machine(file_system: str) -> str:
+    """A line about where the figures come from."""
     kernel = ".".join(platform.release().split(".")[:2])
-    machine = f"{os.cpu_count()} cores, Linux {kernel}, Python {platform.python_version()}"
-    yield f"{versions}; {settings.runs} cold builds each, taking turns; median (least–most)."
-    yield f"{machine}; everything on one file system: {table.file_system}."
+    return f"{os.cpu_count()} cores, Linux {kernel}, Python {platform.python_version()}; file system: {file_system}."
+
+
+def spread(values: Sequence[float]) -> str:
+    """Median and extremes."""
+    return f"{median(values):.2f} ({min(values):.2f}–{max(values):.2f})" if values else ""
+
+
+def _preface(table: Table, settings: Settings) -> Iterator[str]:
+    versions = ", ".join(version for name, version in table.versions.items() if name != FLOOR)
+    yield f"{versions}; {settings.runs} builds each, taking turns; median (least–most)."
+    yield machine(table.file_system)
+
+
+def _marks(table: Table) -> Iterator[str]:
+    """A row for each case, a column for each comparison; empty without anybody to compare with."""
+    found = {case.name: dict(verdicts(case, table.results[case.name])) for case in table.cases}
+    columns = sorted({name for row in found.values() for name in row}, key=_order)
+    if any(" ÷ " in name for name in columns):
+        yield from ("", f"| case | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}")
+        for name, row in found.items():
+            yield f"| {name} | {' | '.join(_verdict(row[column]) if column in row else '' for column in columns)} |"
+
+
+def _order(column: str) -> tuple[bool, str, bool, str]:
+    """By whom masu is compared with, masu itself before the container; memory last."""
+    own, _, other = column.partition(" ÷ ")
+    return not other, {"docker": "", FLOOR: "~"}.get(other, other), own != "masu", column
+
+
+def _verdict(verdict: Verdict) -> str:
+    digits = 0 if verdict.limit > 100 else 2
+    sign = "<" if verdict.is_below else "≤"
+    word = "met" if verdict.is_met else "**missed**"
+    return f"{verdict.value:.{digits}f} {word} ({sign} {verdict.limit:.{digits}f})"
 
 
 def _sections(table: Table) -> Iterator[str]:
-    for title, results in table.results.items():
-        yield from ("", f"**{title}**", "", *_HEAD)
+    for case in table.cases:
+        results = table.results[case.name]
+        yield from ("", f"**{case.name}**: {case.title}", "", *_HEAD)
         for name, found in results.items():
-            yield _row(name, found, results.get("masu", ()))
+            yield _row(name, found, results)
 
 
-def _row(name: str, found: Sequence[Result], own: Sequence[Result]) -> str:
+def _row(name: str, found: Sequence[Result], results: Mapping[str, Sequence[Result]]) -> str:
     seen = [result.measurement for result in found]
     cells = [
         name,
-        _spread([each.wall for each in seen]),
-        _spread([each.cpu for each in seen]),
-        "" if name == "floor" else f"{median(each.peak for each in seen) / 1e6:.0f}",
+        spread([each.wall for each in seen]),
+        spread([each.cpu for each in seen]),
+        "" if name == FLOOR else f"{max(each.peak for each in seen) / 1e6:.0f}",
         _layers(found[-1].layers),
-        "" if name == "masu" else _spread(ratios(own, found)),
+        "" if name == FLOOR else _moved(found),
+        *("" if name == own else _ratio(results, own, found) for own in OWN),
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def ratios(own: Sequence[Result], others: Sequence[Result]) -> list[float]:
-    """Wall time of one divided by the other's, round by round."""
-    walls = {result.round: result.measurement.wall for result in others}
-    return [result.measurement.wall / walls[result.round] for result in own if result.round in walls]
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{median(values):.2f} ({min(values):.2f}–{max(values):.2f})" if values else ""
+def _ratio(results: Mapping[str, Sequence[Result]], own: str, found: Sequence[Result]) -> str:
+    return spread(ratios(results.get(own, ()), found))
 
 
 def _layers(sizes: Sequence[int]) -> str:
     return f"{len(sizes)}, {sum(sizes) / 1e6:.1f} MB" if sizes else ""
+
+
+def _moved(found: Sequence[Result]) -> str:
+    counted = [result.moved for result in found if result.moved is not None]
+    return f"{median(counted) / 1e6:.1f}" if counted else ""
 
 
 def _omissions(table: Table) -> Iterator[str]:

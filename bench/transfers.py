@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from bench.archives import Layer
 from bench.area import Area, opened_area
-from bench.bases import Layer, noise_layer, push_base
+from bench.bases import noise_layer, push_base
 from bench.console import say
 from bench.contestants.peers import System, answer, find_system
 from bench.errors import BenchError, Unavailable

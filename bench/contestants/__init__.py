@@ -15,5 +15,6 @@ CONTESTANTS: Mapping[str, Callable[[Area], AbstractContextManager[Contestant]]] 
     "container": container.opened,
     "docker": docker.opened,
     "buildah": buildah.opened,
+    "buildah-oci": buildah.opened_oci,
     "floor": floor.opened,
 }

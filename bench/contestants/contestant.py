@@ -10,14 +10,19 @@ from bench.measure import Measurement
 
 
 class Contestant(Protocol):
-    """A builder that always starts cold."""
+    """A builder on a machine that can be made as new."""
 
     @property
     def version(self) -> str:
         """For the report: name and version."""
 
-    def cold(self) -> AbstractContextManager[None]:
-        """Everything that isn't measured: an empty state before the build, away with it afterwards."""
+    def machine(self, case: Case) -> AbstractContextManager[None]:
+        """Everything that isn't measured: an empty state before the builds of a case, away with it afterwards."""
 
     def build(self, case: Case, target: str) -> Measurement:
-        """Build and push to `target`, inside `cold()`; raises BenchError when it fails."""
+        """Build and push to `target`, inside `machine()`, using what `case.reuse` says; raises BenchError when it fails."""
+
+
+def cache_of(target: str) -> str:
+    """The repository of the cache that belongs to a target: every build of the same repository shares it."""
+    return f"{target.rpartition(':')[0]}/cache"

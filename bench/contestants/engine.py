@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,13 +35,13 @@ class DockerEngine:
         self._home = area.path / name
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """With nothing in it; everything that it has made is gone afterwards."""
+    def running(self, *features: str) -> Iterator[None]:
+        """With nothing in it and these features on; everything that it has made is gone afterwards."""
         self._area.fresh(self._name)
         (self._home / "config").mkdir()
         with (self._home / "engine.log").open("wb") as output:
             process = subprocess.Popen(
-                self._daemon(), start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                self._daemon(features), start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         try:
             self._await(process)
@@ -50,7 +50,7 @@ class DockerEngine:
             _stop(process)
             self._area.fresh(self._name)
 
-    def _daemon(self) -> list[str]:
+    def _daemon(self, features: Sequence[str]) -> list[str]:
         home = self.system.path(self._home)
         places = [
             "--data-root",
@@ -62,7 +62,8 @@ class DockerEngine:
             "-H",
             f"unix://{home}/socket",
         ]
-        return [*self.system.prefix, "dockerd", *places, "--bridge", "none", "--iptables=false"]
+        switched_on = [f"--feature={feature}=true" for feature in features]
+        return [*self.system.prefix, "dockerd", *places, "--bridge", "none", "--iptables=false", *switched_on]
 
     def _await(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _PATIENCE

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.area import Area
-from bench.cases import Case
-from bench.contestants.contestant import Contestant
+from bench.cases import Case, Reuse
+from bench.contestants.contestant import Contestant, cache_of
 from bench.measure import Measurement, Watch, measure
 from builder import __version__
 
@@ -28,24 +28,25 @@ class _Masu:
         self._area = area
 
     @contextmanager
-    def cold(self) -> Iterator[None]:
+    def machine(self, case: Case) -> Iterator[None]:
         self._area.fresh("masu")
         yield
         self._area.fresh("masu")
 
     def build(self, case: Case, target: str) -> Measurement:
-        state = self._area.path / "masu" / "state"
-        argv: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "builder",
-            "build",
-            "--context",
-            case.context,
-            "-d",
-            target,
-            "--state-dir",
-            state,
-        ]
-        env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(state.parent), "PYTHONPATH": str(_ROOT)}
+        home = self._area.path / "masu"
+        own = ["--context", str(case.context), "--destination", target, "--state-dir", str(home / "state")]
+        argv = [sys.executable, "-m", "builder", "build", *own, *cache_flags(case, target, kept=f"{home}/layers")]
+        env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "PYTHONPATH": str(_ROOT)}
         return measure(argv, env=env, log=self._area.path / "masu.log", watch=Watch(programs=("python", "masu")))
+
+
+def cache_flags(case: Case, target: str, *, kept: str) -> tuple[str, ...]:
+    """`kept`: a directory that stays on the machine."""
+    match case.reuse:
+        case Reuse.NOTHING:
+            return ()
+        case Reuse.MACHINE:
+            return ("--cache", "--cache-copy-layers", "--cache-repo", f"oci:{kept}")
+        case Reuse.REGISTRY:
+            return ("--cache", "--cache-copy-layers", "--cache-repo", cache_of(target))

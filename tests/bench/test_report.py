@@ -6,15 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from bench.cases import Case
 from bench.compare import Result, Table
 from bench.errors import BenchError
+from bench.marks import ratios, verdicts
 from bench.measure import Measurement
-from bench.report import ratios, render, write_between_markers
+from bench.recipe import Copy, Stage
+from bench.report import render, write_between_markers
 from bench.settings import SMALL, Settings
 
+STAGES = (Stage(base=None, steps=(Copy(source="file", target="/file"),)),)
+CASE = Case(name="a-case", title="of some kind", mark=0.4, context=Path("/nowhere"), stages=STAGES)
 
-def result(round: int, wall: float) -> Result:
-    return Result(round=round, measurement=Measurement(wall=wall, cpu=0.5, peak=40_000_000), layers=(1_000_000, 500_000))
+
+def result(round: int, wall: float, *, peak: int = 40_000_000) -> Result:
+    measurement = Measurement(wall=wall, cpu=0.5, peak=peak)
+    return Result(round=round, measurement=measurement, layers=(1_000_000, 500_000), moved=2_000_000)
 
 
 def test_ratios_are_taken_within_a_round() -> None:
@@ -23,12 +30,39 @@ def test_ratios_are_taken_within_a_round() -> None:
 
 
 def test_a_table_has_medians_spreads_and_ratios() -> None:
-    results = {"a case": {"masu": (result(1, 1.0), result(2, 2.0)), "docker": (result(1, 4.0), result(2, 4.0))}}
-    table = Table(results=results, versions={"masu": "masu 1"}, left_out={"buildah": "not here: why"}, file_system="ext4")
+    results = {"a-case": {"masu": (result(1, 1.0), result(2, 2.0)), "docker": (result(1, 4.0), result(2, 4.0))}}
+    versions = {"masu": "masu 1"}
+    table = Table(cases=(CASE,), results=results, versions=versions, left_out={"buildah": "not here: why"}, file_system="ext4")
     text = render(table, Settings(sizes=SMALL, contestants=(), cases=(), runs=2))
-    assert "| masu | 1.50 (1.00–2.00) | 0.50 (0.50–0.50) | 40 | 2, 1.5 MB |  |" in text
-    assert "| docker | 4.00 (4.00–4.00) | 0.50 (0.50–0.50) | 40 | 2, 1.5 MB | 0.38 (0.25–0.50) |" in text
+    assert "**a-case**: of some kind\n" in text
+    assert "| masu | 1.50 (1.00–2.00) | 0.50 (0.50–0.50) | 40 | 2, 1.5 MB | 2.0 |  |  |" in text
+    assert "| docker | 4.00 (4.00–4.00) | 0.50 (0.50–0.50) | 40 | 2, 1.5 MB | 2.0 | 0.38 (0.25–0.50) |  |" in text
+    assert "| case | masu ÷ docker | masu, peak MB |" in text
+    assert "| a-case | 0.38 met (≤ 0.40) | 40 met (< 150) |" in text
     assert "- buildah: not here\n" in text
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "wall", "limit", "is_met"),
+    [
+        ("masu", "docker", 4.0, 0.4, True),
+        ("masu", "docker", 4.1, 0.4, False),
+        ("container", "docker", 6.0, 0.6, True),
+        ("container", "docker", 6.1, 0.6, False),
+        ("masu", "buildah", 9.9, 1.0, True),
+        ("container", "buildah-oci", 10.0, 1.0, False),
+        ("masu", "floor", 12.5, 1.25, True),
+    ],
+)
+def test_a_mark_is_met_up_to_its_limit(own: str, other: str, wall: float, limit: float, is_met: bool) -> None:
+    found = dict(verdicts(CASE, {own: (result(1, wall),), other: (result(1, 10.0),)}))[f"{own} ÷ {other}"]
+    assert found.limit == pytest.approx(limit)
+    assert found.is_met == is_met
+
+
+def test_the_highest_peak_of_all_rounds_counts() -> None:
+    found = dict(verdicts(CASE, {"masu": (result(1, 1.0), result(2, 1.0, peak=160_000_000), result(3, 1.0))}))
+    assert not found["masu, peak MB"].is_met
 
 
 def test_only_what_lies_between_the_markers_is_written(tmp_path: Path) -> None:
