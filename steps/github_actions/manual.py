@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,9 +63,8 @@ def filled(text: str) -> str:
     """The README with its tables made anew."""
     for name, table in tables().items():
         begin, end = f"<!-- {name}: made by make flags -->\n", f"<!-- end of {name} -->\n"
-        text = re.sub(
-            f"{begin}.*?{end}", lambda _, table=table, begin=begin, end=end: f"{begin}\n{table}\n{end}", text, flags=re.DOTALL
-        )  # type: ignore[misc]
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
     return text
 
 

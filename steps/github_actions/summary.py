@@ -41,11 +41,11 @@ def _head(outcome: Outcome) -> Iterator[str]:
 def _failed(failure: Failure | None) -> Iterator[str]:
     if failure is None:
         return
-    yield f"<pre>{_escaped(failure.message[:2000])}</pre>\n"
+    yield f"{_block(failure.message[:2000])}\n"
     if failure.hint:
         yield f"**Hint:** {_escaped(failure.hint)}\n"
     if failure.output:
-        yield f"What it printed last:\n\n<pre>{_escaped(failure.output)}</pre>\n"
+        yield f"What it printed last:\n\n{_block(failure.output)}\n"
 
 
 def _steps(outcome: Outcome) -> Iterator[str]:
@@ -104,9 +104,14 @@ def _code(text: str) -> str:
     return f"<code>{_escaped(text)}</code>"
 
 
+def _block(text: str) -> str:
+    """Lines as they are."""
+    return "<pre>" + "\n".join(_escaped(line) or "&#8203;" for line in text.splitlines()) + "</pre>"
+
+
 def _escaped(text: str) -> str:
-    """Neither HTML nor Markdown, nor the end of a table's cell."""
-    escaped = html.escape(text).replace("|", "&#124;").replace("`", "&#96;").replace("\\", "&#92;")
+    """Neither HTML nor Markdown, nor the end of a table's cell or of a line."""
+    escaped = html.escape(" ".join(text.splitlines())).replace("|", "&#124;").replace("`", "&#96;").replace("\\", "&#92;")
     for char in "*_[]~:@":
         escaped = escaped.replace(char, f"&#{ord(char)};")
-    return escaped.replace("\r", " ").replace("\n\n", "\n&#8203;\n")
+    return escaped

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+
+import pytest
+
+from builder.errors import UsageError
+from builder.options import BuildOptions, CommonOptions, RegistryFlags
+from steps import github_actions
+from steps.adapter import Invocation
+from steps.github_actions.table import BY_NAME, INPUTS
+from tests.support.runner import Obeyed, obeyed
+
+_JOB = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "Octo/App", "GITHUB_SHA": "c0ffee", "GITHUB_ACTOR": "octo"}
+_TOKEN = {"github-token": "ghs_job"}
+
+
+def asked(inputs: dict[str, str], job: dict[str, str] | None = None) -> Invocation:
+    env = {**_JOB, **(job or {}), **{BY_NAME[name].variable: value for name, value in inputs.items()}}
+    return github_actions.arguments((), env)
+
+
+def words(inputs: dict[str, str], job: dict[str, str] | None = None) -> set[str]:
+    """What the inputs give, without what is always there."""
+    return set(asked(inputs, job).argv) - {"build", "--context=.", "--no-push"}
+
+
+def notes(invocation: Invocation) -> list[str]:
+    return [entry.data for entry in obeyed(invocation.before) if entry.name == "warning"]
+
+
+_CASES: list[tuple[dict[str, str], set[str]]] = [
+    ({}, set()),
+    (
+        {"tags": "a.test/b:1, a.test/b:2\nc.test/d", "push": "true"},
+        {f"--destination={name}" for name in ("a.test/b:1", "a.test/b:2", "c.test/d")},
+    ),
+    (
+        {"tags": "ghcr.io/Octo/App:V1\nghcr.io/Octo/tool"},
+        {"--destination=ghcr.io/octo/app:V1", "--destination=ghcr.io/octo/tool"},
+    ),
+    (
+        {"build-args": 'A=1,2\nB=x y\n"C=line 1\nline 2"'},
+        {"--build-arg=A=1,2", "--build-arg=B=x y", "--build-arg=C=line 1\nline 2"},
+    ),
+    ({"labels": "a=b, c"}, {"--label=a=b, c"}),
+    ({"annotations": "index:a=b"}, {"--annotation=index:a=b"}),
+    ({"file": "docker/Dockerfile", "target": "app"}, {"--dockerfile=docker/Dockerfile", "--target=app"}),
+    ({"add-hosts": "a:1.2.3.4,b:::1"}, {"--add-host=a:1.2.3.4", "--add-host=b:::1"}),
+    (
+        {"no-cache": "TRUE", "cache": "False", "no-cache-filters": "a,b"},
+        {"--no-cache=true", "--cache=false", "--no-cache-filter=a", "--no-cache-filter=b"},
+    ),
+    ({"platforms": "linux/arm64"}, {"--custom-platform=linux/arm64"}),
+    ({"secret-files": "k=a/key", "secret-envs": "t=TOKEN"}, {"--secret=id=k,src=a/key", "--secret=id=t,env=TOKEN"}),
+    ({"allow": "network.host,security.insecure", "shm-size": "1g"}, {"--allow=security.insecure", "--shm-size=1g"}),
+    ({"provenance": "false", "sbom": "false", "attests": "type=sbom,disabled=true", "pull": "true"}, set()),
+    ({"outputs": "type=docker,dest=a.tar\ntype=oci,dest=b,tar=false"}, {"--tar-path=a.tar", "--oci-layout-path=b"}),
+    (
+        {"outputs": "type=image,name=a.test/b,push=true,compression=zstd,oci-mediatypes=true,annotation-index.k=v"},
+        {"--destination=a.test/b", "--compression=zstd", "--image-format=oci", "--annotation=index:k=v"},
+    ),
+    (
+        {"cache": "true", "cache-repository": "a.test/c", "cache-ttl": "6h", "kaniko-args": "--single-snapshot\n--label=a=b c"},
+        {"--cache=true", "--cache-repo=a.test/c", "--cache-ttl=6h", "--single-snapshot", "--label=a=b c"},
+    ),
+    (
+        {
+            "path": "sub",
+            "build_file": "D",
+            "registry": "ghcr.io",
+            "image": "x",
+            "tag": "v1",
+            "strip_tag_prefix": "v",
+            "tag_with_latest": "true",
+            "cache_registry": "c",
+            "cache_ttl": "1h",
+            "cache_directory": "/c",
+            "skip_unchanged_digest": "true",
+            "extra_args": "--label 'a=b c'",
+        },
+        {
+            "--context=sub",
+            "--dockerfile=sub/D",
+            "--destination=ghcr.io/octo/app/x:1",
+            "--destination=ghcr.io/octo/app/x:latest",
+            "--cache-repo=ghcr.io/octo/app/c",
+            "--cache-ttl=1h",
+            "--cache-dir=/c",
+            "--reproducible=true",
+            "--label",
+            "a=b c",
+        },
+    ),
+    (
+        {"registry-mirror": "a.test\nb.test/hub", "push-retry": "3", "verbosity": "debug"},
+        {"--registry-mirror=a.test", "--registry-mirror=b.test/hub", "--push-retry=3", "--verbosity=debug"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("inputs", "expected"), _CASES)
+def test_inputs_become_flags_of_a_build(inputs: dict[str, str], expected: set[str]) -> None:
+    assert words(inputs, {"TOKEN": "t"}) == expected
+
+
+_REFUSED: list[tuple[dict[str, str], str, str]] = [
+    ({"push": "yes"}, "'push' is 'yes', which is neither true nor false", ""),
+    ({"push": "true"}, "nothing to push", "tags"),
+    ({"sbom": "true"}, "can't honour sbom", "write sbom: false"),
+    ({"provenance": "mode=max"}, "can't honour provenance", "actions/attest-build-provenance"),
+    ({"attests": "type=sbom"}, "can't honour attests", "false"),
+    ({"platforms": "linux/amd64,linux/arm64"}, "several platforms", "matrix"),
+    ({"outputs": "type=local,dest=x"}, "can't honour outputs", "masu unpack"),
+    ({"outputs": "dist"}, "can't honour outputs", "masu unpack"),
+    ({"outputs": "type=oci,dest=x.tar"}, "can't honour outputs", "tar=false"),
+    ({"outputs": "type=image,unpack=true"}, "can't honour 'unpack'", "leave it out"),
+    ({"load": "true", "tags": "a"}, "no Docker engine", "type=docker"),
+    ({"load": "true"}, "it has no name", "tags"),
+    ({"secrets": "nothing"}, "'secrets' is not ID=VALUE", "double quotes"),
+    ({"secret-envs": "t=NOWHERE"}, "'NOWHERE', which is not set", ""),
+    ({"password": "x"}, "without registry", "host"),
+]
+
+
+@pytest.mark.parametrize(("inputs", "says", "hint"), _REFUSED)
+def test_what_can_t_be_honoured_is_refused_with_what_to_do(inputs: dict[str, str], says: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        asked(inputs)
+    assert says in caught.value.message
+    assert hint in caught.value.hint
+
+
+_NOTED: list[tuple[dict[str, str], str]] = [
+    ({"builder": "x"}, "the input builder has no effect"),
+    ({"cgroup-parent": "x"}, "the input cgroup-parent has no effect"),
+    ({"executor": "gcr.io/kaniko-project/executor:v1"}, "the input executor has no effect"),
+    ({"cache-from": "type=gha\ntype=registry,ref=a.test/b"}, "cache-from: type=gha is left out"),
+    ({"cache-to": "mode=max,type=gha"}, "cache-to: type=gha is left out"),
+    ({"tags": "a.test/b"}, "nothing is pushed"),
+]
+
+
+@pytest.mark.parametrize(("inputs", "says"), _NOTED)
+def test_what_has_no_effect_is_told(inputs: dict[str, str], says: str) -> None:
+    (note,) = notes(asked(inputs))
+    assert note.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "pushed"),
+    [
+        ({}, False),
+        ({"push": "false"}, False),
+        ({"push": "true"}, True),
+        ({"outputs": "type=registry"}, True),
+        ({"outputs": "type=image"}, False),
+        ({"executor": "x"}, True),
+        ({"kaniko-args": "--cache"}, True),
+        ({"kaniko-args": "--cache", "push": "false"}, False),
+    ],
+)
+def test_it_is_pushed_as_the_action_that_the_inputs_are_of_would(inputs: dict[str, str], pushed: bool) -> None:
+    assert ("--no-push" not in asked({"tags": "a.test/b", **inputs}).argv) is pushed
+
+
+def test_secrets_are_masked_and_on_no_command_line() -> None:
+    found = asked(
+        {"secrets": '"pem=BEGIN KEY\nabcdef\nEND KEY"\ntoken=s3cret=x', "registry": "a.test", "password": "p4ssword", **_TOKEN}
+    )
+    line = " ".join(found.argv)
+    for secret in ("BEGIN KEY", "abcdef", "s3cret", "p4ssword", "ghs_job"):
+        assert secret not in line
+    masked = {entry.data for entry in obeyed(found.before) if entry.name == "add-mask"}
+    assert {"BEGIN KEY\nabcdef\nEND KEY", "abcdef", "s3cret=x", "p4ssword"} <= masked
+    by_name = dict(word.removeprefix("--secret=id=").split(",env=") for word in found.argv if word.startswith("--secret"))
+    assert {name: found.env[variable] for name, variable in by_name.items()} == {
+        "pem": "BEGIN KEY\nabcdef\nEND KEY", "token": "s3cret=x",
+    }  # fmt: skip
+
+
+def test_the_commit_itself_is_fetched_with_the_jobs_token() -> None:
+    found = asked({"context": "{{defaultContext}}:sub", **_TOKEN}, {"GITHUB_SERVER_URL": "https://git.test"})
+    assert "--context=https://git.test/Octo/App.git#c0ffee:sub" in found.argv
+    (secret,) = (word for word in found.argv if word.startswith("--secret"))
+    name, variable = secret.removeprefix("--secret=id=").split(",env=")
+    assert (name, found.env[variable]) == ("GIT_AUTH_TOKEN", "ghs_job")
+
+
+def test_a_login_of_the_inputs_goes_before_the_jobs_for_its_registry_only() -> None:
+    job = {"auths": {"a.test": {"auth": "old"}, "b.test": {"auth": "kept"}}, "credHelpers": {"a.test": "x", "c.test": "y"}}
+    found = asked({"registry": "a.test", **_TOKEN}, {"DOCKER_AUTH_CONFIG": json.dumps(job)})
+    config = json.loads(found.env["DOCKER_AUTH_CONFIG"])
+    assert config["auths"] == {"a.test": {"auth": "b2N0bzpnaHNfam9i"}, "b.test": {"auth": "kept"}}
+    assert config["credHelpers"] == {"c.test": "y"}
+    assert Obeyed(name="add-mask", data="b2N0bzpnaHNfam9i") in obeyed(found.before)
+
+
+def test_every_flag_of_a_build_can_be_given() -> None:
+    special = {
+        "context",
+        "destination",
+        "tag",
+        "push",
+        "no_push",
+        "custom_platform",
+        "secret",
+        "no_cache",
+        "cache_from",
+        "cache_to",
+    }
+    elsewhere = special | {"allow", "bucket", "metadata_file"}
+    rows = {row.name for table in (BuildOptions, RegistryFlags, CommonOptions) for row in fields(table)}
+    assert {item.option.replace("-", "_") for item in INPUTS if item.option} == rows - elsewhere
+    assert len(BY_NAME) == len(INPUTS)
+
+
+def test_an_engine_that_does_not_see_the_workspace_is_told(tmp_path: object) -> None:
+    job = {"GITHUB_WORKSPACE": str(tmp_path), "MASU_WORKSPACE_ENTRIES": "3"}
+    with pytest.raises(UsageError, match="is empty in masu's container"):
+        asked({}, job)
+    assert asked({}, {**job, "MASU_WORKSPACE_ENTRIES": "0"})
