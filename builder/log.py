@@ -143,7 +143,7 @@ class Shield:
 
     def write(self, text: str) -> None:
         if text:
-            self._sink.write(text.encode())
+            self._sink.write(text.encode(errors="replace"))
             self._sink.flush()
 
     def raised(self) -> None:

@@ -27,7 +27,7 @@ def test_what_a_command_says_is_read_back_by_the_runner(text: str) -> None:
     assert read == Obeyed(name="error", data=text, properties={key: value for key, value in expected.items() if value})
 
 
-@given(st.lists(st.text(alphabet=st.characters(exclude_characters="\r"))))
+@given(st.lists(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r"))))
 def test_values_of_any_text_are_read_back_by_the_runner(values: list[str]) -> None:
     file = "".join(output(f"name-{number}", value) for number, value in enumerate(values))
     assert outputs(file) == {f"name-{number}": value for number, value in enumerate(values)}
