@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from builder.errors import UsageError
-from steps import cloud_build, gitlab_ci
+from steps import cloud_build, github_actions, gitlab_ci, kubernetes, tekton
 from steps.adapter import Adapter
 
 NAMED = "MASU_STEP"
@@ -13,8 +13,11 @@ NAMED = "MASU_STEP"
 NONE = "none"
 
 ADAPTERS: Mapping[str, Adapter] = {
+    "github": github_actions,
     "gitlab": gitlab_ci,
     "cloudbuild": cloud_build,
+    "tekton": tekton,
+    "kubernetes": kubernetes,
 }
 """By name, in the order in which they are looked for: those that look like others come first."""
 

@@ -19,6 +19,7 @@ LOG = "-"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """`text` goes to the file `where`, in its place or at its end (`append`); directories on the way are made if `makes_way`.
+    With `only_unused` it goes only to a file that is there and empty: one that the platform has made and nothing else has used.
 
     One that can't be written is a warning; an error with `hint` if it is `vital`, since the platform would then believe something
     else. `loss` begins either, as `the image is pushed, but can't be told in`.
@@ -28,6 +29,7 @@ class Report:
     text: str
     append: bool = False
     makes_way: bool = False
+    only_unused: bool = False
     vital: bool = False
     loss: str = "can't write"
     hint: str = ""
@@ -55,7 +57,9 @@ def _write(report: Report) -> None:
         sys.stderr.flush()
         return
     path = Path(report.where)
+    if report.only_unused and not (path.is_file() and path.stat().st_size == 0):
+        return
     if report.makes_way:
         path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a" if report.append else "w", encoding="utf-8", newline="") as file:
+    with path.open("a" if report.append else "w", encoding="utf-8", errors="replace", newline="") as file:
         file.write(report.text)

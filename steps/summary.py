@@ -55,17 +55,17 @@ def pinned(name: str, digest: str) -> str:
 def cut(value: str, limit: int) -> str:
     """At most `limit` bytes of UTF-8 of its beginning, with an ellipsis where something is missing."""
     data = value.encode()
-    return value if len(data) <= limit else data[: limit - len(_CUT.encode())].decode(errors="ignore") + _CUT
+    return value if len(data) <= limit else data[: max(limit - len(_CUT.encode()), 0)].decode(errors="ignore") + _CUT
 
 
 def _shortened(fields: Mapping[str, object], limit: int) -> str:
-    """The message gives way until all fits, and then the hint: JSON may need six bytes for one."""
-    text = _compact(fields)
-    for key in ("error", "hint"):
-        while len(text.encode()) > limit and len(str(fields[key])) > 1:
-            fields = {**fields, key: cut(_plain(str(fields[key])), len(_plain(str(fields[key])).encode()) // 2 + 1)}
-            text = _compact(fields)
-    return text
+    """Its texts are cut until all fits: JSON may need six bytes for one."""
+    room = limit
+    while True:
+        text = _compact({key: cut(_plain(value), room) if isinstance(value, str) else value for key, value in fields.items()})
+        if len(text.encode()) <= limit or room < len(_CUT.encode()):
+            return text
+        room //= 2
 
 
 def _last_lines(lines: Sequence[str], limit: int) -> str:

@@ -63,7 +63,7 @@ def test_a_platform_is_told_what_was_pushed_and_nothing_of_a_dry_run(
     env |= {"BUILDER_OUTPUT": str(tmp_path), "MASU_METADATA_FILE": f"{tmp_path}/mine.json"}
     tar = ["--no-push", "--tar-path", f"{tmp_path}/image.tar", "--destination", "a.test/b:1"]
     assert run(["executor", *words, "-c", str(tmp_path), *tar], env) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"Dockerfile", "image.tar", "mine.json", "state"}
+    assert {path.name for path in tmp_path.iterdir()} == {"Dockerfile", "image.tar", "mine.json", "output", "state"}
     assert '"masu.steps": []' in (tmp_path / "mine.json").read_text()
 
 

@@ -42,3 +42,10 @@ def test_a_vital_one_that_is_lost_is_an_error_after_all_are_tried(tmp_path: Path
             ]
         )
     assert (caught.value.hint, (tmp_path / "b").read_text()) == ("do", "x")
+
+
+def test_a_file_that_is_in_use_or_not_there_is_left_where_the_report_says_so(tmp_path: Path) -> None:
+    for name, content in (("empty", ""), ("used", "digest")):
+        (tmp_path / name).write_text(content)
+    write(Report(where=f"{tmp_path}/{name}", text="x", only_unused=True) for name in ("empty", "used", "nowhere"))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"empty": "x", "used": "digest"}
