@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 
 from builder import __version__, flags, log
-from builder.commands import Call, command_of, own_words, parser_of
+from builder.commands import COMMANDS, Call, Command, command_of, own_words, parser_of
 from builder.decoration import Bare, Decoration
 from builder.errors import BuilderError
 from builder.options import CommonOptions
@@ -30,11 +30,12 @@ def main(
     *,
     decoration: Decoration | None = None,
     report: Callable[[BuilderError], None] | None = None,
+    commands: Mapping[str, Command] = COMMANDS,
 ) -> int:
-    """Run one command; returns the exit code. `decoration` is put into the log, and errors are given to `report`."""
+    """Run one of `commands`; returns the exit code. `decoration` is put into the log, and errors are given to `report`."""
     decoration, report = decoration or Bare(), report or print_error
     try:
-        return _dispatch(list(argv), env, decoration)
+        return _dispatch(list(argv), env, decoration, commands)
     except BuilderError as error:
         report(error)
         return error.exit_code
@@ -51,10 +52,10 @@ def main(
         return _bug()
 
 
-def _dispatch(argv: list[str], env: Mapping[str, str], decoration: Decoration) -> int:
+def _dispatch(argv: list[str], env: Mapping[str, str], decoration: Decoration, commands: Mapping[str, Command]) -> int:
     name, rest = (argv[0], argv[1:]) if argv else ("help", [])
     name = {"--version": "version", "--help": "help", "-h": "help"}.get(name, name)
-    command = command_of(name)
+    command = command_of(name, commands)
     parser = parser_of(name, command)
     count = own_words(rest, command)
     own, others = rest[:count], rest[count:]
@@ -63,7 +64,7 @@ def _dispatch(argv: list[str], env: Mapping[str, str], decoration: Decoration) -
         return 0
     signal.signal(signal.SIGTERM, _terminate)
     parsed = parser.parse_args([*flags.split_booleans(own, command.tables), *others])
-    call = Call(env=env, parsed=parsed, decoration=decoration)
+    call = Call(env=env, parsed=parsed, decoration=decoration, commands=commands)
     if command.tables:
         log.configure(call.options(CommonOptions), terminal=sys.stderr.isatty(), decoration=decoration)
     return command.run(call)
@@ -94,7 +95,8 @@ def print_error(error: BuilderError, *, harmless: Callable[[str], str] = str) ->
     """Print it and what to do about it, as everything that can go wrong is shown; `harmless` changes the text."""
     sys.stdout.flush()
     hint = f"hint: {error.hint}\n" if error.hint else ""
-    sys.stderr.write(harmless(f"error{f' {error.under_way}' if error.under_way else ''}: {error.message}\n{hint}"))
+    text = harmless(f"error{f' {error.under_way}' if error.under_way else ''}: {error.message}\n{hint}")
+    sys.stderr.write(log.in_form(text, level=logging.ERROR))
 
 
 def _bug() -> int:

@@ -4,3 +4,8 @@ from pathlib import Path
 
 HOME = Path("/kaniko")
 """masu's directory in the image: Kaniko's own, which CI files name. All that masu needs is below it."""
+
+IMAGE = "registry.example.org/masu"
+"""The step image's name: `:latest`, and `:debug` with a shell. Where it lies is up to whoever builds it with `make image`."""
+ACTION = "OWNER/masu/plugins/github-actions@v1"
+"""What a workflow names with `uses`, OWNER being whoever publishes it."""

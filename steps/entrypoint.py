@@ -21,6 +21,7 @@ from builder.errors import BuilderError, UsageError
 from builder.journal import Failure
 from steps import platforms, report, shell
 from steps.adapter import Adapter, Invocation
+from steps.commands import COMMANDS
 from steps.outcome import Outcome
 from steps.surroundings import completed
 
@@ -50,7 +51,7 @@ def run(argv: Sequence[str], env: MutableMapping[str, str]) -> int:
             arguments = [_COMMANDS[program], *arguments]
             env.setdefault("MASU_CONTEXT", _CONTEXT)
         adapter = platforms.detected(env)
-        return _reported(arguments, env, adapter) if adapter else cli.main(arguments, env)
+        return _reported(arguments, env, adapter) if adapter else cli.main(arguments, env, commands=COMMANDS)
     except BuilderError as error:
         cli.print_error(error)
         return error.exit_code
@@ -103,7 +104,7 @@ def _reported(arguments: Sequence[str], env: MutableMapping[str, str], adapter: 
 
     with tempfile.TemporaryDirectory(prefix="masu-", dir=env.get("TMPDIR")) as temporary:
         file = Path(temporary, "metadata.json")
-        code = cli.main(_telling(arguments, file), env, decoration=decoration, report=show)
+        code = cli.main(_telling(arguments, file), env, decoration=decoration, report=show, commands=COMMANDS)
         failure = Failure.of(errors[-1]) if errors else None
         metadata: dict[str, Any] = json.loads(file.read_bytes()) if file.is_file() else {}
     if metadata or code:

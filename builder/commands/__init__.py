@@ -30,23 +30,23 @@ from builder.options import (
     WarmerOptions,
 )
 
-__all__ = ["COMMANDS", "Call", "Command", "command_of", "own_words", "parser_of"]
+__all__ = ["COMMANDS", "Argument", "Call", "Command", "command_of", "own_words", "parser_of"]
 
 
-def command_of(name: str) -> Command:
+def command_of(name: str, commands: Mapping[str, Command]) -> Command:
     """Raises UsageError when there is none of that name."""
-    if name not in COMMANDS:
-        raise UsageError(f"unknown command {name!r}", hint=f"commands are {', '.join(COMMANDS)}; see masu help")
-    return COMMANDS[name]
+    if name not in commands:
+        raise UsageError(f"unknown command {name!r}", hint=f"commands are {', '.join(commands)}; see masu help")
+    return commands[name]
 
 
 def _help(call: Call) -> int:
     topic = call.word("topic")
     if topic:
-        parser_of(topic, command_of(topic)).print_help()
+        parser_of(topic, command_of(topic, call.commands)).print_help()
         return 0
     lines = ["masu builds container images from Dockerfiles, without a daemon and without privileges.", "", "Commands:"]
-    lines += [f"  {name:<12}{command.help}" for name, command in COMMANDS.items()]
+    lines += [f"  {name:<12}{command.help}" for name, command in call.commands.items()]
     print("\n".join([*lines, "", "masu help COMMAND tells the options of one."]))  # noqa: T201 - what was asked for
     return 0
 
@@ -54,7 +54,7 @@ def _help(call: Call) -> int:
 def _completion(call: Call) -> int:
     from builder.completion import script
 
-    tables = {name: command.tables for name, command in COMMANDS.items()}
+    tables = {name: command.tables for name, command in call.commands.items()}
     print(script(call.word("shell"), tables), end="")  # noqa: T201 - what was asked for
     return 0
 

@@ -29,12 +29,13 @@ class Argument:
 class Call:
     """A command line that was read: its options by their table, its arguments by their name in the row.
 
-    `decoration` is what a platform wants in the log of a build.
+    `decoration` is what a platform wants in the log of a build, `commands` all that there are.
     """
 
     env: Mapping[str, str]
     parsed: argparse.Namespace
     decoration: Decoration = field(default_factory=Bare)
+    commands: Mapping[str, Command] = field(default_factory=dict)
 
     def options(self, table: type[flags.Table]) -> flags.Table:
         """The values of one of the row's tables. Raises UsageError."""

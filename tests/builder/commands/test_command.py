@@ -52,7 +52,7 @@ def test_only_what_is_needed_is_missed(name: str, missing: str) -> None:
 
 def test_an_unknown_command_is_a_usage_error_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match="unknown command 'biuld'") as error:
-        command_of("biuld")
+        command_of("biuld", COMMANDS)
     assert "build, " in error.value.hint
 
 

@@ -1,0 +1,157 @@
+"""Changes to the flags of an executor's or warmer's command line, in a shell script or in a list of YAML."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from steps.migration import images, shellwords
+from steps.migration.changes import Changes, Edit, Note, line_of
+from steps.migration.executor_flags import verdict
+from steps.migration.positions import Scalar
+from steps.migration.shellwords import Word
+
+_PROGRAM = re.compile(r"(?:.*/)?kaniko/(?:executor|warmer)|executor")
+_WARMER = "warmer"
+
+
+def in_script(text: str, script: Scalar) -> Changes:
+    """Every call of Kaniko in a script: by its path, or by `docker run` of its image."""
+    changes = Changes()
+    for words in shellwords.commands(script.value):
+        start, of_warmer = _called(words)
+        if not start:
+            continue
+        image = next(images.found(words[start - 1].text, {}), None)
+        if image and image.is_warmer:
+            place = script.span(words[start - 1].start, words[start - 1].end)[1]
+            changes += Changes(edits=(Edit(start=place, end=place, text=f" {_WARMER}"),))
+        changes += _flags(text, script, words, start, of_warmer=of_warmer)
+    return changes
+
+
+def in_flags(text: str, flags: Scalar, *, of_warmer: bool) -> Changes:
+    """A text that is nothing but flags, over several lines or not."""
+    return _flags(text, flags, shellwords.lines(flags.value), 0, of_warmer=of_warmer)
+
+
+def in_list(text: str, items: Sequence[tuple[Any, Scalar | None]], sequence: Any, *, of_warmer: bool) -> Changes:
+    """A list of arguments, a word each: nodes with their values. A list isn't emptied: what does nothing may stay."""
+    changes, dropped = Changes(), set[int]()
+    for number, (node, value) in enumerate(items):
+        if value is None or not value.value.startswith("-") or number in dropped:
+            continue
+        name = value.value.partition("=")[0]
+        said, line = verdict(name, of_warmer=of_warmer), line_of(text, node.start_mark.index)
+        changes += _said(said.word, line, to_do=said.to_do)
+        if not said.name:
+            dropped |= {number, number + 1} if said.takes_word and "=" not in value.value else {number}
+        elif said.name != name:
+            start, end = value.span(0, len(name))
+            changes += Changes(edits=(Edit(start=start, end=end, text=said.name),))
+    gone = [number for number in sorted(dropped) if number < len(items)]
+    if len(gone) == len(items):
+        return Changes(notes=changes.notes)
+    return changes + Changes(
+        edits=tuple(_without_item(text, [node for node, _ in items], number, gone, sequence) for number in gone)
+    )
+
+
+def first_item(text: str, items: Sequence[Any], word: str) -> Edit:
+    """Puts `word` before the others of a list that has some."""
+    first = items[0].start_mark.index
+    start = text.rfind("\n", 0, first) + 1
+    before = text[start:first]
+    if re.fullmatch(r"[ ]*-[ ]+", before):
+        return Edit(start=first, end=first, text=f"{word}\n{before}")
+    return Edit(start=first, end=first, text=f"{word}, ")
+
+
+def _called(words: Sequence[Word]) -> tuple[int, bool]:
+    """Where the arguments of Kaniko begin among a command's words, 0 if it isn't called; whether it is the warmer."""
+    for number, word in enumerate(words):
+        plain = word.text.strip("\"'")
+        if _PROGRAM.fullmatch(plain) and (number == 0 or "/" in plain):
+            return number + 1, os.path.basename(plain) == _WARMER
+        image = next(images.found(word.text, {}), None)
+        if image and len(image.text) == len(plain) and {"run", "create"} & {other.text for other in words[:number]}:
+            return number + 1, image.is_warmer
+    return 0, False
+
+
+def _flags(text: str, scalar: Scalar, words: Sequence[Word], first: int, *, of_warmer: bool) -> Changes:
+    changes, skip, before = Changes(), -1, scalar.span(words[first - 1].start, words[first - 1].end)[1] if first else -1
+    for number in range(first, len(words)):
+        word = words[number]
+        start, end = scalar.span(word.start, word.end)
+        if number == skip:
+            continue
+        if not word.text.startswith("-") or word.text in ("-", "--"):
+            before = end
+            continue
+        name = word.text.partition("=")[0]
+        said = verdict(name, of_warmer=of_warmer)
+        changes += _said(said.word, line_of(text, start), to_do=said.to_do)
+        if not said.name:
+            has_value = said.takes_word and "=" not in word.text and number + 1 < len(words)
+            skip = number + 1 if has_value else -1
+            last = words[number + 1] if has_value else word
+            changes += Changes(edits=(_without(text, start, scalar.span(last.start, last.end)[1], before),))
+            continue
+        before = end
+        if said.name != name:
+            changes += Changes(edits=(Edit(start=start, end=scalar.span(word.start, word.start + len(name))[1], text=said.name),))
+    return changes
+
+
+def _without(text: str, start: int, end: int, before: int) -> Edit:
+    """Takes a word out, with its line if it has one to itself, else with the blanks before it; `before`: where the last ended."""
+    line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+    line_end = len(text) if line_end < 0 else line_end
+    rest = text[end:line_end].strip()
+    alone = not text[line_start:start].strip() and rest in ("", "\\")
+    if alone and (rest or not _goes_on(text, line_start)):
+        return Edit(start=line_start, end=min(line_end + 1, len(text)), text="")
+    if alone and before >= 0:
+        return Edit(start=before, end=end, text="")
+    if before >= 0:
+        return Edit(start=max(before, start - _blanks(text, start)), end=end, text="")
+    after = end + len(text[end:line_end]) - len(text[end:line_end].lstrip(" "))
+    return Edit(start=start, end=after, text="")
+
+
+def _goes_on(text: str, line_start: int) -> bool:
+    """Whether the line before ends with a backslash."""
+    return text[:line_start].rstrip("\n").endswith("\\")
+
+
+def _blanks(text: str, start: int) -> int:
+    return start - len(text[:start].rstrip(" \t"))
+
+
+def _without_item(text: str, nodes: Sequence[Any], number: int, gone: Sequence[int], sequence: Any) -> Edit:
+    """Takes an item out of a list, with its line in a list of lines; `gone` are all that are taken out."""
+    start, end = nodes[number].start_mark.index, nodes[number].end_mark.index
+    line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+    if not sequence.flow_style:
+        return Edit(start=line_start, end=len(text) if line_end < 0 else line_end + 1, text="")
+    if number + 1 < len(nodes):
+        return Edit(start=start, end=nodes[number + 1].start_mark.index, text="")
+    kept = max(other for other in range(len(nodes)) if other not in gone)
+    return Edit(start=nodes[kept].end_mark.index, end=end, text="")
+
+
+def _said(word: str, line: int, *, to_do: bool) -> Changes:
+    return Changes(notes=(Note(line=line, text=word, to_do=to_do),)) if word else Changes()
+
+
+def mentions(script: str) -> bool:
+    """Whether a text calls Kaniko's programs anywhere."""
+    return bool(re.search(r"kaniko/(?:executor|warmer)\b|kaniko-project/|/kaniko\b", script))
+
+
+def programs(words: Sequence[str]) -> Iterator[str]:
+    """Those of Kaniko among the words of a list."""
+    return (os.path.basename(word) for word in words if _PROGRAM.fullmatch(word))

@@ -1,0 +1,81 @@
+"""Which words are images of Kaniko and its forks, and which of masu's takes the place of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from steps import IMAGE
+
+# Google's, also through a mirror or proxy; the forks'; and those who packed it anew.
+_NAME = (
+    r"(?:kaniko-project/(?:executor|warmer)"
+    r"|(?:osscontainertools|mzihlmann|martizih|chainguard|chainguard-forks|bitnami|bitnamilegacy)/kaniko(?:-warmer|/executor|/warmer)?)"
+)
+_TAG = r"(?:[\w.-]|\$\{\{[^}]*\}\}|\$\{[^}]*\}|\$\w+|\$\[\[[^\]]*\]\])+"
+_REFERENCE = re.compile(
+    rf"(?<![\w.$}}-])(?P<name>(?:(?:[\w.$:-]|\$\{{[^}}]*\}})+/)*{_NAME})(?![\w/-])(?::(?P<tag>{_TAG}))?(?P<digest>@sha256:[0-9a-f]{{64}})?"
+)
+_NO_REGISTRY = ("github.com/", "http:", "https:")
+_VARIABLE = re.compile(r"\$\{?(?:\{\s*(?:env|vars|inputs|matrix)\.)?(\w+)")
+_FOREIGN = re.compile(r"(?<![\w.-])(?:plugins/kaniko(?:-\w+)?|banzaicloud/kaniko-plugin|woodpeckerci/plugin-kaniko)(?![\w-])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """An image of Kaniko in a text, at its characters `start` up to `end`. `with_shell` is None if its name doesn't tell."""
+
+    start: int
+    end: int
+    text: str
+    is_warmer: bool
+    with_shell: bool | None
+    is_pinned: bool
+    """By a digest."""
+
+
+def found(text: str, variables: Mapping[str, str]) -> Iterator[Found]:
+    """Every image of Kaniko; `variables` are those that the file sets, by which a tag may be known."""
+    for match in _REFERENCE.finditer(text):
+        if match["name"].startswith(_NO_REGISTRY) or text[: match.start()].endswith(("https://", "http://")):
+            continue
+        tag = _resolved(match["tag"] or "", variables)
+        yield Found(
+            start=match.start(),
+            end=match.end(),
+            text=match[0],
+            is_warmer=match["name"].endswith("warmer") or tag.startswith("warmer"),
+            with_shell=_has_shell(tag, pinned=bool(match["digest"])),
+            is_pinned=bool(match["digest"]),
+        )
+
+
+def foreign(text: str) -> str:
+    """The plugin in it that has Kaniko inside and takes its own settings, which masu's image doesn't know; "" if none."""
+    match = _FOREIGN.search(text)
+    return match[0] if match else ""
+
+
+def replacement(image: Found, given: str) -> str:
+    """The image to take; `given` is what --image says, with masu's name in it if that is empty. Unknown means with a shell."""
+    name, at, digest = (given or IMAGE).partition("@")
+    head, colon, tag = name.rpartition(":")
+    if at or (colon and "/" not in tag and image.with_shell is False):
+        return name + at + digest
+    if colon and "/" not in tag:
+        return f"{head}:{tag}" if tag.endswith("debug") else f"{head}:{tag}-debug"
+    return f"{name}:latest" if image.with_shell is False else f"{name}:debug"
+
+
+def _has_shell(tag: str, *, pinned: bool) -> bool | None:
+    if re.search(r"debug|alpine", tag):
+        return True
+    return None if "$" in tag or (pinned and not tag) else False
+
+
+def _resolved(tag: str, variables: Mapping[str, str]) -> str:
+    for name in _VARIABLE.findall(tag):
+        if name in variables:
+            tag = re.sub(rf"\$\{{\{{[^}}]*\b{name}\b[^}}]*\}}\}}|\$\{{{name}[^}}]*\}}|\${name}\b", variables[name], tag)
+    return tag
