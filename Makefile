@@ -6,12 +6,13 @@
 # make matrix build every Dockerfile of tests/containers in containers of every kind; make test has a part of them
 # make fuzz   build N generated cases with masu and with Docker and compare (SEED=1 for the same ones again)
 # make cuts   cut the connection of pulls and pushes at N places of each kind (SEED=1 for the same ones again)
+# make cache-pairs  build every pair of tests/support/cache_pairs.py by itself, with BuildKit and with masu
 # make fuzz-parser  the parser alone with N random texts
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo image test matrix check flags bench bench-transfers cuts fuzz fuzz-parser clean
+.PHONY: demo image test matrix check flags bench bench-transfers cuts cache-pairs fuzz fuzz-parser clean
 demo: $(VENV)/ready
 	scripts/demo
 
@@ -45,6 +46,9 @@ bench-transfers: $(VENV)/ready-dev
 
 cuts: $(VENV)/ready-dev
 	MASU_CUTS=$(or $(N),300) MASU_SEED=$(or $(SEED),0) $(BIN)/pytest -q tests/builder/registry/test_cuts.py
+
+cache-pairs: $(VENV)/ready-dev
+	MASU_CACHE_PAIRS=all $(BIN)/pytest -q tests/builder/test_lookup.py tests/e2e/test_cache_pairs.py
 
 fuzz-parser: $(VENV)/ready-dev
 	$(BIN)/python -m tests.fuzz.parser --count $(or $(N),10000) --seed $(or $(SEED),0)

@@ -89,8 +89,8 @@ class _Walk:
             with paths.opened(paths.open_strict(self.view.fd, parent)) as fd:
                 self._entry(fd, name, "", item.status, links)
             return
-        if is_shown and item.place:
-            parent, own_name = paths.split(item.place)
+        if is_shown:
+            parent, own_name = paths.split(item.place) if item.place else ("", ".")
             with paths.opened(paths.open_strict(self.view.fd, parent)) as fd:
                 self._subdirectory(fd, own_name, "", item.status, is_taken=True)
         everything = item.selection.is_everything

@@ -9,11 +9,11 @@ import pytest
 
 from builder.ingredients import Ingredients
 from builder.store.layout import LayoutStore
-from tests.builder.test_lookup import APP, MOUNTS, STAGES, TREE, Change, flags, image, sh, text
+from tests.support.cache_pairs import APP, CURRENT, MOUNTS, STAGES, TREE, Change, Group, flags, image, sh, text
 from tests.support.rehearsal import Rehearsal
 from tests.support.tree import make_tree
 
-CASES: list[tuple[str, Change, dict[int, str]]] = [
+CASES: list[tuple[Group, Change, dict[int, str]]] = [
     (APP, sh("echo x > src/a"), {2: "changed: src/a", 3: "what it works on: step 4"}),
     (APP, sh("echo x > src/a; rm src/b; touch src/n src/z"), {2: "changed: src/a, src/b, src/n and 1 more"}),
     (APP, sh("chmod 700 src/sub"), {2: "changed: src/sub"}),
@@ -24,7 +24,7 @@ CASES: list[tuple[str, Change, dict[int, str]]] = [
     (APP, text("--chown=1:1 --chmod=640", "--chown=2 --chmod=600"), {3: "--chmod; --chown"}),
     (APP, text("MODE=fast", "MODE=slow"), {4: "ENV MODE", 5: "ENV MODE; what it works on: step 6"}),
     (APP, text("USER 1000", "USER 1001"), {5: "USER"}),
-    (APP, text("\ntext\n", "\ntexts\n"), {6: "the text"}),
+    (CURRENT, text("\ntext\n", "\ntexts\n"), {6: "the text"}),
     (APP, text("target=/bound", "target=/b"), {4: "--mount"}),
     (APP, image("base", "new"), {1: "the base image", 2: "what it works on: step 3"}),
     (APP, image("base", "base files;A=1"), {4: "ENV A"}),
@@ -47,9 +47,9 @@ def project(tmp_path: Path) -> Rehearsal:
     return Rehearsal(directory=tmp_path, dockerfile="", images={"other": "other files", "new": "new files"})
 
 
-@pytest.mark.parametrize(("dockerfile", "change", "told"), CASES)
-def test_the_reason_is_told(project: Rehearsal, dockerfile: str, change: Change, told: dict[int, str]) -> None:
-    project.dockerfile = dockerfile
+@pytest.mark.parametrize(("group", "change", "told"), CASES)
+def test_the_reason_is_told(project: Rehearsal, group: Group, change: Change, told: dict[int, str]) -> None:
+    project.dockerfile = group.dockerfile
     project.build()
     assert set(project.why.values()) == {"never cached"}
     change(project)
@@ -58,7 +58,7 @@ def test_the_reason_is_told(project: Rehearsal, dockerfile: str, change: Change,
 
 
 def test_a_file_that_is_copied_without_a_layer_in_the_cache_is_told_by_the_next_command(project: Rehearsal) -> None:
-    project.dockerfile, project.copy_layers = APP, False
+    project.dockerfile, project.copy_layers = APP.dockerfile, False
     project.build()
     (project.context / "src/a").write_text("changed")
     project.build()
@@ -67,7 +67,7 @@ def test_a_file_that_is_copied_without_a_layer_in_the_cache_is_told_by_the_next_
 
 
 def test_what_was_removed_from_the_cache_is_told(project: Rehearsal) -> None:
-    project.dockerfile = APP
+    project.dockerfile = APP.dockerfile
     project.build()
     layout = LayoutStore(project.directory / "cache")
     layout.write_index([entry for entry in layout.entries() if "last-" in str(entry.annotations)])
@@ -84,7 +84,7 @@ def test_a_command_that_came_out_differently_is_told(project: Rehearsal) -> None
 
 
 def test_other_projects_are_not_compared_with(project: Rehearsal) -> None:
-    project.dockerfile, project.subject = APP, "one"
+    project.dockerfile, project.subject = APP.dockerfile, "one"
     project.build()
     project.subject = "other"
     project.swap("WORKDIR /w", "WORKDIR /v")
@@ -93,7 +93,7 @@ def test_other_projects_are_not_compared_with(project: Rehearsal) -> None:
 
 
 def test_nothing_is_asked_for_when_all_is_cached(project: Rehearsal) -> None:
-    project.dockerfile = STAGES
+    project.dockerfile = STAGES.dockerfile
     project.build()
     assert project.asked
     assert len(project.asked.places) == 7
@@ -102,7 +102,7 @@ def test_nothing_is_asked_for_when_all_is_cached(project: Rehearsal) -> None:
 
 
 def test_a_value_is_in_no_entry(project: Rehearsal) -> None:
-    project.dockerfile = APP
+    project.dockerfile = APP.dockerfile
     project.give(build_arg=("VERSION=hidden-value",))
     project.build()
     blobs = [path.read_bytes() for path in (project.directory / "cache/blobs/sha256").iterdir()]

@@ -171,3 +171,11 @@ def _tried(tree: dict[str, str], op: Copy) -> tuple[Fingerprint | str, dict[str,
 
 def _is_in_the_way(name: str, tree: dict[str, str]) -> bool:
     return any(other.startswith(f"{name}/") for other in tree)
+
+
+def test_a_mount_of_all_shows_the_mode_of_the_root(tmp_path: Path) -> None:
+    context(tmp_path).chmod(0o755)
+    mounted, copied = fingerprint_of("/", SourceTree(path=tmp_path)), of(tmp_path)
+    tmp_path.chmod(0o700)
+    assert fingerprint_of("/", SourceTree(path=tmp_path)) != mounted
+    assert of(tmp_path) == copied
