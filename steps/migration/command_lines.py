@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from steps.migration import images, shellwords
@@ -17,14 +17,14 @@ _PROGRAM = re.compile(r"(?:.*/)?kaniko/(?:executor|warmer)|executor")
 _WARMER = "warmer"
 
 
-def in_script(text: str, script: Scalar) -> Changes:
-    """Every call of Kaniko in a script: by its path, or by `docker run` of its image."""
+def in_script(text: str, script: Scalar, variables: Mapping[str, str]) -> Changes:
+    """Every call of Kaniko in a script: by its path, or by `docker run` of its image, which `variables` may name."""
     changes = Changes()
     for words in shellwords.commands(script.value):
-        start, of_warmer = _called(words)
+        start, of_warmer = _called(words, variables)
         if not start:
             continue
-        image = next(images.found(words[start - 1].text, {}), None)
+        image = next(images.found(images.of_variable(words[start - 1].text.strip("\"'"), variables), {}), None)
         if image and image.is_warmer:
             place = script.span(words[start - 1].start, words[start - 1].end)[1]
             changes += Changes(edits=(Edit(start=place, end=place, text=f" {_WARMER}"),))
@@ -69,14 +69,15 @@ def first_item(text: str, items: Sequence[Any], word: str) -> Edit:
     return Edit(start=first, end=first, text=f"{word}, ")
 
 
-def _called(words: Sequence[Word]) -> tuple[int, bool]:
+def _called(words: Sequence[Word], variables: Mapping[str, str]) -> tuple[int, bool]:
     """Where the arguments of Kaniko begin among a command's words, 0 if it isn't called; whether it is the warmer."""
     for number, word in enumerate(words):
         plain = word.text.strip("\"'")
         if _PROGRAM.fullmatch(plain) and (number == 0 or "/" in plain):
             return number + 1, os.path.basename(plain) == _WARMER
-        image = next(images.found(word.text, {}), None)
-        if image and len(image.text) == len(plain) and {"run", "create"} & {other.text for other in words[:number]}:
+        named = images.of_variable(plain, variables)
+        image = next(images.found(named, variables), None)
+        if image and image.text == named and {"run", "create"} & {other.text for other in words[:number]}:
             return number + 1, image.is_warmer
     return 0, False
 
@@ -116,7 +117,7 @@ def _without(text: str, start: int, end: int, before: int) -> Edit:
         return Edit(start=line_start, end=min(line_end + 1, len(text)), text="")
     if alone and before >= 0:
         return Edit(start=before, end=end, text="")
-    if before >= 0:
+    if before >= 0 and text[line_start:start].strip():
         return Edit(start=max(before, start - _blanks(text, start)), end=end, text="")
     after = end + len(text[end:line_end]) - len(text[end:line_end].lstrip(" "))
     return Edit(start=start, end=after, text="")
@@ -147,9 +148,12 @@ def _said(word: str, line: int, *, to_do: bool) -> Changes:
     return Changes(notes=(Note(line=line, text=word, to_do=to_do),)) if word else Changes()
 
 
-def mentions(script: str) -> bool:
-    """Whether a text calls Kaniko's programs anywhere."""
-    return bool(re.search(r"kaniko/(?:executor|warmer)\b|kaniko-project/|/kaniko\b", script))
+def mentions(script: str, variables: Mapping[str, str]) -> bool:
+    """Whether a text may call Kaniko anywhere: by a path, an image, or a variable with an image."""
+    if re.search(r"kaniko/(?:executor|warmer)\b|kaniko-project/|/kaniko\b", script):
+        return True
+    names = re.findall(r"\$\{?(\w+)", script)
+    return any(next(images.found(variables.get(name, ""), {}), None) for name in names)
 
 
 def programs(words: Sequence[str]) -> Iterator[str]:

@@ -33,6 +33,8 @@ class Found:
     with_shell: bool | None
     is_pinned: bool
     """By a digest."""
+    tag_varies: bool
+    """It has a variable in it."""
 
 
 def found(text: str, variables: Mapping[str, str]) -> Iterator[Found]:
@@ -48,7 +50,14 @@ def found(text: str, variables: Mapping[str, str]) -> Iterator[Found]:
             is_warmer=match["name"].endswith("warmer") or tag.startswith("warmer"),
             with_shell=_has_shell(tag, pinned=bool(match["digest"])),
             is_pinned=bool(match["digest"]),
+            tag_varies="$" in (match["tag"] or ""),
         )
+
+
+def of_variable(word: str, variables: Mapping[str, str]) -> str:
+    """The word, or the value of the variable or parameter that is all of it."""
+    match = re.fullmatch(r"\$[({]?(?:params\.|inputs\.)?(\w+)[)}]?", word)
+    return variables.get(match[1], word) if match else word
 
 
 def foreign(text: str) -> str:

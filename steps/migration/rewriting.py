@@ -16,6 +16,8 @@ from steps.migration.positions import Scalar
 _FEATURES = "FF_KANIKO_"
 _INPUTS = ("kaniko-args", "extra_args", "EXTRA_ARGS")
 """Of actions and of the catalog's Task: flags of the executor's."""
+_FLAGS = re.compile(r"kaniko_\w*(?:arg|flag|opt)", re.IGNORECASE)
+"""Variables by which people hand flags to the executor."""
 _NEEDLESS = {variable.name: variable.told for variable in VARIABLES if variable.told}
 _TASK = "a Task of the catalog: give it the parameter BUILDER_IMAGE with masu's image, or use examples/tekton/task.yaml"
 
@@ -113,12 +115,12 @@ def _of_scalar(file: File, node: Any) -> Changes:
         changes += file.note(node, word, to_do=True)
     if "builds/use_kaniko" in node.value:
         changes += file.note(node, "gcloud's use_kaniko is Kaniko: name masu as a step in cloudbuild.yaml", to_do=True)
-    if not command_lines.mentions(node.value):
+    if not command_lines.mentions(node.value, file.variables):
         return changes
     script = file.scalar(node)
     if script is None:
         return changes + file.note(node, "can't be read for flags here: look at them by hand (docs/flags.md)", to_do=True)
-    return changes + command_lines.in_script(file.text, script)
+    return changes + command_lines.in_script(file.text, script, file.variables)
 
 
 def _images(text: str, given: str, variables: Mapping[str, str], position: int, line: str) -> Changes:
@@ -130,6 +132,8 @@ def _images(text: str, given: str, variables: Mapping[str, str], position: int, 
             notes.append(
                 Note(line=number, text=f"{new} isn't pinned by a digest, as {image.text.partition('@')[0]} was: add masu's")
             )
+        elif image.tag_varies:
+            notes.append(Note(line=number, text=f"{new} has no variable in its tag, as {image.text} had: what sets that may go"))
         elif image.with_shell is None:
             notes.append(Note(line=number, text=f"{image.text} doesn't tell whether it has a shell: {new} has one"))
     return Changes(edits=tuple(edits), notes=tuple(notes))
@@ -149,6 +153,10 @@ def _of_mapping(file: File, node: Any, entries: Mapping[str, Any]) -> Changes:
             changes += _as_warmer(file, node, entries)
     if entries.get("name") is not None and entries["name"].value in _INPUTS:
         changes += _arguments(file, entries, of_warmer=False)
+    for key, value in node.value:
+        if key.id == value.id == "scalar" and _FLAGS.search(key.value) and value.value.lstrip().startswith("-"):
+            flags = file.scalar(value)
+            changes += command_lines.in_flags(file.text, flags, of_warmer=False) if flags else Changes()
     if _is_catalog(entries):
         changes += file.note(node, _TASK, to_do=True)
     return changes
@@ -158,9 +166,7 @@ def _kanikos(file: File, image: Any) -> images.Found | None:
     """The image of Kaniko that is named there, or by the variable or parameter that is named there."""
     if image is None or image.id != "scalar":
         return None
-    variable = re.fullmatch(r"\$[({]?(?:params\.|inputs\.)?(\w+)[)}]?", image.value)
-    text = file.variables.get(variable[1], "") if variable else image.value
-    return next(images.found(text, file.variables), None)
+    return next(images.found(images.of_variable(image.value, file.variables), file.variables), None)
 
 
 def _items(node: Any) -> list[Any]:
@@ -181,7 +187,7 @@ def _arguments(file: File, entries: Mapping[str, Any], *, of_warmer: bool) -> Ch
             continue
         if given.id == "sequence":
             items = [(item, file.scalar(item)) for item in given.value]
-            if not any(value and command_lines.mentions(value.value) and " " in value.value for _, value in items):
+            if not any(value and command_lines.mentions(value.value, {}) and " " in value.value for _, value in items):
                 changes += command_lines.in_list(file.text, items, given, of_warmer=of_warmer)
         elif given.value.lstrip().startswith("-"):
             value = file.scalar(given)
