@@ -12,7 +12,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo image test matrix check flags bench bench-transfers cuts cache-pairs fuzz fuzz-parser clean
+.PHONY: demo image test matrix check flags bench bench-growth bench-transfers cuts cache-pairs fuzz fuzz-parser clean
 demo: $(VENV)/ready
 	scripts/demo
 
@@ -37,9 +37,13 @@ check: $(VENV)/ready-dev
 flags: $(VENV)/ready-dev
 	$(BIN)/python -m steps.manual > docs/flags.md
 	$(BIN)/python -m steps.github_actions.manual
+	$(BIN)/python -m steps.gitlab_component
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m bench
+
+bench-growth: $(VENV)/ready-dev
+	$(BIN)/python -m bench.growth
 
 bench-transfers: $(VENV)/ready-dev
 	$(BIN)/python -m bench.transfers

@@ -13,12 +13,12 @@ from typing import Any
 from builder.errors import UsageError
 from builder.flags import flag_of
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
+from steps import IMAGE
 
-STEP_IMAGE = "registry.example.org/masu:debug"
+STEP_IMAGE = f"{IMAGE}:debug"
 _TABLES = (BuildOptions, RegistryFlags, CommonOptions)
-_COMPONENTS_OWN = {
+_COMPONENTS_OWN: Mapping[str, str | bool] = {
     "destination": "$CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA",
-    "context": "$CI_PROJECT_DIR",
     "git_modes": True,
 }
 """Where a component's default is better than the command's."""
@@ -65,10 +65,11 @@ def values(name: str, env: Mapping[str, str]) -> Iterator[str]:
 
 def _of_row(row: Field[Any]) -> Input:
     flag, plain = flag_of(row), _text(row.default)
+    default: str | int | bool = row.default if isinstance(row.default, int) else plain
     return Input(
         name=row.name.replace("_", "-"),
         type={bool: "boolean", int: "number"}.get(type(row.default), "string"),
-        default=_COMPONENTS_OWN.get(row.name, row.default if isinstance(row.default, bool | int) else plain),
+        default=_COMPONENTS_OWN.get(row.name, default),
         description=_described(flag.help, repeats=isinstance(row.default, tuple)),
         options=flag.choices,
         flag_default=plain,
