@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.cases import CASES
-from bench.compare import compare
+from bench.compare import Table, compare
 from bench.console import say
 from bench.contestants import CONTESTANTS
 from bench.errors import BenchError
-from bench.report import DOCUMENT, render, write_between_markers
+from bench.report import DOCUMENT, draw, render, write_between_markers
 from bench.settings import FULL, SMALL, Settings, Sizes
+
+_PICTURE = DOCUMENT.with_suffix(".svg")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,10 +33,11 @@ def main(argv: Sequence[str]) -> int:
         runs=arguments.runs,
     )
     try:
-        text = render(compare(settings), settings)
+        table = compare(settings)
+        text = render(table, settings)
         print(text, end="")
         if arguments.write:
-            write_between_markers(DOCUMENT, text)
+            _write(table, text)
     except BenchError as error:
         say(f"error: {error}")
         return 1
@@ -42,6 +45,13 @@ def main(argv: Sequence[str]) -> int:
         say("interrupted")
         return 130
     return 0
+
+
+def _write(table: Table, text: str) -> None:
+    """The words first: they must not be lost for want of a picture."""
+    write_between_markers(DOCUMENT, text)
+    draw(table, _PICTURE)
+    write_between_markers(DOCUMENT, f"{text}\n![Wall times by docker's]({_PICTURE.name})\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -167,7 +167,7 @@ def _installation(sizes: Sizes) -> Run:
     """A package and what it needs, from files in the base: no network, the same for everyone."""
     if sizes.tiny:
         return Run(command="touch /installed")
-    options = "-y --no-install-recommends --no-download"
+    options = "-y --no-install-recommends"
     return Run(command=f"apt-get install {options} {PACKAGES}/*.deb", makes=("/usr/bin/curl", "/var/lib/dpkg"))
 
 

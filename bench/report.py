@@ -11,6 +11,7 @@ from statistics import median
 from bench.compare import FLOOR, OWN, Result, Table
 from bench.errors import BenchError
 from bench.marks import Verdict, ratios, verdicts
+from bench.plot import draw_bars
 from bench.settings import Settings
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
@@ -22,6 +23,20 @@ _HEAD = (
 
 def render(table: Table, settings: Settings) -> str:
     return "\n".join([*_preface(table, settings), *_marks(table), *_sections(table), *_omissions(table)]) + "\n"
+
+
+def draw(table: Table, path: Path) -> None:
+    """Everybody's wall time by docker's; raises BenchError where docker is missing."""
+    bars = {case.name: _by_docker(table.results[case.name]) for case in table.cases if "docker" in table.results[case.name]}
+    if not bars:
+        raise BenchError("there is nothing to draw: no case has figures of docker's")
+    marks = {case.name: case.mark for case in table.cases}
+    draw_bars(path, bars, marks=marks, label="wall time by docker's, median of the rounds; black: masu's mark")
+
+
+def _by_docker(results: Mapping[str, Sequence[Result]]) -> dict[str, float]:
+    docker = results["docker"]
+    return {name: median(found) for name, each in results.items() if name != "docker" and (found := ratios(each, docker))}
 
 
 def write_between_markers(path: Path, text: str, *, marker: str = "bench") -> None:

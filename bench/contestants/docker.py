@@ -51,6 +51,6 @@ def _flags(case: Case, target: str) -> tuple[str, ...]:
         case Reuse.MACHINE:
             return ("--push", "--tag", target)
         case Reuse.REGISTRY:
-            pushed = f"--output=type=image,name={target},push=true,unpack=false"
+            pushed = f"--output=type=image,name={target},push=true,unpack=false,store=false"
             cache = f"type=registry,ref={cache_of(target)}"
             return (pushed, f"--cache-from={cache}", f"--cache-to={cache},mode=max")

@@ -12,7 +12,7 @@ from bench.errors import BenchError
 from bench.marks import ratios, verdicts
 from bench.measure import Measurement
 from bench.recipe import Copy, Stage
-from bench.report import render, write_between_markers
+from bench.report import draw, render, write_between_markers
 from bench.settings import SMALL, Settings
 
 STAGES = (Stage(base=None, steps=(Copy(source="file", target="/file"),)),)
@@ -65,6 +65,20 @@ def test_the_highest_peak_of_all_rounds_counts() -> None:
     assert not found["masu, peak MB"].is_met
 
 
+def test_the_picture_has_everybody_but_docker_beside_docker(tmp_path: Path) -> None:
+    results = {"a-case": {"masu": (result(1, 1.0),), "docker": (result(1, 4.0),), "buildah": (result(1, 6.0),)}}
+    table = Table(cases=(CASE,), results=results, versions={}, left_out={}, file_system="ext4")
+    draw(table, tmp_path / "picture.svg")
+    text = (tmp_path / "picture.svg").read_text()
+    assert [name in text for name in ("a-case", ">masu<", ">buildah<", ">docker<")] == [True, True, True, False]
+
+
+def test_there_is_no_picture_without_docker(tmp_path: Path) -> None:
+    results = {"a-case": {"masu": (result(1, 1.0),)}}
+    with pytest.raises(BenchError, match="nothing to draw"):
+        draw(Table(cases=(CASE,), results=results, versions={}, left_out={}, file_system=""), tmp_path / "picture.svg")
+
+
 def test_only_what_lies_between_the_markers_is_written(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
     document.write_text("before\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nafter\n")
@@ -82,4 +96,5 @@ def test_a_document_without_markers_is_left_alone(tmp_path: Path) -> None:
 
 def test_the_document_of_this_repository_has_the_markers() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs/performance.md").read_text()
-    assert text.index("<!-- bench: begin -->") < text.index("<!-- bench: end -->")
+    for marker in ("bench", "growth", "transfers"):
+        assert text.index(f"<!-- {marker}: begin -->") < text.index(f"<!-- {marker}: end -->")
