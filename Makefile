@@ -5,6 +5,7 @@
 # make flags  write anew what is made from builder/options.py: docs/flags.md, the plugins' inputs and their tables
 # make matrix build every Dockerfile of tests/containers in containers of every kind; make test has a part of them
 # make fuzz   build N generated cases with masu and with Docker and compare (SEED=1 for the same ones again)
+# make bench  masu beside docker and buildah; bench-growth: as the work grows; bench-profile: where the time of CASE=big-base goes
 # make cuts   cut the connection of pulls and pushes at N places of each kind (SEED=1 for the same ones again)
 # make cache-pairs  build every pair of tests/support/cache_pairs.py by itself, with BuildKit and with masu
 # make fuzz-parser  the parser alone with N random texts
@@ -12,7 +13,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo image test matrix check flags bench bench-growth bench-transfers cuts cache-pairs fuzz fuzz-parser clean
+.PHONY: demo image test matrix check flags bench bench-growth bench-profile bench-transfers cuts cache-pairs fuzz fuzz-parser clean
 demo: $(VENV)/ready
 	scripts/demo
 
@@ -44,6 +45,9 @@ bench: $(VENV)/ready-dev
 
 bench-growth: $(VENV)/ready-dev
 	$(BIN)/python -m bench.growth
+
+bench-profile: $(VENV)/ready-dev
+	$(BIN)/python -m bench.profile $(or $(CASE),ten-runs)
 
 bench-transfers: $(VENV)/ready-dev
 	$(BIN)/python -m bench.transfers

@@ -28,6 +28,7 @@ from builder import __version__
 
 _PICTURE = DOCUMENT.with_name("growth.svg")
 _MEAN = 1_000  # bytes a file
+_MEMORY = 150  # MB; what no build is to need
 _HEAD = ("| what grows | how many | wall, s | by the line, s | peak memory, MB |", "|---|---|---|---|---|")
 
 
@@ -166,7 +167,8 @@ def curves(found: Mapping[str, Sequence[Point]]) -> tuple[list[Curve], list[Curv
         ends = [(point.size, line.at(point.size)) for point in (points[0], points[-1])]
         title = f"{name}: wall, s"
         walls.append(Curve(title=title, unit=unit, points=[(point.size, point.wall) for point in points], line=ends))
-        peaks.append(Curve(title=f"{name}: peak, MB", unit=unit, points=[(point.size, point.peak) for point in points]))
+        peak = [(point.size, point.peak) for point in points]
+        peaks.append(Curve(title=f"{name}: peak, MB", unit=unit, points=peak, top=max(_MEMORY, *(y * 1.1 for _, y in peak))))
     return walls, peaks
 
 

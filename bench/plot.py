@@ -19,12 +19,13 @@ _INCH_PER_BAR = 0.16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """Points of `unit` and value; `line` goes through its two points and is what the others are to lie on."""
+    """Points of `unit` and value; `line`, two of its own, is what they are to lie on; `top`: the scale's end, 0 to fit."""
 
     title: str
     unit: str
     points: Sequence[tuple[float, float]]
     line: Sequence[tuple[float, float]] = ()
+    top: float = 0
 
 
 def draw_bars(path: Path, bars: Mapping[str, Mapping[str, float]], *, marks: Mapping[str, float], label: str) -> None:
@@ -43,12 +44,12 @@ def draw_bars(path: Path, bars: Mapping[str, Mapping[str, float]], *, marks: Map
     axes.set_yticks([step * number + (len(names) - 1) / 2 for number in range(len(bars))], list(bars))
     axes.invert_yaxis()
     axes.set_xlabel(label)
-    axes.legend(loc="best")
+    figure.legend(loc="outside upper center", ncols=len(names))
     _save(figure, path)
 
 
 def draw_curves(path: Path, rows: Sequence[Sequence[Curve]]) -> None:
-    """Panels, each row with one scale of values."""
+    """A panel each; rows are of the same length."""
     figure = _figure(width=3 * len(rows[0]), height=2.6 * len(rows))
     panels = figure.subplots(len(rows), len(rows[0]), squeeze=False)
     for row, curves in zip(panels, rows, strict=True):
@@ -63,8 +64,8 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
     axes.plot([x for x, _ in curve.points], [y for _, y in curve.points], "o")
     axes.set_title(curve.title)
     axes.set_xlabel(curve.unit)
-    axes.set_ylim(bottom=0)
-    axes.set_xlim(left=0)
+    axes.set_ylim(0, curve.top or 1.1 * max(y for _, y in curve.points))
+    axes.set_xlim(0, 1.1 * max(x for x, _ in curve.points))
 
 
 def _figure(*, width: float, height: float) -> Figure:

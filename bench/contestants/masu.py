@@ -35,10 +35,18 @@ class _Masu:
 
     def build(self, case: Case, target: str) -> Measurement:
         home = self._area.path / "masu"
-        own = ["--context", str(case.context), "--destination", target, "--state-dir", str(home / "state")]
-        argv = [sys.executable, "-m", "builder", "build", *own, *cache_flags(case, target, kept=f"{home}/layers")]
-        env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "PYTHONPATH": str(_ROOT)}
-        return measure(argv, env=env, log=self._area.path / "masu.log", watch=Watch(programs=("python", "masu")))
+        watch = Watch(programs=("python", "masu"))
+        return measure(build_argv(case, target, home), env=build_env(home), log=self._area.path / "masu.log", watch=watch)
+
+
+def build_argv(case: Case, target: str, home: Path) -> list[str]:
+    """`home`: a directory for all that masu keeps."""
+    own = ["--context", str(case.context), "--destination", target, "--state-dir", str(home / "state")]
+    return [sys.executable, "-m", "builder", "build", *own, *cache_flags(case, target, kept=f"{home}/layers")]
+
+
+def build_env(home: Path) -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "PYTHONPATH": str(_ROOT)}
 
 
 def cache_flags(case: Case, target: str, *, kept: str) -> tuple[str, ...]:
