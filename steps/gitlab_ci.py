@@ -9,7 +9,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from builder.decoration import Decoration
 from builder.errors import UsageError
@@ -37,7 +37,7 @@ def arguments(words: Sequence[str], env: Mapping[str, str]) -> Invocation:
     _check_destinations(flags)
     variables, files = _identity(env)
     return Invocation(
-        argv=("build", *flags, *values("args", env), *words),
+        argv=("build", *flags, *_authorities(env), *values("args", env), *words),
         env={"MASU_CONTEXT": env.get("MASU_CONTEXT") or env.get("CI_PROJECT_DIR") or ".", **variables},
         files=files,
         stale=tuple(os.path.join(directory(env), name) for name in gitlab_reports.NAMES),
@@ -92,6 +92,15 @@ class Sections:
     def _name(self, key: str) -> str:
         """GitLab knows sections by letters and digits alone, and in small letters."""
         return re.sub(r"[^a-z0-9]+", "_", f"masu {key} {self._run}".lower())
+
+
+def _authorities(env: Mapping[str, str]) -> Iterator[str]:
+    """GitLab's own CA, if its runner was given one, for GitLab's own hosts."""
+    port = env.get("CI_SERVER_PORT", "")
+    server = f"{env.get('CI_SERVER_HOST', '')}:{port}".removesuffix(":443").rstrip(":")
+    hosts = (env.get("CI_REGISTRY"), env.get("CI_DEPENDENCY_PROXY_SERVER"), server)
+    if file := env.get("CI_SERVER_TLS_CA_FILE"):
+        yield from (f"--registry-certificate={host}={file}" for host in dict.fromkeys(filter(None, hosts)))
 
 
 def _check_destinations(flags: Sequence[str]) -> None:

@@ -64,6 +64,20 @@ def test_inputs_that_cannot_be_meant_are_refused(inputs: dict[str, str], message
         arguments([], JOB | inputs)
 
 
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ({"CI_REGISTRY": "r.test:5050", "CI_SERVER_HOST": "g.test", "CI_SERVER_PORT": "443"}, ["r.test:5050", "g.test"]),
+        ({"CI_REGISTRY": "g.test:8443", "CI_SERVER_HOST": "g.test", "CI_SERVER_PORT": "8443"}, ["g.test:8443"]),
+        ({}, []),
+    ],
+)
+def test_gitlabs_own_certificate_is_for_gitlabs_own_hosts(hosts: dict[str, str], expected: list[str]) -> None:
+    asked = arguments([], JOB | hosts | {"CI_SERVER_TLS_CA_FILE": "/ca.pem"})
+    assert asked.argv == ("build", *(f"--registry-certificate={host}=/ca.pem" for host in expected))
+    assert arguments([], JOB | hosts).argv == ("build",)
+
+
 def test_id_tokens_are_in_files_and_in_no_argument() -> None:
     env = {
         "INPUT_GOOGLE_WORKLOAD_IDENTITY_PROVIDER": PROVIDER,

@@ -12,6 +12,7 @@ from typing import Any
 
 _SECTION = re.compile(r"section_(start|end):(\d+):([a-zA-Z0-9_.-]+)(\[[^\]]*\])?\r\x1b\[0K")
 _OTHER = re.compile(r"\x1b[@-_].*?[@-~]")
+_PLAIN = re.compile(r"[^\x1b\rs]+")
 _DOTENV = re.compile(r"^(.*?)=(.*)$")
 _SEVERITIES = {"info", "minor", "major", "critical", "blocker"}
 
@@ -61,9 +62,10 @@ def read_log(text: str) -> Log:
             elif match := _OTHER.match(line, position):
                 pass
             elif line[position] == "\r":
-                shown, match = "", None
+                shown = ""
             else:
-                shown, match = shown + line[position], None
+                match = _PLAIN.match(line, position)
+                shown += match[0] if match else line[position]
             position = match.end() if match else position + 1
         _flushed(shown, stack, outside)
     return Log(sections=done, outside=outside, unclosed=[section.name for section in stack])
