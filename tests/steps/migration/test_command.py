@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from builder import cli
+from steps.commands import COMMANDS
+
+BEFORE = "a:\n  image: {name: 'gcr.io/kaniko-project/executor:debug'}  # keep\n  script: /kaniko/executor --force -d x\n"
+AFTER = "a:\n  image: {name: 'registry.example.org/masu:debug'}  # keep\n  script: /kaniko/executor -d x\n"
+
+
+def migrate(*words: str | Path) -> int:
+    return cli.main(["migrate", *map(str, words)], {}, commands=COMMANDS)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / ".gitlab-ci.yml"
+    path.write_text(BEFORE)
+    return path
+
+
+def test_without_write_a_diff_is_printed_and_the_file_stays(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert migrate(file) == 0
+    out, err = capsys.readouterr()
+    assert f"--- a{file}\n+++ b{file}\n" in out
+    assert "-  script: /kaniko/executor --force -d x\n" in out
+    assert "+  script: /kaniko/executor -d x\n" in out
+    assert f"{file}:3: --force is dropped: " in err
+    assert file.read_text() == BEFORE
+
+
+def test_the_diff_is_one_that_patch_applies(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    migrate(file)
+    subprocess.run(["patch", "-p1", "-d", "/"], input=capsys.readouterr().out, text=True, check=True, timeout=60)
+    assert file.read_text() == AFTER
+
+
+def test_write_changes_the_file_and_keeps_its_mode(file: Path) -> None:
+    file.chmod(0o640)
+    assert migrate("--write", file) == 0
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (AFTER, 0o640)
+    assert os.listdir(file.parent) == [file.name]
+
+
+def test_a_link_stays_one_and_what_it_names_is_changed(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.yml"
+    link.symlink_to(file.name)
+    migrate("-w", link)
+    assert link.is_symlink()
+    assert file.read_text() == AFTER
+
+
+# --image, and what becomes of an executor without a shell, one with it, and the warmer.
+GIVEN = (
+    ("", "registry.example.org/masu:latest", "registry.example.org/masu:debug"),
+    ("host:5000/m", "host:5000/m:latest", "host:5000/m:debug"),
+    ("host/m:1.2", "host/m:1.2", "host/m:1.2-debug"),
+    ("host/m@sha256:" + "a" * 64, "host/m@sha256:" + "a" * 64, "host/m@sha256:" + "a" * 64),
+)
+
+
+@pytest.mark.parametrize(("given", "plain", "debug"), GIVEN, ids=[row[0][:12] for row in GIVEN])
+def test_image_says_which_image_takes_kanikos_place(given: str, plain: str, debug: str, tmp_path: Path) -> None:
+    file = tmp_path / "cloudbuild.yaml"
+    file.write_text(
+        "steps:\n- name: gcr.io/kaniko-project/executor:v1.9.0\n- name: gcr.io/kaniko-project/executor:v1.9.0-debug\n"
+    )
+    migrate("--write", "--image", given, file)
+    assert file.read_text() == f"steps:\n- name: {plain}\n- name: {debug}\n"
+
+
+def test_action_says_which_action_takes_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "w.yml"
+    file.write_text("jobs: {a: {steps: [{uses: int128/kaniko-action@v1}]}}\n")
+    migrate("--write", "--action", "me/masu/plugins/github-actions@v2", file)
+    assert file.read_text() == "jobs: {a: {steps: [{uses: me/masu/plugins/github-actions@v2}]}}\n"
+
+
+def test_what_is_left_to_do_is_told_and_makes_the_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / ".drone.yml"
+    file.write_text("steps:\n- name: publish\n  image: plugins/kaniko\n")
+    assert migrate(file) == 1
+    assert f"{file}:3: TO DO: plugins/kaniko takes settings of its own" in capsys.readouterr().err
+
+
+def test_of_another_language_the_images_are_renamed_and_flags_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "Jenkinsfile"
+    file.write_text(
+        "// gcr.io/kaniko-project/executor\nimage: gcr.io/kaniko-project/executor:debug\nsh '/kaniko/executor --force'\n"
+    )
+    assert migrate("--write", file) == 1
+    assert "image: registry.example.org/masu:debug\n" in file.read_text()
+    assert f"{file}:3: TO DO: look at the flags here by hand" in capsys.readouterr().err
+
+
+WRONG = (
+    ("a: [", "it is no YAML"),
+    (b"\xff\xfe", "it is not UTF-8"),
+    (None, "No such file"),
+)
+
+
+@pytest.mark.parametrize(("content", "word"), WRONG, ids=[row[1] for row in WRONG])
+def test_what_can_not_be_read_is_an_error_with_the_files_name(
+    content: str | bytes | None, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "ci.yml"
+    if content is not None:
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert migrate(file) == 1
+    err = capsys.readouterr().err
+    assert word in err
+    assert str(file) in err
+
+
+def test_a_build_imports_no_yaml() -> None:
+    script = "import sys, steps.entrypoint, builder.build, steps.commands; assert not [m for m in sys.modules if 'yaml' in m]"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
