@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
 
 from builder.caching import Rules
 from builder.contexts import Contexts
@@ -29,6 +28,7 @@ from builder.readings import Reading, readings
 from builder.reasons import Verdict, recipe, why
 from builder.rootfs import SourceTree
 from builder.rootfs.fingerprint import Fingerprint
+from builder.values import dataclass, replace
 
 _MANY_FILES = 1000
 """Where all are told."""
@@ -146,7 +146,7 @@ class Lookup:
 
     def find(self, stage: PlannedStage, position: int, tree_of: TreeOf) -> Layer | None:
         """The layer of a step that would have to be carried out now; `tree_of` gives the trees that the step reads."""
-        course = self._courses[stage.index]
+        course = self._begun(stage)
         if self._plan.single_layer:
             return None
         if position >= len(course.keys):
@@ -166,7 +166,7 @@ class Lookup:
 
     def passed(self, stage: PlannedStage, position: int, layer: Layer, *, is_new: bool, tree_of: TreeOf) -> None:
         """The step's layer is this one; one that is new is kept in the cache."""
-        course = self._courses[stage.index]
+        course = self._begun(stage)
         if self._plan.single_layer:
             self._passed_together(course, layer, tree_of)
             return
@@ -219,6 +219,12 @@ class Lookup:
         pool = ThreadPoolExecutor(1, thread_name_prefix="last")
         self._last = pool.submit(self._cache.last, places)
         pool.shutdown(wait=False)
+
+    def _begun(self, stage: PlannedStage) -> Course:
+        """Of a stage that is being built: all that it stands on has been."""
+        course = self._courses[stage.index]
+        self._begin(course)
+        return course
 
     def _begin(self, course: Course) -> None:
         """Find out what the stage begins with, as far as that is known."""

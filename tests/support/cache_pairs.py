@@ -231,7 +231,7 @@ CMD ["x"]
     "mode of a directory": ([], _DIRECTORY_MODES),
     "mode of the bound directory": ([], _DIRECTORY_MODES),
     "--no-cache": (FROM_COPY, _WORKDIR),
-})
+}, older={"--ulimit": [], "--shm-size": []})
 
 OURS = Group(name="ours", dockerfile=APP.dockerfile, is_ours=True, cases=[
     ("--annotation", flags(annotation=("a=b",)), []),
@@ -348,6 +348,28 @@ RUN use $NAME
     ("the target", flags(target=("build",)), []),
 ])
 
+BASED = Group(name="based", dockerfile="""\
+FROM base AS tools
+ENV TOOLS=1
+RUN make
+FROM tools AS build
+COPY src /src
+RUN compile
+FROM tools
+COPY --from=build /out /app
+RUN use
+""", cases=[
+    ("nothing", sh("true"), []),
+    ("the command of both", text("RUN make", "RUN make it"), [1, 2, 3, 4, 5]),
+    ("a variable of both", text("TOOLS=1", "TOOLS=2"), [1, 2, 3, 4, 5]),
+    ("a variable that only stages on it see", text("RUN make\n", "RUN make\nENV MORE=1\n"), [3, 4, 5]),
+    ("an argument that stages on it inherit", text("RUN make\n", "RUN make\nARG MORE=1\n"), [3, 4, 5]),
+    ("a file", sh("echo x > src/a"), [2, 3, 4, 5]),
+    ("one more command of both", text("RUN make\n", "RUN make\nRUN more\n"), [2, 3, 4, 5, 6]),
+    ("the last command", text("RUN use", "RUN use it"), [5]),
+    ("a name", text("tools", "things"), []),
+])
+
 SAME = Group(name="same", same_output=True, dockerfile="""\
 FROM base AS tools
 RUN same make
@@ -369,7 +391,7 @@ MOUNTS = Group(name="mounts", dockerfile="""\
 FROM base
 RUN --mount=type=cache,target=/c,id=one cached
 RUN --mount=type=secret,id=token secretly
-RUN --mount=type=tmpfs,target=/t,size=64k memory
+RUN --mount=type=tmpfs,target=/t memory
 RUN --mount=type=ssh secure
 RUN --network=none alone
 RUN --mount=type=bind,from=other,target=/o image
@@ -390,8 +412,8 @@ RUN --mount=type=bind,from=other,source=/lib,target=/o,rw image
         both(text("id=token", "id=token,required"), flags(secret=("id=token,src=/etc/hostname",))),
         FROM_COPY),
     ("a secret's mode", text("id=token", "id=token,mode=0444"), FROM_COPY),
-    ("a tmpfs", text("size=64k", "size=65k"), FROM_ONE),
-    ("a tmpfs's target", text("target=/t,", "target=/tt,"), FROM_ONE),
+    ("a tmpfs's size", text("target=/t ", "target=/t,size=65k "), FROM_ONE),
+    ("a tmpfs's target", text("target=/t ", "target=/tt "), FROM_ONE),
     ("ssh", text("type=ssh", "type=ssh,id=x"), FROM_RUN),
     ("a network", text("--network=none ", ""), [5, 6, 7]),
     ("an image that is mounted", image("other", "new"), [6, 7]),
@@ -468,5 +490,5 @@ COPY last /
 ])
 # fmt: on
 
-GROUPS = (APP, OURS, CURRENT, LINKED, STAGES, SAME, MOUNTS, FILES, IGNORES, HOSTS, PARENTS)
+GROUPS = (APP, OURS, CURRENT, LINKED, STAGES, BASED, SAME, MOUNTS, FILES, IGNORES, HOSTS, PARENTS)
 PAIRS = [pair for group in GROUPS for pair in group.pairs()]
