@@ -45,14 +45,16 @@ def decoration(env: Mapping[str, str]) -> Decoration:
 
 def reports(outcome: Outcome, env: Mapping[str, str]) -> tuple[Report, ...]:
     """Annotations in the log, values for the steps that follow, and the summary that people look at."""
-    found = [Report(where=LOG, text="".join(_annotations(outcome, env)))]
+    found, is_ours = [Report(where=LOG, text="".join(_annotations(outcome, env)))], "MASU_STEP" in env
     if env.get("GITHUB_OUTPUT") and outcome.digest and not outcome.code:
         loss = "the image is built, but the step's outputs can't be written to"
         hint = "the container must see the file that GITHUB_OUTPUT names: use masu's action, or give --metadata-file"
         text = "".join(output(name, value) for name, value in values(outcome).items())
-        found.append(Report(where=env["GITHUB_OUTPUT"], text=text, append=True, vital="MASU_STEP" in env, loss=loss, hint=hint))
+        found.append(
+            Report(where=env["GITHUB_OUTPUT"], text=text, append=True, makes_way=is_ours, vital=is_ours, loss=loss, hint=hint)
+        )
     if env.get("GITHUB_STEP_SUMMARY") and env.get("DOCKER_BUILD_SUMMARY", "true") != "false":
-        found.append(Report(where=env["GITHUB_STEP_SUMMARY"], text=summary(outcome), append=True))
+        found.append(Report(where=env["GITHUB_STEP_SUMMARY"], text=summary(outcome), append=True, makes_way=is_ours))
     return tuple(found)
 
 

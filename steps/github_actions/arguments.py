@@ -7,9 +7,9 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from builder.errors import UsageError
+from builder.values import dataclass, field
 from steps.github_actions import commands, lists
 from steps.github_actions.outputs import Outputs
 from steps.github_actions.table import BY_NAME, INPUTS, Input, Kind

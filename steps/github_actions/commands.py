@@ -24,7 +24,7 @@ def mask(value: str) -> str:
 
 def output(name: str, value: str) -> str:
     """A value of the step, as the file has it. The delimiter is made of the value, so that no value can have its own in it."""
-    delimiter = f"masu_{hashlib.sha256(value.encode(errors="replace")).hexdigest()}"
+    delimiter = f"masu_{hashlib.sha256(value.encode(errors='replace')).hexdigest()}"
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from builder.errors import UsageError
+from builder.values import dataclass
 
 _ALIKE = {"compression": "compression", "compression-level": "compression-level", "force-compression": "force-compression"}
 

@@ -6,12 +6,12 @@ action.yml and the README's table are made from this (`make flags`), and the env
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
 from enum import Enum
 from typing import Any
 
 from builder.flags import default_of, flag_of, is_bool
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
+from builder.values import Field, dataclass, fields
 
 
 class Kind(Enum):

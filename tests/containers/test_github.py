@@ -1,0 +1,306 @@
+"""GitHub Actions: our workflows run by act with the real action, engine and image, and the image by GitHub's own `docker run`.
+
+The registry wants a token, as GitHub's own does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support import act, runner
+from tests.support.act import ACTION, IMAGE, Act, GitHubRun, HostedRun
+from tests.support.certificates import make_identity
+from tests.support.engine import Engine
+from tests.support.masu import Masu, add_base, shell, write_context
+from tests.support.registry import serve_registry
+from tests.support.shared import REPOSITORY
+from tests.support.step_image import STATE
+from tests.support.tokens import TokenServer, serve_tokens
+
+USER, PASSWORD = "octo", "ghs_jobtoken"
+DOCKERFILE = """\
+FROM {base}
+ARG REVISION
+ARG NOTE
+RUN --mount=type=secret,id=npm echo "$NOTE" > /note; if [ -e /run/secrets/npm ]; then echo "got $(cat /run/secrets/npm)"; fi
+RUN printf '::error::injected\\n##[error]injected\\n::add-mask::busybox\\n::stop-commands::x\\n::x::\\n'
+COPY . /all
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    """A registry with tokens, and a base image in it."""
+
+    host: str
+    directory: Path
+    masu: Masu
+
+    @property
+    def base(self) -> str:
+        return f"{self.host}/base:1"
+
+    @property
+    def login(self) -> str:
+        """A docker config for it."""
+        return json.dumps({"auths": {self.host: {"auth": base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()}}})
+
+    def files(self, reference: str, directory: Path) -> Path:
+        """The image pulled by somebody else's program and unpacked."""
+        login = directory / "login.json"
+        login.write_text(self.login)
+        shell(
+            [
+                "skopeo",
+                "copy",
+                "-q",
+                "--authfile",
+                login,
+                "--src-tls-verify=false",
+                f"docker://{reference}",
+                f"oci:{directory}/o:1",
+            ]
+        )
+        shell(["umoci", "unpack", "--image", f"{directory}/o:1", directory / "unpacked"])
+        return directory / "unpacked/rootfs"
+
+    def digest(self, reference: str) -> str:
+        words = ["skopeo", "inspect", "--creds", f"{USER}:{PASSWORD}", "--tls-verify=false", "--format", "{{.Digest}}"]
+        return shell([*words, f"docker://{reference}"]).strip()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    directory = tmp_path_factory.mktemp("hub")
+    identity = make_identity(directory, hosts=["registry.test"])
+    with (
+        serve_tokens(TokenServer(identity=identity, users={USER: PASSWORD})) as tokens,
+        serve_registry(directory, auth=tokens.auth) as registry,
+    ):
+        login = {"DOCKER_AUTH_CONFIG": json.dumps({"auths": {registry.host: {"username": USER, "password": PASSWORD}}})}
+        found = Hub(host=registry.host, directory=directory, masu=Masu(state=directory / "state", env=login))
+        add_base(found.masu, directory)
+        again = write_context(directory / "again", "FROM base\nENV PATH=/bin\n")
+        assert found.masu("build", "-d", found.base, again).returncode == 0
+        yield found
+
+
+@pytest.fixture(scope="module")
+def runs(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) -> Act:
+    """act, with this repository's action and its image, and one that logs in as docker's does."""
+    act.need_act()
+    home = tmp_path_factory.mktemp("act")
+    assert engine("tag", image, IMAGE).code == 0
+    shell(["env", f"MASU_STATE_DIR={STATE}", *Masu(state=STATE).argv("save", "-o", home / "runner.tar", "debian:bookworm-slim")])
+    engine.load(home / "runner.tar")
+    shutil.copytree(REPOSITORY / "plugins", home / "masu/plugins")
+    login = {"registry": "", "username": "", "password": ""}
+    step = {"shell": "bash", "env": {f"I_{name}": f"${{{{ inputs.{name} }}}}" for name in login}}
+    step["run"] = 'echo "$I_password" | docker login --username "$I_username" --password-stdin "$I_registry"'
+    action = {
+        "name": "login",
+        "description": "x",
+        "inputs": {key: {} for key in login},
+        "runs": {"using": "composite", "steps": [step]},
+    }
+    write_context(home / "login", "", {"action.yml": json.dumps(action)})
+    return Act(engine=engine, home=home, actions={f"{ACTION}@v1": home / "masu", "docker/login-action@v4": home / "login"})
+
+
+def workflow(text: str, hub: Hub, **inputs: str) -> str:
+    """One of ours with the test's registry for GitHub's, on an engine that has no network of its own; `inputs` are added."""
+    document = yaml.safe_load(re.sub("^on:", "'on':", text.replace("ghcr.io", hub.host), flags=re.MULTILINE))
+    for job in document["jobs"].values():
+        for step in job["steps"]:
+            if step.get("uses", "").startswith(ACTION):
+                step["with"] |= {"docker-run-args": "--network=host", **inputs}
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def project(directory: Path, hub: Hub, dockerfile: str = DOCKERFILE) -> Path:
+    files = {"src/a": "a\n", "gha-creds-0123.json": "secret", ".dockerignore": ".git\n.github\nDockerfile\n.dockerignore\n"}
+    return write_context(directory, dockerfile.format(base=hub.base), files)
+
+
+def listing(root: Path) -> dict[str, str]:
+    """The files of the image that aren't the base's."""
+    bases = (root / "bin", root / "etc")
+    paths = [path for path in root.rglob("*") if path.is_file() and not any(path.is_relative_to(base) for base in bases)]
+    return {str(path.relative_to(root)): path.read_text() for path in paths}
+
+
+def example(name: str) -> str:
+    return (REPOSITORY / "examples/github-actions" / name).read_text()
+
+
+# --- act: the workflows, as users paste them ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["README.md", "plugins/github-actions/README.md"])
+def test_a_readmes_quick_start_pushes_an_image(file: str, runs: Act, hub: Hub, tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / file).read_text(), re.DOTALL)
+    quick_start = next(block for block in blocks if f"uses: {ACTION}/" in block)
+    done = runs(project(tmp_path / "p", hub), workflow(quick_start, hub), secrets={"GITHUB_TOKEN": PASSWORD})
+    assert done.code == 0, done.output
+    said = re.findall(r"[Pp]ushed (\S+@sha256:\w{64})", done.output)[-1]
+    assert listing(hub.files(said, tmp_path)) == {"note": "\n", "all/src/a": "a\n"}
+
+
+def test_the_example_builds_pushes_and_finds_all_in_the_cache_the_second_time(runs: Act, hub: Hub, tmp_path: Path) -> None:
+    text = workflow(example("build-and-push.yml"), hub, **{"cache-copy-layers": "true"})
+    text = text.replace(
+        'echo "built $IMAGE"', "echo built ${{ steps.masu.outputs.image-with-digest }} ${{ steps.masu.outputs.cache-hit }}"
+    )
+    repository, secrets = project(tmp_path / "p", hub), {"GITHUB_TOKEN": PASSWORD, "NPM_TOKEN": "npm_s3cret"}
+    first, second = (runs(repository, text, secrets=secrets) for _ in range(2))
+    assert (first.code, second.code) == (0, 0), first.output + second.output
+    assert "npm_s3cret" not in first.output
+    told = [re.findall(r"built (\S+@sha256:\w{64}) (\w+)", done.output)[-1] for done in (first, second)]
+    assert [hit for _, hit in told] == ["false", "true"]
+    rootfs = hub.files(told[0][0], tmp_path)
+    assert listing(rootfs)["note"] == "two\nlines, one value\n"
+    assert hub.digest(f"{told[0][0].partition('@')[0]}:latest").startswith("sha256:")
+
+
+def test_a_pull_request_of_the_example_pushes_nothing(runs: Act, hub: Hub, tmp_path: Path) -> None:
+    text = workflow(example("build-and-push.yml"), hub, tags=f"{hub.host}/octo/pr:1", cache="false")
+    done = runs(project(tmp_path / "p", hub), text, event="pull_request", secrets={"GITHUB_TOKEN": PASSWORD, "NPM_TOKEN": "x"})
+    assert done.code == 0, done.output
+    assert "Skipping push" in done.output
+    assert "octo/pr" not in shell(["find", hub.directory, "-type", "d"])
+
+
+# --- the script, as a hosted runner starts it -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hosted(engine: Engine, image: str, hub: Hub, tmp_path: Path) -> HostedRun:
+    run = HostedRun(engine=engine, image=image, directory=tmp_path)
+    project(run.workspace, hub)
+    write_context(tmp_path / "home/.docker", "", {"config.json": hub.login})
+    return run
+
+
+def test_a_failing_command_is_an_annotation_and_the_steps_exit_code(hosted: HostedRun, hub: Hub) -> None:
+    write_context(hosted.workspace, f"FROM {hub.base}\nWORKDIR x\nRUN echo '::error::evil' && echo last words && exit 7\n")
+    done = hosted({"tags": f"{hub.host}/octo/fails:1", "push": "true"})
+    assert done.code == 7, done.output
+    found = runner.obeyed(done.output)
+    (error,) = (entry for entry in found if entry.name == "error")
+    assert (error.properties["file"], error.properties["line"]) == ("Dockerfile", "3")
+    assert "exit code 7" in error.data
+    assert "last words" in error.data
+    (warning,) = (entry for entry in found if entry.name == "warning")
+    assert (warning.properties["title"], warning.properties["line"]) == ("WorkdirRelativePath", "2")
+    assert "last words" in hosted.file("summary").read_text()
+    assert not hosted.file("output").exists()
+
+
+def test_nothing_of_five_megabytes_of_hostile_output_is_obeyed(hosted: HostedRun, hub: Hub) -> None:
+    lines = "::error::a\\n##[error]b\\n::add-mask::bin\\n::set-output name=digest::c\\r::warning::d\\n"
+    write_context(
+        hosted.workspace, f"FROM {hub.base}\nRUN i=0; while [ $i -lt 2200 ]; do i=$((i+1)); printf '{lines * 30}'; done\n"
+    )
+    done = hosted({"tags": f"{hub.host}/octo/hostile:1", "push": "true"})
+    assert done.code == 0, done.output[-2000:]
+    assert len(done.output) > 5_000_000
+    assert {entry.name for entry in runner.obeyed(done.output)} == {"group", "endgroup", "stop-commands"}
+    assert runner.outputs(hosted.file("output").read_text())["digest"] == hub.digest(f"{hub.host}/octo/hostile:1")
+
+
+def test_an_image_is_loaded_into_the_runners_engine(hosted: HostedRun, hub: Hub, engine: Engine) -> None:
+    done = hosted({"tags": f"{hub.host}/octo/loaded:1", "load": "true"})
+    assert done.code == 0, done.output
+    shown = engine("run", "--rm", "--network=none", f"{hub.host}/octo/loaded:1", "cat", "/all/src/a")
+    assert (shown.code, shown.output) == (0, "a\n")
+
+
+def test_a_credential_helper_of_the_runner_is_asked(hosted: HostedRun, hub: Hub, tmp_path: Path) -> None:
+    if not shutil.which("jq"):
+        pytest.skip("jq is not installed")
+    helper = tmp_path / "bin/docker-credential-mine"
+    answers = {"get": json.dumps({"Username": USER, "Secret": PASSWORD}), "list": json.dumps({hub.host: USER})}
+    cases = " ".join(f"{word}) echo '{answer}';;" for word, answer in answers.items())
+    write_context(tmp_path / "bin", "", {helper.name: f"#!/bin/sh\ncase $1 in {cases} esac\n"})
+    helper.chmod(0o755)
+    for number, config in enumerate(({"credsStore": "mine"}, {"credHelpers": {hub.host: "mine"}})):
+        (tmp_path / "home/.docker/config.json").write_text(json.dumps(config))
+        done = replace(hosted, path=str(tmp_path / "bin"))({"tags": f"{hub.host}/octo/helped:{number}", "push": "true"})
+        assert done.code == 0, done.output
+        assert PASSWORD not in done.output.replace(f"::add-mask::{PASSWORD}", "")
+
+
+def test_an_input_that_cannot_be_honoured_is_an_annotation_before_anything_is_built(hosted: HostedRun) -> None:
+    done = hosted({"sbom": "true"})
+    assert done.code == 1
+    (error,) = (entry for entry in runner.obeyed(done.output) if entry.name == "error")
+    assert error.data.startswith("can't honour sbom")
+    assert "sbom" in hosted.file("summary").read_text()
+
+
+def test_a_job_without_an_engine_is_told_what_to_do(hosted: HostedRun) -> None:
+    done = hosted({}, {"DOCKER_HOST": "unix:///nowhere.sock"})
+    assert done.code == 1
+    (error,) = runner.obeyed(done.output)
+    assert "make masu's image the job's container" in error.data
+
+
+def test_a_cancelled_job_leaves_no_container_and_no_image_and_the_next_works(hosted: HostedRun, hub: Hub, engine: Engine) -> None:
+    dockerfile = (hosted.workspace / "Dockerfile").read_text()
+    write_context(hosted.workspace, f"FROM {hub.base}\nRUN echo at work; while :; do sleep 1; done\n")
+    inputs = {"tags": f"{hub.host}/octo/cancelled:1", "push": "true"}
+    process = hosted.start(inputs, {"MASU_DOCKER_RUN_ARGS": "--network=host\n--label=masu-cancelled"})
+    assert process.stdout is not None
+    assert any(line.strip() == b"at work" for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=7.5) == 130
+    assert engine("ps", "--all", "--quiet", "--filter", "label=masu-cancelled").output == ""
+    assert "octo/cancelled/_manifests" not in shell(["find", hub.directory, "-type", "d"])
+    write_context(hosted.workspace, dockerfile)
+    done = hosted(inputs)
+    assert done.code == 0, done.output
+    assert runner.outputs(hosted.file("output").read_text())["digest"] == hub.digest(inputs["tags"])
+
+
+# --- the image, as the runner starts a container action -----------------------------------------------------------------------
+
+
+def test_githubs_own_docker_run_gets_outputs_summary_and_an_image(engine: Engine, image: str, hub: Hub, tmp_path: Path) -> None:
+    run = GitHubRun(engine=engine, image=image, directory=tmp_path)
+    run.prepare()
+    project(run.workspace, hub)
+    run.prepare()
+    inputs = {
+        "INPUT_TAGS": f"{hub.host}/octo/harness:1",
+        "INPUT_PUSH": "true",
+        "INPUT_BUILD-ARGS": '"NOTE=a\nb"',
+        "INPUT_REGISTRY": hub.host,
+    }
+    done = run({**inputs, "INPUT_GITHUB-TOKEN": PASSWORD}, "step", "github")
+    assert done.code == 0, done.output
+    found = runner.outputs(run.file("output").read_text())
+    assert found["digest"] == hub.digest(inputs["INPUT_TAGS"])
+    assert found["image-with-digest"] == f"{hub.host}/octo/harness@{found['digest']}"
+    assert f"<code>{found['digest'].replace(':', '&#58;')}</code>" in run.file("step_summary").read_text()
+    assert (run.file("output").stat().st_uid, run.file("step_summary").stat().st_uid) == (1001, 1001)
+    assert listing(hub.files(found["image-with-digest"], tmp_path)) == {"note": "a\nb\n", "all/src/a": "a\n"}
+
+
+def test_kanikos_command_line_has_groups_and_outputs_too(engine: Engine, image: str, hub: Hub, tmp_path: Path) -> None:
+    run = GitHubRun(engine=engine, image=image, directory=tmp_path)
+    run.prepare()
+    project(run.workspace, hub)
+    done = run({"DOCKER_AUTH_CONFIG": hub.login}, "--context=.", f"--destination={hub.host}/octo/plain:1")
+    assert done.code == 0, done.output
+    assert [entry.name for entry in runner.obeyed(done.output)].count("group") == 5
+    assert runner.outputs(run.file("output").read_text())["digest"] == hub.digest(f"{hub.host}/octo/plain:1")
