@@ -1,8 +1,10 @@
 # make demo   build examples/hello and run what came out
 # make image  build the step image with masu itself: OCI layouts and docker archives below build/
+# make push   the same, and push it as IMAGE_NAME:IMAGE_TAG (TARGET=default or debug alone)
 # make test   install what the tests need and run everything
 # make check  lint, types and layering alone
 # make flags  write anew what is made from builder/options.py: docs/flags.md, the plugins' inputs and their tables
+# make docs   build the documentation as a site below build/site, strictly
 # make matrix build every Dockerfile of tests/containers in containers of every kind; make test has a part of them
 # make fuzz   build N generated cases with masu and with Docker and compare (SEED=1 for the same ones again)
 # make bench  masu beside docker and buildah; bench-growth: as the work grows; bench-profile: where the time of CASE=big-base goes
@@ -13,12 +15,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo image test matrix check flags bench bench-growth bench-profile bench-transfers cuts cache-pairs fuzz fuzz-parser clean
+.PHONY: demo image push test matrix check flags docs bench bench-growth bench-profile bench-transfers cuts cache-pairs fuzz fuzz-parser clean
 demo: $(VENV)/ready
 	scripts/demo
 
 image: $(VENV)/ready
 	scripts/make-image build
+
+push: $(VENV)/ready
+	PUSH=yes scripts/make-image build $(TARGET)
 
 test: $(VENV)/ready-dev
 	scripts/install-test-tools
@@ -39,6 +44,9 @@ flags: $(VENV)/ready-dev
 	$(BIN)/python -m steps.manual > docs/flags.md
 	$(BIN)/python -m steps.github_actions.manual
 	$(BIN)/python -m steps.gitlab_component
+
+docs: $(VENV)/ready-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m bench

@@ -85,8 +85,8 @@ def cloud_build_shell(place: Place) -> str:
 
 def pod(place: Place) -> str:
     container = place.migrated("kubernetes/command.yaml")["spec"]["containers"][0]
-    program, *words = [*container["command"], *container["args"]]
-    place.run(container["image"], *words, options=(f"--entrypoint={program}",))
+    program, shells = container["command"]
+    place.run(container["image"], shells, *container["args"], options=(f"--entrypoint={program}",))
     return "app:latest"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -65,11 +66,11 @@ def test_comments_stay(name: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES, ids=str)
 def test_who_reads_the_file_takes_what_it_has_become(name: Path, tmp_path: Path) -> None:
-    check = {
+    check: dict[str, Callable[[Path], list[str]]] = {
         "cloudbuild": validators.cloud_build,
         "github": validators.github_workflow_as_it_is,
         "gitlab": partial(validators.gitlab, scratch=tmp_path),
         "kubernetes": validators.manifests,
         "tekton": validators.manifests,
-    }[name.parts[0]]
-    assert check(HERE / "expected" / name) == []
+    }
+    assert check[name.parts[0]](HERE / "expected" / name) == []
