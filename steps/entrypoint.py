@@ -45,11 +45,20 @@ def run(argv: Sequence[str], env: MutableMapping[str, str]) -> int:
         if arguments and shell.is_one(arguments[0]):
             shell.become(arguments, env)
         env.update(completed(env))
-        if arguments[:1] == [_STEP]:
+    except BuilderError as error:
+        cli.print_error(error)
+        return error.exit_code
+    if program in _COMMANDS and _are_flags(arguments):
+        arguments = [_COMMANDS[program], *arguments]
+        env.setdefault("MASU_CONTEXT", _CONTEXT)
+    return on_platform(arguments, env)
+
+
+def on_platform(arguments: Sequence[str], env: MutableMapping[str, str]) -> int:
+    """Run a command of masu's for the platform that `env` tells of, if any; completes `env`. Returns the exit code."""
+    try:
+        if list(arguments[:1]) == [_STEP]:
             return _step(arguments[1:], env)
-        if program in _COMMANDS and _are_flags(arguments):
-            arguments = [_COMMANDS[program], *arguments]
-            env.setdefault("MASU_CONTEXT", _CONTEXT)
         adapter = platforms.detected(env)
         return _reported(arguments, env, adapter) if adapter else cli.main(arguments, env, commands=COMMANDS)
     except BuilderError as error:

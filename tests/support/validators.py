@@ -17,6 +17,7 @@ import yaml
 
 from tests.support.shared import REPOSITORY
 
+_NEWER = ("enableStructuredLogging",)
 _BIN = Path(sys.executable).parent
 
 
@@ -25,12 +26,19 @@ def cloud_build(file: Path) -> list[str]:
     from google.cloud.devtools.cloudbuild_v1 import Build
     from google.protobuf.json_format import ParseError
 
-    complaints = _schema("vendor.cloudbuild", file)
+    complaints = _without_newer(_schema("vendor.cloudbuild", file))
     try:
         Build.from_json(json.dumps(yaml.safe_load(file.read_text())))
     except ParseError as error:
         complaints.append(f"{file}: {error}")
     return complaints
+
+
+def _without_newer(complaints: list[str]) -> list[str]:
+    """The schema is older than these fields, which the parser checks."""
+    places = [line for line in complaints if "::$" in line]
+    known = [line for line in places if any(f"('{field}' was unexpected)" in line for field in _NEWER)]
+    return [] if places and places == known else complaints
 
 
 def github_workflow(file: Path) -> list[str]:
