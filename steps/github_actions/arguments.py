@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from builder.errors import UsageError
 from builder.values import dataclass, field
@@ -219,7 +220,11 @@ def _cache(reading: Reading) -> None:
 
 def _login(reading: Reading) -> None:
     """A login of the inputs goes before those that the job made."""
-    registry, password = reading.text("registry"), reading.text("password")
+    registry, password, job = reading.text("registry"), reading.text("password"), _job_logins(reading.env)
+    # What a credential helper has answered the runner knows nothing of.
+    reading.masked += [
+        str(login.get(key, "")) for login in job.get("auths", {}).values() for key in ("password", "identitytoken")
+    ]
     if not registry:
         if password:
             raise UsageError("the input password is given without registry", hint="name the registry's host")
@@ -228,20 +233,21 @@ def _login(reading: Reading) -> None:
     password = password or reading.text("github-token")
     key = "https://index.docker.io/v1/" if registry == "docker.io" else registry
     auth = base64.b64encode(f"{user}:{password}".encode()).decode()
-    job = _job_logins(reading.env)
     reading.masked += [password, auth]
     logins = {**job, "auths": {**job.get("auths", {}), key: {"auth": auth}}}
     logins["credHelpers"] = {host: helper for host, helper in job.get("credHelpers", {}).items() if host != registry}
     reading.variables["DOCKER_AUTH_CONFIG"] = json.dumps(logins)
 
 
-def _job_logins(env: Mapping[str, str]) -> dict[str, dict[str, object]]:
+def _job_logins(env: Mapping[str, str]) -> dict[str, Any]:
     text = env.get("DOCKER_AUTH_CONFIG", "")
     try:
         found = json.loads(text) if text else {}
     except ValueError as error:
         raise UsageError("the job's docker config is no JSON", hint="look at ~/.docker/config.json of the runner") from error
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict) or not all(isinstance(login, dict) for login in found.get("auths", {}).values()):
+        raise UsageError("the job's docker config has another form", hint="look at ~/.docker/config.json of the runner")
+    return found
 
 
 def _rest(reading: Reading) -> None:
@@ -259,3 +265,5 @@ def _rest(reading: Reading) -> None:
     if reading.bool("skip_unchanged_digest"):
         reading.add("reproducible", "true")
     reading.bool("pull")  # registries are asked in any case
+    if reading.env.get("RUNNER_DEBUG") == "1" and not reading.text("verbosity"):
+        reading.add("verbosity", "debug")

@@ -21,7 +21,8 @@ def summary(outcome: Outcome) -> str:
 
 def _head(outcome: Outcome) -> Iterator[str]:
     name = _code(outcome.images[0]) if outcome.images else "image"
-    yield f"### {'Not built' if outcome.failure else 'Pushed' if outcome.pushed else 'Built'}: {name}\n"
+    done = "Pushed" if outcome.pushed else "Built" if outcome.digest else "Checked"
+    yield f"### {'Not built' if outcome.failure else done}: {name}\n"
     rows = [("image", _code(image)) for image in outcome.images[:_NAMES]]
     if len(outcome.images) > _NAMES:
         rows.append(("", f"and {len(outcome.images) - _NAMES} more names"))

@@ -173,11 +173,11 @@ def test_the_example_builds_pushes_and_finds_all_in_the_cache_the_second_time(ru
 
 
 def test_a_pull_request_of_the_example_pushes_nothing(runs: Act, hub: Hub, tmp_path: Path) -> None:
-    text = workflow(example("build-and-push.yml"), hub, tags=f"{hub.host}/octo/pr:1", cache="false")
+    text = workflow(example("build-and-push.yml"), hub, tags=f"{hub.host}/octo/pr:1")
     done = runs(project(tmp_path / "p", hub), text, event="pull_request", secrets={"GITHUB_TOKEN": PASSWORD, "NPM_TOKEN": "x"})
     assert done.code == 0, done.output
     assert "Skipping push" in done.output
-    assert "octo/pr" not in shell(["find", hub.directory, "-type", "d"])
+    assert "octo/pr/_manifests" not in shell(["find", hub.directory, "-type", "d"])
 
 
 # --- the script, as a hosted runner starts it -----------------------------------------------------------------------------------
@@ -255,17 +255,50 @@ def test_a_job_without_an_engine_is_told_what_to_do(hosted: HostedRun) -> None:
     assert "make masu's image the job's container" in error.data
 
 
-def test_a_cancelled_job_leaves_no_container_and_no_image_and_the_next_works(hosted: HostedRun, hub: Hub, engine: Engine) -> None:
+def test_a_job_in_a_container_finds_its_workspace_at_another_place(
+    hosted: HostedRun, hub: Hub, engine: Engine, runs: Act
+) -> None:
+    """As the runner makes it for `container:`: the work directory is at /__w, and the engine knows it by its own name."""
+    socket, client = engine.command[-1].removeprefix("unix://"), shutil.which("docker", path="/usr/bin")
+    options = [f"--volume={hosted.directory}:/__w", f"--volume={socket}:/var/run/docker.sock", f"--volume={client}:{client}:ro"]
+    options.append(f"--volume={REPOSITORY}/plugins:/plugins:ro")
+    with engine.container(act.RUNNER, "sleep", "1000", options=options) as container:
+        env = hosted.env({"tags": f"{hub.host}/octo/inside:1", "push": "true"}, {"MASU_JOB_CONTAINER": container.name})
+        places = {name: value.replace(str(hosted.directory), "/__w") for name, value in env.items() if name != "PATH"}
+        done = container("bash", "/plugins/github-actions/run.sh", env={**places, "DOCKER_HOST": "unix:///var/run/docker.sock"})
+    assert done.code == 0, done.output
+    assert runner.outputs(hosted.file("output").read_text())["digest"] == hub.digest(f"{hub.host}/octo/inside:1")
+
+
+def test_a_secret_of_the_jobs_environment_reaches_its_run_and_nothing_else(hosted: HostedRun, hub: Hub) -> None:
+    write_context(hosted.workspace, f"FROM {hub.base}\nRUN --mount=type=secret,id=t wc -c < /run/secrets/t > /n; env > /env\n")
+    inputs = {"tags": f"{hub.host}/octo/secret:1", "push": "true", "secret-envs": "a=HOME,t=MY_TOKEN"}
+    done = hosted(inputs, {"MY_TOKEN": "0123456789"})
+    assert done.code == 0, done.output
+    files = listing(hub.files(f"{hub.host}/octo/secret:1", hosted.directory))
+    assert files["n"] == "10\n"
+    assert "0123456789" not in files["env"]
+    assert "INPUT_" not in files["env"]
+
+
+@pytest.mark.parametrize("moment", [b"at work", b"Pushing image"])
+def test_a_cancelled_job_leaves_no_container_and_no_half_image_and_the_next_works(
+    moment: bytes, hosted: HostedRun, hub: Hub, engine: Engine
+) -> None:
     dockerfile = (hosted.workspace / "Dockerfile").read_text()
-    write_context(hosted.workspace, f"FROM {hub.base}\nRUN echo at work; while :; do sleep 1; done\n")
-    inputs = {"tags": f"{hub.host}/octo/cancelled:1", "push": "true"}
+    wait = "while :; do sleep 1; done" if moment == b"at work" else "head -c 30000000 /dev/urandom > /big"
+    write_context(hosted.workspace, f"FROM {hub.base}\nRUN echo at work; {wait}\n")
+    name = f"octo/cancelled-{len(moment)}"
+    inputs = {"tags": f"{hub.host}/{name}:1", "push": "true"}
     process = hosted.start(inputs, {"MASU_DOCKER_RUN_ARGS": "--network=host\n--label=masu-cancelled"})
     assert process.stdout is not None
-    assert any(line.strip() == b"at work" for line in process.stdout)
+    assert any(moment in line for line in process.stdout if b"echo" not in line)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=7.5) == 130
     assert engine("ps", "--all", "--quiet", "--filter", "label=masu-cancelled").output == ""
-    assert "octo/cancelled/_manifests" not in shell(["find", hub.directory, "-type", "d"])
+    if f"{name}/_manifests/tags" in shell(["find", hub.directory, "-type", "d"]):
+        assert moment == b"Pushing image"
+        assert (hub.files(inputs["tags"], hosted.directory) / "big").stat().st_size == 30_000_000
     write_context(hosted.workspace, dockerfile)
     done = hosted(inputs)
     assert done.code == 0, done.output

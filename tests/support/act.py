@@ -19,7 +19,7 @@ ACTION = "OWNER/masu"
 """The repository in our examples; its image is of the same name."""
 IMAGE = "ghcr.io/owner/masu:v1"
 SCRIPT = REPOSITORY / "plugins/github-actions/run.sh"
-_RUNNER = "debian:bookworm-slim"
+RUNNER = "debian:bookworm-slim"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Act:
         words = [
             event, "--bind", "--pull=false", "--action-offline-mode", "--network=host", "--actor", "octo",
             "--directory", str(repository), "--workflows", str(file), "--container-daemon-socket", f"unix://{socket}",
-            "--container-options", f"-v {program}:/usr/local/bin/docker:ro", "--platform", f"ubuntu-24.04={_RUNNER}",
+            "--container-options", f"-v {program}:/usr/local/bin/docker:ro", "--platform", f"ubuntu-24.04={RUNNER}",
         ]  # fmt: skip
         words += [word for name, path in self.actions.items() for word in ("--local-repository", f"{name}={path}")]
         words += [word for name, value in (secrets or {}).items() for word in ("--secret", f"{name}={value}")]
@@ -54,10 +54,12 @@ class Act:
     def env(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.home), "DOCKER_HOST": self.engine.command[-1]}
 
-    def __call__(self, repository: Path, workflow: str, **details: Mapping[str, str]) -> Finished:
+    def __call__(
+        self, repository: Path, workflow: str, *, event: str = "push", secrets: Mapping[str, str] | None = None
+    ) -> Finished:
         done = subprocess.run(
-            self.argv(repository, workflow, **details), env=self.env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, timeout=300, check=False,
+            self.argv(repository, workflow, event=event, secrets=secrets), env=self.env(), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False,
         )  # fmt: skip
         return Finished(code=done.returncode, output=done.stdout.decode(errors="replace"))
 

@@ -197,6 +197,23 @@ def test_a_login_of_the_inputs_goes_before_the_jobs_for_its_registry_only() -> N
     assert Obeyed(name="add-mask", data="b2N0bzpnaHNfam9i") in obeyed(found.before)
 
 
+def test_what_a_credential_helper_answered_is_masked() -> None:
+    job = {"auths": {"a.test": {"username": "AWS", "password": "ecr-password"}, "b.test": {"identitytoken": "refresh"}}}
+    masked = {entry.data for entry in obeyed(asked({}, {"DOCKER_AUTH_CONFIG": json.dumps(job)}).before)}
+    assert masked == {"ecr-password", "refresh"}
+
+
+@pytest.mark.parametrize("config", ["{", "[]", '{"auths": {"a": 1}}'])
+def test_a_docker_config_of_another_form_is_refused(config: str) -> None:
+    with pytest.raises(UsageError, match="the job's docker config"):
+        asked({}, {"DOCKER_AUTH_CONFIG": config})
+
+
+def test_more_is_logged_when_the_job_is_debugged() -> None:
+    assert words({}, {"RUNNER_DEBUG": "1"}) == {"--verbosity=debug"}
+    assert words({"verbosity": "warn"}, {"RUNNER_DEBUG": "1"}) == {"--verbosity=warn"}
+
+
 def test_every_flag_of_a_build_can_be_given() -> None:
     special = {
         "context",
