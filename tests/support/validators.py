@@ -107,7 +107,11 @@ def _schema(name: str, file: Path, *more: str) -> list[str]:
     from click.testing import CliRunner
 
     done = CliRunner().invoke(check_jsonschema.main, ["--builtin-schema", name, *more, str(file)])
-    return [] if done.exit_code == 0 else [*done.output.splitlines(), *([repr(done.exception)] if done.exception else [])]
+    if done.exit_code == 0:
+        return []
+    return (
+        done.output.splitlines() if isinstance(done.exception, SystemExit) else [*done.output.splitlines(), repr(done.exception)]
+    )
 
 
 def _zizmor(file: Path) -> list[str]:
