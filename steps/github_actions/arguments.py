@@ -72,9 +72,9 @@ def read(env: Mapping[str, str]) -> Reading:
     reading = Reading(env)
     _refused(reading)
     _context(reading)
-    _images(reading)
+    is_pushed = _images(reading)
     _secrets(reading)
-    _cache(reading)
+    _cache(reading, is_pushed=is_pushed)
     _login(reading)
     _rest(reading)
     for item in INPUTS:
@@ -130,7 +130,8 @@ def _context(reading: Reading) -> None:
         reading.add("dockerfile", f"{path}/{file}" if path else file)
 
 
-def _images(reading: Reading) -> None:
+def _images(reading: Reading) -> bool:
+    """Whether they are to be pushed."""
     tags = (*reading.values("tags"), *_aevea_tags(reading))
     given, outputs = reading.bool("push"), Outputs.parse(reading.values("outputs"))
     is_kaniko = any(reading.text(name) for name in _KANIKOS)
@@ -149,6 +150,7 @@ def _images(reading: Reading) -> None:
                 hint="give tags, and use the composite action" if not names else "write outputs: type=docker,dest=FILE instead",
             )
         reading.add("tar-path", reading.env["MASU_LOAD_FILE"])
+    return is_pushed
 
 
 def _lower(name: str, env: Mapping[str, str]) -> str:
@@ -200,7 +202,11 @@ def _pair(text: str, where: str) -> tuple[str, str]:
     return name, value
 
 
-def _cache(reading: Reading) -> None:
+def _cache(reading: Reading, *, is_pushed: bool) -> None:
+    """A build that pushes nothing, as of a pull request, may have no right to: it reads the cache only, unless that is named."""
+    is_named = any(reading.text(name) for name in ("cache-repository", "cache_registry", "no-push-cache"))
+    if reading.bool("cache") and not is_pushed and not is_named:
+        reading.add("no-push-cache", "true")
     if (given := reading.bool("no-cache")) is not None:
         reading.add("no-cache", "true" if given else "false")
     for name in ("cache-from", "cache-to"):

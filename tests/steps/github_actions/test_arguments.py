@@ -197,6 +197,19 @@ def test_a_login_of_the_inputs_goes_before_the_jobs_for_its_registry_only() -> N
     assert Obeyed(name="add-mask", data="b2N0bzpnaHNfam9i") in obeyed(found.before)
 
 
+@pytest.mark.parametrize(
+    ("inputs", "reads_only"),
+    [
+        ({"cache": "true", "push": "false"}, True),
+        ({"cache": "true", "push": "true"}, False),
+        ({"cache": "false"}, False),
+        ({"cache": "true", "cache-repository": "a.test/c"}, False),
+    ],
+)
+def test_a_build_that_pushes_nothing_reads_the_cache_only(inputs: dict[str, str], reads_only: bool) -> None:
+    assert ("--no-push-cache=true" in asked({"tags": "a.test/b", **inputs}).argv) is reads_only
+
+
 def test_what_a_credential_helper_answered_is_masked() -> None:
     job = {"auths": {"a.test": {"username": "AWS", "password": "ecr-password"}, "b.test": {"identitytoken": "refresh"}}}
     masked = {entry.data for entry in obeyed(asked({}, {"DOCKER_AUTH_CONFIG": json.dumps(job)}).before)}
