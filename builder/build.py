@@ -41,6 +41,7 @@ from builder.provisions.from_options import provisions_of
 from builder.provisions.secrets import read_secrets
 from builder.pushing import pushable
 from builder.remotes import Remote, connect
+from builder.reports import write_file
 from builder.retry import Again
 from builder.sandbox import choose
 from builder.settings import Settings, platform_of, read_build_args
@@ -166,12 +167,26 @@ def build(
             facts = {**journal.facts(), "masu.seconds": round(time.monotonic() - started, 3)}
             if lookup:
                 facts["masu.cache"] = [verdict.to_json() for verdict in lookup.verdicts()]
+            if options.sbom_file:
+                _write_bill(image, outputs, options)
             with during("pushing image"):
                 deliver(image, outputs, facts, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
             if exports:
                 exports.write(image, outputs.pushed)
     _summarize(image, time.monotonic() - started)
     return image
+
+
+def _write_bill(image: Image, outputs: Outputs, options: BuildOptions) -> None:
+    from builder.bill import document, read_packages  # here, as other builds needn't load it
+
+    system, packages = read_packages(image.layers)
+    named = next(iter((*outputs.destinations, *outputs.tags)), None)
+    repository = named.repository if named else None
+    digest, created = image.named.descriptor.digest, image.config.created
+    text = document(packages, system, digest=digest, created=created, repository=repository)
+    write_file(Path(options.sbom_file), text)
+    log.info("%d packages are in the bill of materials %r", len(packages), options.sbom_file)
 
 
 @contextmanager

@@ -187,6 +187,7 @@ class BuildOptions:
     iidfile: str = _flag("", "write the image id (the config's digest) to this file", metavar="FILE")
     metadata_file: tuple[str, ...] = _flag(_REPEAT, "write digests and names as JSON to this file (repeatable)", metavar="FILE",
         env="MASU_METADATA_FILE")
+    sbom_file: str = _flag("", "write which packages are in the image to this file, as CycloneDX 1.5 in JSON", metavar="FILE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,7 @@ def write_build_files(
 ) -> None:
     """--iidfile and --metadata-file, which has `facts` as well."""
     for path, text in _build_files(image, named, pushed, options, facts):
-        _write_file(Path(path), text)
+        write_file(Path(path), text)
 
 
 def _build_files(
@@ -99,7 +99,7 @@ def _build_files(
 def write_facts(paths: Sequence[str], facts: Mapping[str, object]) -> None:
     """--metadata-file where there is no image: the build failed, or only looked."""
     for path in paths:
-        _write_file(Path(path), _json(facts))
+        write_file(Path(path), _json(facts))
 
 
 @contextmanager
@@ -123,10 +123,10 @@ def _write(where: str, text: str, put: Put) -> None:
     if where.startswith(_URL):
         put(where, text.encode())
     elif where:
-        _write_file(Path(where), text)
+        write_file(Path(where), text)
 
 
-def _write_file(path: Path, text: str) -> None:
+def write_file(path: Path, text: str) -> None:
     """In place, since it may be a device or a mount as /dev/termination-log is; directories on the way are its owner's alone."""
     for parent in reversed(path.parents):
         parent.mkdir(mode=0o700, exist_ok=True)

@@ -40,7 +40,7 @@ def arguments(words: Sequence[str], env: Mapping[str, str]) -> Invocation:
         argv=("build", *flags, *_authorities(env), *values("args", env), *words),
         env={"MASU_CONTEXT": env.get("MASU_CONTEXT") or env.get("CI_PROJECT_DIR") or ".", **variables},
         files=files,
-        stale=tuple(os.path.join(directory(env), name) for name in gitlab_reports.NAMES),
+        stale=tuple(os.path.join(directory(env), name) for name in (*gitlab_reports.NAMES, gitlab_reports.BILL)),
     )
 
 

@@ -50,6 +50,7 @@ _JOB = """\
       codequality: .masu/{quality}
       annotations: .masu/{annotations}
       metrics: .masu/{metrics}
+      cyclonedx: .masu/{bill}
 """
 
 _ABOUT_THE_JOB = frozenset({"job-name", "stage", "builder-image"})
@@ -60,7 +61,7 @@ def template() -> str:
     specs = "".join(_spec(row) for row in INPUTS)
     variables = "".join(f'    {row.variable}: "$[[ inputs.{row.name} ]]"\n' for row in INPUTS if row.name not in _ABOUT_THE_JOB)
     names = {"dotenv": gitlab_reports.DOTENV, "quality": gitlab_reports.QUALITY}
-    names |= {"annotations": gitlab_reports.ANNOTATIONS, "metrics": gitlab_reports.METRICS}
+    names |= {"annotations": gitlab_reports.ANNOTATIONS, "metrics": gitlab_reports.METRICS, "bill": gitlab_reports.BILL}
     return _HEAD + specs + _JOB.format(variables=variables, **names)
 
 

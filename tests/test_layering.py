@@ -31,6 +31,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.cache_flags",
             "builder.ingredients",
             "builder.finishing",
+            "builder.bill",
             "builder.layer_cache",
             "builder.saved_mounts",
             "builder.settings",

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.support.engine import Engine
 from tests.support.gitlab_rules import read_dotenv, read_log, read_quality
@@ -38,7 +40,12 @@ def job(engine: Engine, debug_image: str, gitlab: GitLab, tmp_path: Path) -> Job
     tmp_path.chmod(0o755)
     job = Job(engine=engine, image=debug_image, builds=tmp_path / "builds", variables=gitlab.variables(tmp_path.name))
     base = f"{gitlab.proxy.host}/group/dependency_proxy/containers/busybox:1"
-    files = {"src/plain": "p", "src/script": "#!", "docker/Dockerfile": DOCKERFILE.format(base=base)}
+    files = {
+        "src/node_modules/left/package.json": '{"name": "left", "version": "1"}',
+        "src/plain": "p",
+        "src/script": "#!",
+        "docker/Dockerfile": DOCKERFILE.format(base=base),
+    }
     check_out(job, files)
     (job.project / "src/script").chmod(0o777)
     (job.project / "src/key").write_text("secret")
@@ -61,9 +68,8 @@ def config(image: Remote) -> Any:
 @pytest.mark.parametrize("options", [(), ("--entrypoint=",)], ids=["masus-entrypoint", "no-entrypoint"])
 def test_a_job_of_the_component_pushes_and_tells(options: tuple[str, ...], job: Job, gitlab: GitLab) -> None:
     name = job.variables["CI_REGISTRY_IMAGE"]
-    given = inputs(
-        job, DESTINATION=f"{name}:1\n{name}:latest", DOCKERFILE="docker/Dockerfile", BUILD_ARG="GREETING=$(id) `id` 'x'"
-    )
+    told = {"BUILD_ARG": "GREETING=$(id) `id` 'x'", "SBOM_FILE": ".masu/gl-sbom-image.cdx.json"}
+    given = inputs(job, DESTINATION=f"{name}:1\n{name}:latest", DOCKERFILE="docker/Dockerfile", **told)
     done = replace(given, options=options)("/kaniko/masu step gitlab")
     assert done.code == 0, done.output
     pushed = gitlab.pushed(name.rpartition("/")[2])
@@ -75,6 +81,9 @@ def test_a_job_of_the_component_pushes_and_tells(options: tuple[str, ...], job: 
     assert (issue["check_name"], issue["location"]) == ("FromAsCasing", {"path": "docker/Dockerfile", "lines": {"begin": 1}})
     assert len(json.loads(report(job, "annotations.json"))["masu"]) == 2
     assert f"image_layers {len(config(pushed)['rootfs']['diff_ids'])}\n" in report(job, "metrics.txt")
+    bill = report(job, "gl-sbom-image.cdx.json")
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(bill) is None
+    assert [component["name"] for component in json.loads(bill)["components"]] == ["left"]
     log = read_log(done.output)
     assert log.unclosed == []
     shown = {section.lines[0]: "\n".join(section.lines[1:]) for section in log.sections}

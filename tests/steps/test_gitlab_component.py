@@ -58,7 +58,7 @@ def test_with_its_defaults_the_component_gives_the_flags_that_it_says() -> None:
 
 def test_the_reports_that_gitlab_takes_are_those_that_are_written() -> None:
     named = documents()[1]["artifacts"]["reports"]
-    assert sorted(named.values()) == sorted(f".masu/{name}" for name in gitlab_reports.NAMES)
+    assert sorted(named.values()) == sorted(f".masu/{name}" for name in (*gitlab_reports.NAMES, gitlab_reports.BILL))
 
 
 @pytest.mark.parametrize("row", INPUTS, ids=lambda row: row.name)

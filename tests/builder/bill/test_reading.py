@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import io
+import logging
+import tarfile
+
+import pytest
+
+from builder.bill import read_packages
+from builder.image.blob import Blob
+from builder.image.digest import Digest
+from builder.image.layer import Layer
+from builder.image.media import OCI_LAYER
+
+PACKAGE = '{{"name": "{}", "version": "1"}}'
+
+
+def layer(*entries: tuple[str, str | bytes | None]) -> Layer:
+    """A tar of these: text is a file's, bytes are a hard link's target, None is a directory."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in entries:
+            member = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                member.type, member.linkname = tarfile.LNKTYPE, content.decode()
+            elif content is None:
+                member.type = tarfile.DIRTYPE
+            else:
+                member.size = len(content)
+            archive.addfile(member, io.BytesIO(content.encode()) if isinstance(content, str) else None)
+    data = out.getvalue()
+    return Layer(blob=Blob.of(data, OCI_LAYER), diff_id=Digest.of(data))
+
+
+def node(name: str, *, top: str = "app") -> tuple[str, str]:
+    return f"{top}/node_modules/{name}/package.json", PACKAGE.format(name)
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ([layer(node("a"), node("b"))], ["a", "b"]),
+        ([layer(node("a")), layer(node("b"))], ["a", "b"]),
+        ([layer(node("a"), node("b")), layer(("app/node_modules/.wh.a", ""))], ["b"]),
+        ([layer(node("a")), layer(("app/.wh.node_modules", ""), node("b"))], ["b"]),
+        ([layer(node("a")), layer(node("b"), ("app/.wh..wh..opq", ""))], ["b"]),
+        ([layer(node("a")), layer(("app", "now a file"))], []),
+        ([layer(node("a")), layer(("./app/node_modules/", None))], ["a"]),
+        ([layer(node("a")), layer(("app/node_modules/a/package.json", PACKAGE.format("c")))], ["c"]),
+        ([layer(("./app/node_modules/a/package.json", PACKAGE.format("a")))], ["a"]),
+        ([layer(node("a"), ("x/node_modules/a/package.json", b"app/node_modules/a/package.json"))], ["a", "a"]),
+        ([layer(node("a")), layer((".wh.app", ""))], []),
+        ([layer(node("a")), layer((".wh..wh..opq", ""), node("b"))], ["b"]),
+    ],
+)
+def test_what_later_layers_delete_is_not_in_the_bill(layers: list[Layer], expected: list[str]) -> None:
+    _, packages = read_packages(layers)
+    assert [package.name for package in packages] == expected
+
+
+def test_what_cannot_be_read_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        read_packages([layer(("var/lib/rpm/rpmdb.sqlite", "x"), ("n/node_modules/a/package.json", b"store/1"))])
+    assert "'/var/lib/rpm/rpmdb.sqlite' are left out" in caplog.text
+    assert "another name of '/store/1'" in caplog.text
