@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +23,7 @@ from builder.rootfs.recompress import recompressed
 from builder.store.archive import ArchiveStore, read_archive
 from builder.store.bundle import Bundle
 from builder.store.copy import document, load, load_all
+from builder.values import replace
 
 log = logging.getLogger(__name__)
 

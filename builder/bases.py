@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from builder.remotes import Remote
 from builder.retry import Again
 from builder.store.copy import load
 from builder.store.layout import LayoutStore
+from builder.values import dataclass, field
 
 if TYPE_CHECKING:
     from builder.store.warmed import WarmCache

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -48,6 +47,7 @@ from builder.settings import Settings, platform_of, read_build_args
 from builder.state import State
 from builder.store.layout import LayoutStore, opened
 from builder.trees import opened_trees
+from builder.values import dataclass
 from builder.workshop import ImageOf, Workshop
 
 if TYPE_CHECKING:

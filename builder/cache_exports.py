@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.cache_flags import CacheFlag, Kind
@@ -16,6 +15,7 @@ from builder.lookup import Lookup
 from builder.remotes import Remote
 from builder.store import Store
 from builder.store.layout import LayoutStore
+from builder.values import dataclass, replace
 
 log = logging.getLogger(__name__)
 

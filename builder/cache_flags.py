@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Self
 
@@ -11,6 +10,7 @@ from builder.errors import UsageError
 from builder.govalues import csv_fields, is_bool, parse_bool
 from builder.image.reference import DEFAULT_TAG, Reference
 from builder.options import BuildOptions
+from builder.values import dataclass
 
 _INLINE_ARG = "BUILDKIT_INLINE_CACHE"
 _ELSEWHERE = ("gha", "s3", "azblob")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from builder.settings import Settings
 from builder.store import Store
 from builder.store.layout import LayoutStore
 from builder.store.warmed import WarmCache
+from builder.values import dataclass, replace
 
 log = logging.getLogger(__name__)
 

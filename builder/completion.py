@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 
 from builder.errors import UsageError
 from builder.flags import flag_of, option_of
+from builder.values import fields
 
 Tables = Mapping[str, tuple[type, ...]]
 

@@ -9,7 +9,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -23,6 +22,7 @@ from builder.ops import FromUrl, Remote
 from builder.rootfs import Owners, SourceTree, paths
 from builder.rootfs.decompress import CHUNK, is_compressed
 from builder.rootfs.unpack import extract_archive, is_archive
+from builder.values import dataclass, field, replace
 from builder.web import shown
 
 if TYPE_CHECKING:

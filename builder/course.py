@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from builder.image.layer import Layer
 from builder.ingredients import Ingredients
 from builder.key import CacheKey
 from builder.layer_cache import Entry
 from builder.ops import Op
 from builder.plan import PlannedStage, Step
+from builder.values import dataclass, field
 
 
 @dataclass(slots=True, kw_only=True)

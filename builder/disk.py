@@ -7,7 +7,6 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from builder.rootfs import layer_trees
 from builder.state import State, abandoned, remove_abandoned
 from builder.store import garbage
 from builder.store.layout import LayoutStore
+from builder.values import dataclass
 
 _PLACES = {
     "store": "store",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import RunError
@@ -27,6 +26,7 @@ from builder.rootfs.wildcards import literal
 from builder.schedule import run_all
 from builder.stage_tree import StageTree
 from builder.supplies import Finished, Supplies, downloading, located
+from builder.values import dataclass, replace
 from builder.workshop import Workshop
 
 log = logging.getLogger(__name__)

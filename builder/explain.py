@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import groupby
 
 from builder.build import looked_up, prepared
@@ -12,6 +11,7 @@ from builder.provisions.from_options import provisions_of
 from builder.reasons import Verdict
 from builder.settings import Settings, read_build_args
 from builder.state import State
+from builder.values import replace
 
 
 def explain(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 from builder.errors import ImageError
@@ -15,6 +14,7 @@ from builder.image.layer import Layer
 from builder.image.manifest import Index
 from builder.image.media import OCI_LAYER_ZSTD, Format
 from builder.rootfs.recompress import as_estargz, recompressed
+from builder.values import replace
 
 log = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, fields
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 
 from builder import govalues
 from builder.errors import UsageError
 from builder.options import Flag
+from builder.values import Field, fields
 
 Table = TypeVar("Table")
 _T = TypeVar("_T")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from builder.errors import ContextError
+from builder.values import dataclass, replace
 from builder.web import shown
 
 _SCHEME = re.compile(r"[a-zA-Z0-9]+(?=://)")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Self
 
 from builder.key import CacheKey, described
 from builder.ops import Exec
 from builder.plan import Step
+from builder.values import dataclass, field
 
 BASE, PARENT = "the base image", "what it works on"
 _SHORT = 16

@@ -7,7 +7,6 @@ import logging
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +17,7 @@ from builder.dockerfile.parse import Dockerfile, parse
 from builder.errors import ContextError
 from builder.options import BuildOptions
 from builder.rootfs import SourceTree, paths
+from builder.values import dataclass, replace
 
 log = logging.getLogger(__name__)
 

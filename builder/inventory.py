@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from builder.columns import columns, human_size
@@ -25,6 +24,7 @@ from builder.remotes import connect
 from builder.store import Store
 from builder.store.copy import document, load, load_all
 from builder.store.layout import LayoutStore
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from builder.errors import BuilderError, RunError
+from builder.values import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

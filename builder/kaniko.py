@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from builder.govalues import is_bool, parse_bool
 from builder.options import CommonOptions, Flag, KanikoOptions
+from builder.values import dataclass, fields, replace
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any
 
@@ -21,6 +20,7 @@ from builder.giturl import GitUrl
 from builder.image.digest import Digest
 from builder.image.platform import Platform
 from builder.ops import BindMount, CacheMount, Copy, CopyFrom, Exec, FromImage, FromNamedContext, FromStage, FromUrl, Op
+from builder.values import dataclass, fields, is_dataclass
 
 SCHEMA = 1
 """Raised whenever the same op would make another layer than before."""

@@ -6,7 +6,6 @@ import getpass
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from builder.credentials import Credential
@@ -17,6 +16,7 @@ from builder.image.reference import DEFAULT_HOST, Repository
 from builder.options import LoginOptions, RegistryFlags
 from builder.registry.request import Request
 from builder.remotes import transport_of
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

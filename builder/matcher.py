@@ -10,9 +10,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
+
+from builder.values import dataclass, field
 
 _MOST_GUESSES = 2
 _SPECIAL = re.compile(r"[*?\[\\]")

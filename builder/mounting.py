@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +21,7 @@ from builder.rootfs import Owners, Rootfs, SourceTree, paths
 from builder.rootfs.lend import lend
 from builder.sandbox import Bind, File, Mount, Sandbox, Tmpfs, is_directory
 from builder.state import remove_tree
+from builder.values import dataclass, field
 
 log = logging.getLogger(__name__)
 

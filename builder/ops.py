@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 
 from builder.giturl import GitUrl
+from builder.values import dataclass, field
 
 PIPES = "/dev/pipes"
 """Where a RUN finds its own script."""

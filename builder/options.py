@@ -6,9 +6,10 @@ writes it, or a tuple for flags that repeat), its default the field's. To add a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
+
+from builder.values import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ class BuildOptions:
         "entries are left alone and not used")
     cache_dir: str = _flag("/cache", "base images that masu warmer has put here are not downloaded (with --cache)", metavar="DIR",
         kaniko="better: an OCI layout that many may read and write; FROM with a digest needs no registry then")
-    cache_ttl: timedelta = _flag(_TWO_WEEKS, "do not use what has been cached for longer", metavar="DURATION",  # noqa: RUF009
+    cache_ttl: timedelta = _flag(_TWO_WEEKS, "do not use what has been cached for longer", metavar="DURATION",
         kaniko="same: of base images the time since they were warmed counts")
     cache_run_layers: bool = _flag(True, "cache the layers of RUN", kaniko="same")
     cache_copy_layers: bool = _flag(False, "cache the layers of COPY, ADD and WORKDIR", kaniko="same: as in the fork; without it "
@@ -234,7 +235,7 @@ class WarmerOptions:
     cache_dir: str = _flag("/cache", "directory of the cache: an OCI layout", short="c", metavar="DIR",
         kaniko="better: an OCI layout that many may read and write at the same time; Kaniko's own files there are left alone")
     force: bool = _flag(False, "download again what is there", short="f", kaniko="same")
-    cache_ttl: timedelta = _flag(_TWO_WEEKS, "download again what has been there for longer", metavar="DURATION",  # noqa: RUF009
+    cache_ttl: timedelta = _flag(_TWO_WEEKS, "download again what has been there for longer", metavar="DURATION",
         kaniko="better: Kaniko keeps what is too old, and its builds don't use it")
     dockerfile: str = _flag("", "put the images that this Dockerfile names with FROM, COPY --from and mounts into the cache",
         short="d", metavar="PATH", kaniko="better: ARGs before FROM are expanded, stages aren't taken for images")

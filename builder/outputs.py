@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import UsageError
@@ -19,6 +18,7 @@ from builder.retry import Again
 from builder.store.copy import copy
 from builder.store.layout import LayoutStore
 from builder.store.tarball import TarballStore
+from builder.values import dataclass, replace
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from builder.errors import BuilderError
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

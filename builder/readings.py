@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,6 +23,7 @@ from builder.ops import (
 )
 from builder.rootfs import SourceTree
 from builder.rootfs.fingerprint import Fingerprint, fingerprint, fingerprint_of
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

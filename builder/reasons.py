@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from builder.caching import Rules
 from builder.course import Course
 from builder.ingredients import BASE, PARENT, Ingredients
 from builder.plan import PlannedStage, StageBase
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from builder.image.image import Image
 from builder.image.reference import DEFAULT_TAG, Reference
 from builder.journal import Failure, Journal
 from builder.options import BuildOptions
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import random
 import time
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
 from typing import TypeVar
 
 from builder.errors import BuilderError
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from builder.build import Prepared, prepared
 from builder.checks import linter_of, verdict, warned
@@ -19,6 +18,7 @@ from builder.image.platform import Platform
 from builder.journal import Warned
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.plan import BaseConfig
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

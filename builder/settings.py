@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Self
 
 from builder.errors import UsageError
@@ -14,6 +13,7 @@ from builder.image.platform import Platform
 from builder.options import BuildOptions
 from builder.retry import Again
 from builder.rootfs.ignored import IgnoredPaths
+from builder.values import dataclass, field
 
 _MOST_JOBS = 256
 _MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999

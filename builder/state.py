@@ -10,12 +10,12 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import BuilderError
 from builder.locks import unless_used
 from builder.removal import remove
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from builder.cancel import Cancel
@@ -19,6 +18,7 @@ from builder.ops import CopyFrom, FromContext, FromImage, FromNamedContext, From
 from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
 from builder.plan.needs import is_used, needs_rootfs, read_by
 from builder.rootfs import Rootfs, SourceTree
+from builder.values import dataclass, field, replace
 from builder.workshop import Workshop
 
 _DOWNLOADS = 4

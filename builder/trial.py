@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from builder import runner
 from builder.cancel import Cancel
@@ -21,6 +20,7 @@ from builder.sandbox import choose
 from builder.state import State
 from builder.store.copy import load
 from builder.trees import opened_trees
+from builder.values import replace
 
 
 def run_image(name: str, arguments: Sequence[str], options: RunOptions, common: CommonOptions, env: Mapping[str, str]) -> int:

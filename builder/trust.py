@@ -11,11 +11,11 @@ import os
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
 from builder.errors import BuilderError
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

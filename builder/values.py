@@ -72,6 +72,7 @@ else:
         found = tuple(_field(name, annotation, namespace) for name, annotation in annotations.items() if _is_field(annotation))
         compared = tuple(each.name for each in found if each.compare)
         methods = {
+            "__qualname__": cls.__qualname__,
             "__slots__": tuple(each.name for each in found),
             "__match_args__": () if kw_only else tuple(each.name for each in found if each.init),
             "_fields_": found,

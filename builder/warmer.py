@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +29,7 @@ from builder.store.bundle import Bundle
 from builder.store.copy import copy, document, load
 from builder.store.layout import LayoutStore
 from builder.store.warmed import WarmCache
+from builder.values import dataclass, replace
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from builder.rootfs import Rootfs, SourceTree
 from builder.settings import Settings
 from builder.store.layout import LayoutStore
 from builder.trees import Trees
+from builder.values import dataclass, field
 
 if TYPE_CHECKING:
     from builder.lookup import Lookup

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from builder.decoration import Decoration
+from builder.values import dataclass, field
 from steps.outcome import Outcome
 from steps.report import Report
 

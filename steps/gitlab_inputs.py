@@ -6,13 +6,13 @@ An input comes to the job as the variable INPUT_NAME. A flag that repeats has on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, fields
 from datetime import timedelta
 from typing import Any
 
 from builder.errors import UsageError
 from builder.flags import flag_of
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
+from builder.values import Field, dataclass, fields
 from steps import IMAGE
 
 STEP_IMAGE = f"{IMAGE}:debug"

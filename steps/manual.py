@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import Field, fields
 from typing import Any
 
 from builder.commands import COMMANDS
 from builder.flags import default_of, flag_of, is_bool, option_of
 from builder.kaniko import VARIABLES, Variable
+from builder.values import Field, fields
 
 _INTRO = """# Flags and variables, beside Kaniko's
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from builder.journal import Done, Failure, Warned
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import BuilderError
+from builder.values import dataclass
 
 log = logging.getLogger("masu")
 

@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[1]
 
 # docs/architecture.md draws the same table. A package counts as one module; `builder` itself has only the version.
 ROWS: tuple[frozenset[str], ...] = (
-    frozenset({"builder", "builder.errors", "builder.options", "builder.govalues", "builder.redact", "builder.cancel"})
+    frozenset(
+        {"builder", "builder.errors", "builder.options", "builder.govalues", "builder.redact", "builder.cancel", "builder.values"}
+    )
     | {"builder.columns", "builder.locks", "builder.removal", "builder.decoration"},
     frozenset({"builder.image", "builder.ops", "builder.credentials", "builder.process", "builder.log", "builder.state"})
     | {"builder.retry", "builder.web", "builder.giturl", "builder.matcher", "builder.modes", "builder.schedule", "builder.trust"}
@@ -76,6 +78,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (6, "builder.completion", "builder.flags"),
     (6, "builder.__main__", "builder.cli"),
     (0, "builder.errors", "builder"),
+    (0, "builder.options", "builder.values"),
     (1, "builder.credentials", "builder.retry"),
     (1, "builder.credentials", "builder.trust"),
     (1, "builder.credentials", "builder.web"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import quote
+
+from builder.values import dataclass, field
 
 _PLAIN = "~"
 """quote() leaves letters, digits and `_.-~` alone; a purl wants no more."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from builder import kaniko
 from builder.commands.command import Call
 from builder.commands.prepare import prepare
 from builder.errors import UsageError
 from builder.journal import Journal
 from builder.options import BuildOptions, CommonOptions, KanikoOptions, RegistryFlags, ReviewOptions, WarmerOptions
+from builder.values import replace
 
 
 def build(call: Call) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from builder import flags
 from builder.decoration import Bare, Decoration
+from builder.values import Field, dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

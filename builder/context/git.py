@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -23,6 +22,7 @@ from builder.context.source import Means, Tree
 from builder.errors import ContextError
 from builder.giturl import GitUrl, check_ref, parse_git_context
 from builder.retry import Retry
+from builder.values import replace
 from builder.web import Secret, no_secret, shown
 
 if TYPE_CHECKING:

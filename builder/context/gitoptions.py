@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any
 
 from builder.errors import UsageError
 from builder.govalues import is_bool, parse_bool
+from builder.values import dataclass, replace
 
 _MOST_COMMITS = 1 << 31
 

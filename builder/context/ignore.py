@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 
 from builder.errors import ContextError
 from builder.matcher import Matcher, Pattern, clean
+from builder.values import dataclass, field
 
 _BOM = b"\xef\xbb\xbf"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.context.ignore import IgnoreRules
 from builder.context.source import Means, Tree
 from builder.errors import ContextError
+from builder.values import dataclass, field
 
 IGNORE_FILE = ".dockerignore"
 SCHEME = "dir://"

@@ -11,11 +11,11 @@ import io
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 
 from builder.errors import ContextError
 from builder.retry import Retry, Transient
+from builder.values import dataclass
 
 CHUNK = 1 << 20
 """Bytes in one piece of a stream."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from builder.context.gitoptions import GitOptions
 from builder.errors import ContextError
 from builder.retry import Retry, Transient
+from builder.values import dataclass, field
 from builder.web import Secret, no_secret
 
 DEFAULT_OBJECT = "context.tar.gz"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
 from builder.credentials.credential import Credential
 from builder.errors import UsageError
 from builder.image.reference import Repository
+from builder.values import dataclass
 
 __all__ = ["ALWAYS", "DRIVERS", "Chain", "Credential", "Credentials", "chosen", "from_environment"]
 

@@ -13,7 +13,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
@@ -21,6 +20,7 @@ from builder.credentials.credential import Credential
 from builder.credentials.hosts import matches
 from builder.errors import CredentialError
 from builder.image.reference import Repository
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +22,7 @@ from builder.credentials.http import Client, Question, Reply
 from builder.errors import CredentialError
 from builder.image.reference import Repository
 from builder.retry import TRANSIENT, Retry, Transient
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,6 @@ import logging
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from builder.credentials.credential import Credential
 from builder.credentials.hosts import normal
 from builder.errors import BuilderError
 from builder.image.reference import DEFAULT_HOST, Repository
+from builder.values import dataclass, field
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import ipaddress
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from builder.errors import CredentialError
 from builder.retry import Transient
+from builder.values import dataclass, field
 from builder.web import innermost, proxies_for, proxies_of, shown, told
 
 if TYPE_CHECKING:

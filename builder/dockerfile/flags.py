@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 
 from builder.dockerfile.gotext import SPACES
 from builder.dockerfile.problem import Problem, suggest
+from builder.values import dataclass, field
 
 
 class Kind(Enum):

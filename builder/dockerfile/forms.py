@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from builder.dockerfile.gotext import LONE_SURROGATES, SPACES
 from builder.dockerfile.problem import Problem, blank_name, needs_some
+from builder.values import dataclass
 
 WHITESPACE = re.compile(r"[\t\v\f\r ]+")
 """What separates words: no NBSP."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 
 from builder.dockerfile.problem import Problem
 from builder.dockerfile.words import raw_words, unquote_words
+from builder.values import dataclass
 
 _WORD = re.compile(r"(\d*)<<(-?)\s*([^<]*)", re.ASCII)
 _LONGEST_NAME = 255

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 from dockerfile_parse import DockerfileParser
@@ -21,6 +20,7 @@ from builder.dockerfile.problem import Problem
 from builder.dockerfile.words import DEFAULT_ESCAPE
 from builder.errors import DockerfileError
 from builder.ops import Location
+from builder.values import dataclass, replace
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_LINE = 65535

@@ -8,7 +8,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from builder.dockerfile.lines import Line
@@ -16,6 +15,7 @@ from builder.dockerfile.problem import Problem, suggest
 from builder.dockerfile.scope import Scope
 from builder.govalues import csv_fields, parse_bool, parse_size, parse_unsigned
 from builder.ops import Access, BindMount, CacheMount, FromContext, Mount, SecretMount, Sharing, SshMount, TmpfsMount
+from builder.values import dataclass
 
 T = TypeVar("T")
 

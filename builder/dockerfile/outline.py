@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from builder.dockerfile import words
@@ -16,6 +15,7 @@ from builder.dockerfile.scope import Instruction, Scope
 from builder.dockerfile.shown import data_json, location_json, table
 from builder.image.platform import Platform
 from builder.ops import Exec, Location, Op, SecretMount, SshMount
+from builder.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

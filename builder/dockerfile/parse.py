@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from builder.dockerfile.instructions import INSTRUCTIONS
 from builder.dockerfile.instructions.arg import Arg
 from builder.dockerfile.instructions.from_ import From
@@ -12,6 +10,7 @@ from builder.dockerfile.lines import Directives, Line, read
 from builder.dockerfile.problem import Problem, suggest
 from builder.dockerfile.scope import Instruction
 from builder.errors import DockerfileError
+from builder.values import dataclass, replace
 
 _OWN_SYNTAX = ("docker/dockerfile", "docker.io/docker/dockerfile")
 

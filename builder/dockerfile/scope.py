@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, Self
 
 from builder.dockerfile import words
@@ -15,6 +14,7 @@ from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import Problem
 from builder.image.config import DEFAULT_PATH, Config
 from builder.ops import FromImage, FromNamedContext, FromStage, Op
+from builder.values import dataclass, field, replace
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
 PROXY_ARGS = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")

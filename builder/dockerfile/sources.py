@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 from builder import ops
@@ -18,6 +17,7 @@ from builder.errors import ContextError
 from builder.giturl import parse_git_url
 from builder.matcher import Matcher
 from builder.modes import Change
+from builder.values import dataclass, replace
 
 _NO_NAME = re.compile(r"root|[-+]?[0-9]*")
 _UNNAMED = "__unnamed__"

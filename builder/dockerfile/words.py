@@ -6,11 +6,11 @@ Nothing here knows lines or files; what is wrong is raised as Problem.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from builder.dockerfile import patterns
 from builder.dockerfile.gotext import LONE_SURROGATES, SPACES
 from builder.dockerfile.problem import Problem
+from builder.values import dataclass, field
 
 DEFAULT_ESCAPE = "\\"
 _MAX_DEPTH = 64

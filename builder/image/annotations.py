@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Self
 
 from builder.errors import ImageError, UsageError
 from builder.image.platform import Platform
+from builder.values import dataclass, field
 
 _FORM = re.compile(
     r"(?:(?P<levels>[a-z]+(?:-[a-z]+)?(?:\[[^]]*\])?(?:,[a-z]+(?:-[a-z]+)?(?:\[[^]]*\])?)*):)?(?P<key>[^=\s]+)=(?P<value>.*)",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +11,7 @@ from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.media import MediaType
 from builder.image.reference import Repository
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from builder.errors import ImageError
 from builder.image.digest import Digest
 from builder.image.media import MediaType
 from builder.image.platform import Platform
+from builder.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from builder.errors import ImageError
+from builder.values import dataclass
 
 if TYPE_CHECKING:
     from hashlib import _Hash

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Self
 
 from builder.errors import UsageError
 from builder.image.media import DOCKER_LAYER, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, Format, MediaType
+from builder.values import dataclass
 
 TOC_DIGEST = "containerd.io/snapshot/stargz/toc.digest"
 """The annotation of an eStargz layer's descriptor (stargz-snapshotter, docs/estargz.md)."""

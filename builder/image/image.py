@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 
 from builder.errors import ImageError
 from builder.image.blob import Blob
@@ -13,6 +12,7 @@ from builder.image.layer import Layer
 from builder.image.manifest import Manifest
 from builder.image.media import Format
 from builder.image.platform import Platform
+from builder.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

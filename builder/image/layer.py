@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from builder.image.blob import Blob
 from builder.image.digest import Digest
 from builder.image.media import MediaType
+from builder.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

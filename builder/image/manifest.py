@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from builder.errors import ImageError
 from builder.image.descriptor import Descriptor
 from builder.image.media import INDEXES, MANIFESTS, MediaType
 from builder.image.text import read_json
+from builder.values import dataclass, field
 
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import platform as host_platform
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import ImageError
+from builder.values import dataclass
 
 if TYPE_CHECKING:
     from builder.image.descriptor import Descriptor

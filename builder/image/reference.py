@@ -6,10 +6,10 @@ Grammar: distribution/reference (github.com/distribution/reference, reference.go
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from builder.errors import ImageError
 from builder.image.digest import Digest
+from builder.values import dataclass
 
 DEFAULT_HOST = "docker.io"
 DEFAULT_TAG = "latest"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +18,7 @@ from builder.image.platform import Platform
 from builder.key import CacheKey
 from builder.store import Store
 from builder.store.copy import blob_in
+from builder.values import dataclass, replace
 
 TROUBLE = (BuilderError, OSError)
 """What a cache may raise that is out of order; no build fails because of that."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -30,6 +29,7 @@ from builder.store import Store
 from builder.store.bundle import Bundle
 from builder.store.copy import blob_in, copy, document
 from builder.store.layout import LayoutStore
+from builder.values import replace
 
 log = logging.getLogger(__name__)
 

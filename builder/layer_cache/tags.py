@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import replace
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -22,6 +21,7 @@ from builder.layer_cache.entry import TROUBLE, Entry
 from builder.store import Store
 from builder.store.copy import InRegistry, copy, document
 from builder.store.layout import LayoutStore
+from builder.values import replace
 
 log = logging.getLogger(__name__)
 

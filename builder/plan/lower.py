@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 
 from builder import ops
@@ -24,6 +23,7 @@ from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
 from builder.ops import Op
 from builder.plan.named import NamedContexts
 from builder.plan.values import Base, ImageBase, Plan, PlannedStage, Scratch, StageBase, Step
+from builder.values import dataclass, field, replace
 
 _SCRATCH = "scratch"
 _COMMON = ("scratch", "alpine", "busybox", "centos", "debian", "fedora", "golang", "ubuntu")

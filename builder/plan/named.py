@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from builder.errors import ImageError, UsageError
 from builder.image.platform import Platform
 from builder.image.reference import LAYOUT_PREFIX, Reference
+from builder.values import dataclass, field
 
 IMAGE_PREFIX = "docker-image://"
 _KEPT = ("scratch", "context")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from builder.ops import FromStage
 from builder.plan.needs import read_by
 from builder.plan.values import Plan, PlannedStage, StageBase
+from builder.values import replace
 
 
 def single_layer(plan: Plan) -> Plan:

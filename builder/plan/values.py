@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from builder.image.config import Config
 from builder.image.layer import Layer
 from builder.image.platform import Platform
 from builder.ops import Location, Op
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import UsageError
 from builder.govalues import csv_fields
+from builder.values import dataclass
 
 LIMIT = 500 << 10
 """Bytes, as in BuildKit (session/secrets)."""

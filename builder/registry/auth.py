@@ -7,12 +7,12 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from builder.credentials import Credential, Credentials
 from builder.errors import AuthError, RegistryError
 from builder.image.reference import Repository
+from builder.values import dataclass, field, replace
 from builder.web import shown
 
 _CLIENT_ID = "masu"

@@ -6,7 +6,6 @@ import io
 import json
 import re
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from builder.errors import ImageError, RegistryError
@@ -18,6 +17,7 @@ from builder.registry.request import Request
 from builder.registry.transport import Answer, Transport
 from builder.registry.wire import number
 from builder.retry import Transient
+from builder.values import replace
 from builder.web import shown
 
 if TYPE_CHECKING:

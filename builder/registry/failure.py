@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from builder.errors import AuthError, NotFoundError, RegistryError
+from builder.values import dataclass
 from builder.web import shown
 
 _LONGEST_TEXT = 300

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from builder.errors import RegistryError, UsageError
@@ -17,6 +16,7 @@ from builder.image.blob import Blob
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.reference import DEFAULT_HOST, Reference, Repository, registry_host
+from builder.values import dataclass, field
 
 if TYPE_CHECKING:  # the options are read before anything speaks HTTP
     from builder.registry.repository import RemoteRepository

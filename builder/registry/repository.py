@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, BinaryIO
 
 from builder.errors import ImageError, RegistryError
@@ -21,6 +20,7 @@ from builder.registry.referrers import referrers
 from builder.registry.request import Request
 from builder.registry.transport import Transport
 from builder.registry.upload import Upload, upload_url
+from builder.values import replace
 from builder.web import shown
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
 from builder.credentials import Chain, Credentials
@@ -22,6 +21,7 @@ from builder.registry.options import RegistryOptions
 from builder.registry.request import Request
 from builder.registry.wire import Answer, Exchange, Wire, api_host, joined, origin
 from builder.retry import TRANSIENT, Retry, Transient
+from builder.values import dataclass, replace
 from builder.web import retry_after, shown
 
 __all__ = ["Answer", "RegistryOptions", "Request", "Retry", "Transport"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 from urllib.parse import quote
 
@@ -22,6 +21,7 @@ from builder.registry.request import Request
 from builder.registry.transport import Answer, Transport
 from builder.registry.wire import joined, number
 from builder.retry import Transient
+from builder.values import dataclass, replace
 from builder.web import shown
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,6 @@ import ssl
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import urljoin, urlsplit
@@ -32,6 +31,7 @@ from builder.registry.failure import Asked, failure
 from builder.registry.options import RegistryOptions
 from builder.retry import Transient
 from builder.trust import blind_context
+from builder.values import dataclass, field
 from builder.web import innermost, is_ambiguous, shown, told
 
 _HUB_API = "registry-1.docker.io"

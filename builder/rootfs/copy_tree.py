@@ -9,7 +9,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from builder.errors import RootfsError
@@ -18,6 +17,7 @@ from builder.rootfs import paths
 from builder.rootfs.owner import Meta, Owners, Truth
 from builder.rootfs.selection import Selection, chosen
 from builder.rootfs.sources import View
+from builder.values import dataclass
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from posixpath import basename
 
 from builder.image.digest import Digest
@@ -21,6 +20,7 @@ from builder.rootfs.owner import Truth
 from builder.rootfs.selection import chosen
 from builder.rootfs.sources import Found, SourceTree, View, found
 from builder.rootfs.wildcards import literal
+from builder.values import dataclass, field
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _SMALL = 1 << 18

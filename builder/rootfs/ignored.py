@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Self
 
 from builder.errors import ContextError, UsageError
 from builder.rootfs.tree import Changes
 from builder.rootfs.wildcards import compile_component
+from builder.values import dataclass, replace
 
 _Pattern = tuple[re.Pattern[str], ...]
 

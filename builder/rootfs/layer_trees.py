@@ -15,12 +15,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from builder.image.digest import Digest
 from builder.locks import unless_used
 from builder.state import remove_tree
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

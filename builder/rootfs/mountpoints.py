@@ -7,11 +7,11 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import RootfsError
 from builder.rootfs.paths import find, opened_root
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import stat
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from builder.rootfs import paths
+from builder.values import dataclass, field
 
 _METACOPY = "trusted.overlay.metacopy"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC

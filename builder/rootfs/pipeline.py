@@ -14,7 +14,6 @@ import zlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -24,6 +23,7 @@ from isal import isal_zlib
 from builder.errors import RootfsError
 from builder.image.digest import Digest
 from builder.image.media import DOCKER_LAYER, DOCKER_LAYER_GZIP, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, MediaType
+from builder.values import dataclass
 
 _BLOCK = 1 << 20
 _MAX_WORKERS = 8

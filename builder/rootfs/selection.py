@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from builder.matcher import Matcher
 from builder.rootfs import paths
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import normpath
 
@@ -16,6 +15,7 @@ from builder.rootfs import paths
 from builder.rootfs.owner import Owners, Truth, stored_xattrs
 from builder.rootfs.selection import Selection
 from builder.rootfs.wildcards import expand, has_wildcards
+from builder.values import dataclass, field
 
 
 def _nothing(path: str) -> bool:

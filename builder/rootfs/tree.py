@@ -12,12 +12,12 @@ import stat
 import tempfile
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from builder.rootfs import paths
 from builder.rootfs.owner import Owners
+from builder.values import dataclass
 
 
 class Entry(NamedTuple):

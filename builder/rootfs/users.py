@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from builder.errors import RootfsError
 from builder.rootfs import paths
+from builder.values import dataclass
 
 _LIMIT = 1 << 24  # bytes of a passwd file; far more than any real one
 _MAX_ID = (1 << 32) - 2

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from builder.errors import SandboxError, UsageError
 from builder.sandbox.child import Output
 from builder.sandbox.mounts import Bind, File, Mount, Tmpfs, is_directory, to_json
+from builder.values import dataclass
 
 __all__ = [
     "THE_KERNELS",

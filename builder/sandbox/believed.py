@@ -6,10 +6,10 @@ import errno
 import os
 import resource
 import stat
-from dataclasses import dataclass, replace
 
 from builder.sandbox import linux
 from builder.sandbox.begin import CAPABILITIES
+from builder.values import dataclass, replace
 
 UNCHANGED = (1 << 32) - 1
 """-1 as an id: leave it as it is."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from builder.errors import SandboxError
 from builder.sandbox import Mountpoint, Outcome, Output, Process, View, refuse_rights
 from builder.sandbox.child import run_child
+from builder.values import asdict
 
 
 class Chroot:

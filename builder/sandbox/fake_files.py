@@ -11,12 +11,12 @@ import stat
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from builder.sandbox import Beliefs, Truth, linux, memory
 from builder.sandbox.believed import UNCHANGED, Believed, Register, with_program
 from builder.sandbox.fake_ids import Handler
 from builder.sandbox.seccomp import CREATES, Call, Listener
+from builder.values import dataclass
 
 _O_PATH = os.O_PATH | os.O_CLOEXEC
 _O_TMPFILE = 0x400000

@@ -7,7 +7,6 @@ import errno
 import os
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 
 from builder.sandbox import linux, memory
 from builder.sandbox.begin import CAPABILITIES
@@ -26,6 +25,7 @@ from builder.sandbox.believed import (
 )
 from builder.sandbox.contain import HOSTNAME
 from builder.sandbox.seccomp import Call
+from builder.values import dataclass, replace
 
 _MOST_GROUPS = 65536
 _FIELD = 65  # bytes of each field of struct utsname

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from builder.values import dataclass
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 

@@ -6,8 +6,9 @@ the Rootfs has them) are made by the sandbox.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from builder.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from builder.errors import SandboxError
 from builder.sandbox import THE_KERNELS, Bind, Mount, Mountpoint, Outcome, Output, Process, View
 from builder.sandbox.child import run_child
+from builder.values import asdict
 
 log = logging.getLogger(__name__)
 

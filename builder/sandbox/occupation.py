@@ -17,10 +17,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from builder.sandbox.kept import Kept
+from builder.values import dataclass, field
 
 _JOURNAL, _PARKED = "journal", "parked"
 

@@ -12,11 +12,11 @@ import shutil
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from builder.sandbox.attach import find_place
+from builder.values import dataclass, field
 
 _NEW_TMPFS = 0o1777
 

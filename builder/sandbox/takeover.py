@@ -14,7 +14,6 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from builder.errors import SandboxError
@@ -26,6 +25,7 @@ from builder.sandbox.mounts import to_json
 from builder.sandbox.occupation import Occupation, read_journal
 from builder.sandbox.own import own_directory
 from builder.sandbox.traced import Traced
+from builder.values import asdict
 
 log = logging.getLogger(__name__)
 

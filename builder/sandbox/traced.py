@@ -12,7 +12,6 @@ import shutil
 import stat
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from builder.errors import SandboxError
@@ -35,6 +34,7 @@ from builder.sandbox.fakeroot import Supervisor
 from builder.sandbox.loader import write_loader
 from builder.sandbox.own import own_directory
 from builder.sandbox.syscalls import NUMBERS
+from builder.values import asdict, dataclass, field
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}

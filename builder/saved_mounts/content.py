@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import zstandard
@@ -13,6 +12,7 @@ from builder.errors import ImageError
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.media import OCI_LAYER_ZSTD, MediaType
+from builder.values import dataclass, field
 
 INDEX = MediaType("application/vnd.masu.cache-mount.v1+zstd")
 INDEX_LIMIT = 32 << 20

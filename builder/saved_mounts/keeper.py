@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,6 +34,7 @@ from builder.state import remove_tree
 from builder.store import Store, garbage
 from builder.store.copy import copy
 from builder.store.layout import LayoutStore
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

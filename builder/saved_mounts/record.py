@@ -6,7 +6,6 @@ import json
 import logging
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from builder.rootfs.owner import Truth
 from builder.rootfs.tree import Entry, Tree, scan
 from builder.rootfs.unpack import WHITEOUT
 from builder.saved_mounts.content import Content, File, Pack
+from builder.values import dataclass, field
 
 log = logging.getLogger(__name__)
 

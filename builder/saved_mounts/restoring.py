@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import ImageError, NotFoundError, RootfsError
@@ -19,6 +18,7 @@ from builder.saved_mounts.content import INDEX, INDEX_LIMIT, Content, Pack
 from builder.store import Store
 from builder.store.copy import blob_in, document
 from builder.store.layout import LayoutStore
+from builder.values import dataclass, replace
 
 _AHEAD = 4  # packs that are fetched while one is unpacked
 _SPARE = 64 << 20

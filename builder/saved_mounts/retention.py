@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 from builder.rootfs.tree import Entry
 from builder.saved_mounts.content import ENTRY, Content, File
+from builder.values import dataclass
 
 PACK = 16 << 20
 """Bytes of the files in one pack; a larger file has a pack of its own."""

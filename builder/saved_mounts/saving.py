@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.cancel import Cancel
@@ -21,6 +20,7 @@ from builder.saved_mounts.content import INDEX, Content, File, Pack
 from builder.saved_mounts.record import Owner, Record, directories_of, files_of
 from builder.saved_mounts.retention import Choice, choose, deleted, least_used, parents, size_of
 from builder.store.bundle import Bundle
+from builder.values import dataclass, replace
 
 _ASKING = 8
 _DAY = 24 * 3600

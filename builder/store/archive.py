@@ -11,7 +11,6 @@ import json
 import posixpath
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +23,7 @@ from builder.image.manifest import Manifest
 from builder.image.media import DOCKER_LAYER, DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Format
 from builder.image.verify import SMALL_LIMIT, verified
 from builder.store.names import REF_NAME, digest_of, find, sniff
+from builder.values import dataclass, replace
 
 _CHUNK = 1 << 20
 _COMPRESSED = {b"\x1f\x8b": DOCKER_LAYER_GZIP, b"\x28\xb5\x2f\xfd": OCI_LAYER_ZSTD}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from builder.image.blob import Blob
 from builder.image.image import Image
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

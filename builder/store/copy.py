@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast, runtime_checkable
 
@@ -22,6 +21,7 @@ from builder.image.reference import Repository
 from builder.image.verify import read_small
 from builder.store import Store
 from builder.store.bundle import Bundle
+from builder.values import replace
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

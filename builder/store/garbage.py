@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import ImageError, StoreError
@@ -19,6 +18,7 @@ from builder.image.verify import SMALL_LIMIT
 from builder.store.holds import is_held
 from builder.store.layout import PART, LayoutStore
 from builder.store.names import REF_NAME, referred_to, sniff
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 

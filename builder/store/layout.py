@@ -14,7 +14,6 @@ import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +25,7 @@ from builder.image.media import INDEXES, MANIFESTS, OCI_INDEX
 from builder.image.verify import pieces, read_small, verified
 from builder.store.holds import Holds
 from builder.store.names import REF_NAME, digest_of, find, referred_to, sniff
+from builder.values import dataclass, replace
 
 _MAY_NOT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 PART = ".part"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -23,6 +22,7 @@ from builder.image.verify import read_small, verified
 from builder.store.archive import CONTAINERD_NAME
 from builder.store.names import REF_NAME
 from builder.store.tarfiles import TarFile
+from builder.values import replace
 
 
 class OciArchiveStore:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -22,6 +21,7 @@ from builder.image.reference import Reference
 from builder.image.verify import read_small, verified
 from builder.store.archive import read_archive
 from builder.store.tarfiles import TarFile
+from builder.values import dataclass, replace
 
 __all__ = ["TarballStore", "read_archive"]
 

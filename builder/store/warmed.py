@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import BinaryIO, cast
 
@@ -16,6 +15,7 @@ from builder.store import Store
 from builder.store.copy import InRegistry, Mirrored
 from builder.store.layout import LayoutStore
 from builder.store.names import digest_of
+from builder.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

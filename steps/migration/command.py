@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from builder.commands import Argument, Call, Command
 from builder.errors import BuilderError, UsageError
 from builder.options import CommonOptions, Flag
+from builder.values import dataclass, field
 from steps import ACTION, IMAGE
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
 from functools import cache
 from typing import Any
 
 from builder.flags import flag_of, is_bool, option_of
 from builder.options import BuildOptions, CommonOptions, KanikoOptions, RegistryFlags, WarmerOptions
+from builder.values import Field, dataclass, fields
 
 _DEPRECATED = frozenset({"customPlatform", "snapshotMode", "tarPath", "whitelist-var-run"})
 """Kaniko's own old spellings."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from builder.values import dataclass
 from steps import IMAGE
 
 # Google's, also through a mirror or proxy; the forks'; and those who packed it anew.

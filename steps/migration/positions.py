@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from builder.values import dataclass
 
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from builder.errors import UsageError
 from builder.kaniko import VARIABLES
+from builder.values import dataclass
 from steps.migration import actions, command_lines, images, positions
 from steps.migration.changes import Changes, Edit, Note, line_of
 from steps.migration.positions import Scalar

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from builder.values import dataclass
 
 # A word is made of quoted pieces, expansions, escapes and plain characters.
 _PIECE = (

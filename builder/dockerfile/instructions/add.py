@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from builder import ops
@@ -16,6 +15,7 @@ from builder.dockerfile.sources import Sources
 from builder.errors import ImageError
 from builder.giturl import GitUrl, check_checksum
 from builder.image.digest import Digest
+from builder.values import dataclass, replace
 
 _FLAGS = {
     "chown": Kind.ONCE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from builder.dockerfile import forms, words
@@ -11,6 +10,7 @@ from builder.dockerfile.forms import Arguments
 from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import Problem, blank_name, needs_some
 from builder.dockerfile.scope import Applied, Scope
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from builder import ops
@@ -13,6 +12,7 @@ from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import Problem, needs_destination
 from builder.dockerfile.scope import Applied, Scope
 from builder.dockerfile.sources import Sources
+from builder.values import dataclass
 
 _FLAGS = {
     "from": Kind.ONCE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from builder.dockerfile import forms, gotext
@@ -10,6 +9,7 @@ from builder.dockerfile.flags import parse_flags
 from builder.dockerfile.forms import Arguments
 from builder.dockerfile.lines import Line
 from builder.dockerfile.scope import Applied, Scope
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

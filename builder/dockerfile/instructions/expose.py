@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import ClassVar
 
 from builder.dockerfile import forms, gotext
@@ -13,6 +12,7 @@ from builder.dockerfile.forms import Arguments
 from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import Problem, needs_some
 from builder.dockerfile.scope import Applied, Scope
+from builder.values import dataclass
 
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _PROTOCOLS = ("tcp", "udp", "sctp")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import ClassVar
 
 from builder.dockerfile import forms
@@ -12,6 +11,7 @@ from builder.dockerfile.forms import Arguments
 from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import Problem
 from builder.dockerfile.scope import Applied, Scope
+from builder.values import dataclass
 
 _NAME = re.compile(r"[a-z][a-z0-9\-_.]*")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import ClassVar
 
 from builder.dockerfile import forms, gotext
@@ -13,6 +12,7 @@ from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import Problem, needs_some
 from builder.dockerfile.scope import Applied, Scope
 from builder.image.config import Healthcheck
+from builder.values import dataclass
 
 _FLAGS = dict.fromkeys(("interval", "timeout", "start-period", "start-interval", "retries"), Kind.ONCE)
 _MOST_RETRIES = (1 << 31) - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from posixpath import normpath
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from builder.dockerfile.mounts import SCRATCH, MountFlag
 from builder.dockerfile.problem import Problem
 from builder.dockerfile.scope import Applied, Scope
 from builder.ops import PIPES, Exec, InlineFile, Mount, Network, SecretMount, SshMount
+from builder.values import dataclass
 
 _FLAGS = {"mount": Kind.LIST, "network": Kind.ONCE, "security": Kind.ONCE, "device": Kind.LIST}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from builder.dockerfile import forms, gotext
@@ -11,6 +10,7 @@ from builder.dockerfile.forms import Arguments
 from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import Problem, needs_some
 from builder.dockerfile.scope import Applied, Scope
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

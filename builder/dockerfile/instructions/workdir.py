@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import ClassVar
 
 from builder.dockerfile import forms
@@ -13,6 +12,7 @@ from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import needs_one
 from builder.dockerfile.scope import Applied, Scope
 from builder.ops import MakeDir
+from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from builder.dockerfile.lint.rule import Rule
 from builder.dockerfile.problem import Problem
 from builder.govalues import is_bool, parse_bool
+from builder.values import dataclass
 
 _DIRECTIVE = re.compile(r"check\s*=\s*(.+?)\s*", re.ASCII | re.IGNORECASE)
 _ALL = "all"

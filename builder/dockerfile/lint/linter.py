@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from builder.dockerfile.instructions.workdir import Workdir
 from builder.dockerfile.lines import Line
@@ -14,6 +13,7 @@ from builder.dockerfile.parse import Dockerfile, Stage
 from builder.dockerfile.scope import Instruction, Scope
 from builder.image.platform import Platform
 from builder.ops import Location, Op
+from builder.values import dataclass, field
 
 _MOST_SUGGESTIONS = 50
 

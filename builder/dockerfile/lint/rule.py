@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from builder.dockerfile.instructions.from_ import From
 from builder.dockerfile.lines import Line
 from builder.dockerfile.parse import Dockerfile
 from builder.dockerfile.scope import Instruction, Scope
 from builder.image.platform import Platform
+from builder.values import dataclass, field
 
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
