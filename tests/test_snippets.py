@@ -45,6 +45,7 @@ ACCOUNTED: tuple[tuple[str, str, str], ...] = (
     ("plugins/github-actions/README.md", "name: image", f"{GITHUB}::test_a_readmes_quick_start_pushes_an_image"),
     ("plugins/github-actions/README.md", "- uses: google-github-actions/auth", "github steps"),
     ("plugins/github-actions/README.md", "jobs:", "github"),
+    ("plugins/github-actions/README.md", "- uses: docker://registry.example.org/masu", "github steps"),
     ("plugins/gitlab/README.md", "include:", "gitlab"),
     ("plugins/gitlab/README.md", "build:", "gitlab"),
     ("plugins/gitlab/README.md", "build-image:", "gitlab"),
