@@ -10,12 +10,13 @@
 # make bench  masu beside docker and buildah; bench-growth: as the work grows; bench-profile: where the time of CASE=big-base goes
 # make cuts   cut the connection of pulls and pushes at N places of each kind (SEED=1 for the same ones again)
 # make cache-pairs  build every pair of tests/support/cache_pairs.py by itself, with BuildKit and with masu
+# make cache-fuzz  change N random worlds at random: keys against a plain model, images from the cache against those without
 # make fuzz-parser  the parser alone with N random texts
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo image push test matrix check flags docs bench bench-growth bench-profile bench-transfers cuts cache-pairs fuzz fuzz-parser clean
+.PHONY: demo image push test matrix check flags docs bench bench-growth bench-profile bench-transfers cuts cache-pairs cache-fuzz fuzz fuzz-parser clean
 demo: $(VENV)/ready
 	scripts/demo
 
@@ -65,6 +66,9 @@ cuts: $(VENV)/ready-dev
 
 cache-pairs: $(VENV)/ready-dev
 	MASU_CACHE_PAIRS=all $(BIN)/pytest -q tests/builder/test_lookup.py tests/e2e/test_cache_pairs.py
+
+cache-fuzz: $(VENV)/ready-dev
+	MASU_KEYS=$(or $(N),500) MASU_STALE=$(or $(N),500) MASU_SEED=$(or $(SEED),0) $(BIN)/pytest -q tests/fuzz/test_keys.py tests/fuzz/test_stale.py
 
 fuzz-parser: $(VENV)/ready-dev
 	$(BIN)/python -m tests.fuzz.parser --count $(or $(N),10000) --seed $(or $(SEED),0)

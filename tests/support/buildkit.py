@@ -27,10 +27,22 @@ from tests.support.merging_docker import start_merging_docker
 from tests.support.tree import make_tar, member
 
 _TIMEOUT = 300
-_APPLETS = "sh ash cat echo"
+_APPLETS = "sh ash cat echo env find grep id md5sum pwd rm sort stat"
 _COMMANDS = "make install compile never use cached secretly memory secure alone image more"
 _STEP = b"#!/bin/sh\ncat /proc/sys/kernel/random/uuid > /out\n"
 _SAME = b"#!/bin/sh\necho same > /out\n"
+_SEE = rb"""#!/bin/sh
+# Tells in /out all that it can see.
+pruned="( -path /proc -o -path /sys -o -path /dev -o -path /bin -o -path /tmp ) -prune -o"
+{
+  echo "$@" $(id) $(pwd)
+  env | grep -v -e ^SHLVL= -e ^_= -e ^HOSTNAME= | sort
+  find / $pruned -exec stat -c "%N %F %a %u:%g" {} + 2>&1 | sort
+  find / $pruned -type f -exec md5sum {} + 2>&1 | sort
+} > /tmp/seen
+cat /tmp/seen >> /out
+rm /tmp/seen
+"""
 _STARTED = re.compile(r"^#(\d+) \[(?:(\S+) )?(\d+)/\d+\] (?!FROM |LINK )", re.MULTILINE)
 _CACHED = re.compile(r"^#(\d+) CACHED$", re.MULTILINE)
 _DONE = re.compile(r"^#(\d+) DONE ", re.MULTILINE)
@@ -148,10 +160,12 @@ def _system() -> bytes:
         pytest.skip("busybox-static is not installed")
     users = b"".join(b"%d:x:%d:%d::/:/bin/sh\n" % (number, number, number) for number in (0, 1000, 1001))
     return make_tar(
-        *(member(f"{name}/", type=tarfile.DIRTYPE) for name in ("bin", "etc", "lib", "tmp")),
+        *(member(f"{name}/", type=tarfile.DIRTYPE) for name in ("bin", "etc", "lib")),
+        member("tmp/", type=tarfile.DIRTYPE, mode=0o1777),
         (member("bin/busybox", mode=0o755), Path(path).read_bytes()),
         *(member(f"bin/{name}", type=tarfile.SYMTYPE, linkname="busybox") for name in _APPLETS.split()),
         *((member(f"bin/{name}", mode=0o755), _STEP) for name in _COMMANDS.split()),
+        (member("bin/see", mode=0o755), _SEE),
         (member("bin/same", mode=0o755), _SAME),
         (member("etc/passwd"), users),
         (member("etc/group"), b"root:x:0:\n"),
@@ -171,7 +185,7 @@ def _provide(engine: BuildKit, project: BuiltProject) -> None:
 
 
 def archive(images: Mapping[str, str], salt: str) -> bytes:
-    """A docker archive of images with a shell and the commands that the pairs run: their names, and what is in them."""
+    """A docker archive of images with a shell and the commands that are run in tests: their names, and what is in them."""
     contents, manifest = {"0.tar": _system()}, []
     for number, (name, said) in enumerate(images.items(), 1):
         files, _, variables = said.partition(";")
