@@ -17,7 +17,6 @@ from steps.github_actions.table import BY_NAME, INPUTS, Input, Kind
 
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")  # YAML 1.2's, and no others
 _OFF = frozenset({"", *_FALSE})
-_KANIKOS = ("executor", "kaniko-args", "cache-repository", "image", "path", "extra_args", "build_file", "cache_registry")
 _LEAST = 4  # characters of what is masked: shorter ones would be everywhere
 _DEFAULT_CONTEXT = "{{defaultContext}}"
 _GITHUB_CACHE = re.compile(r"(?:^|,)\s*type=gha(?:,|$)")
@@ -134,8 +133,7 @@ def _images(reading: Reading) -> bool:
     """Whether they are to be pushed."""
     tags = (*reading.values("tags"), *_aevea_tags(reading))
     given, outputs = reading.bool("push"), Outputs.parse(reading.values("outputs"))
-    is_kaniko = any(reading.text(name) for name in _KANIKOS)
-    is_pushed = bool(given) or outputs.push or (given is None and is_kaniko and bool(tags))
+    is_pushed = bool(given) or outputs.push or (given is None and bool(reading.text("image")))
     names = tuple(dict.fromkeys((*tags, *outputs.names)))
     if is_pushed and not names:
         raise UsageError("there is nothing to push", hint="give the image's references by the input tags")

@@ -156,9 +156,9 @@ def test_what_has_no_effect_is_told(inputs: dict[str, str], says: str) -> None:
         ({"push": "true"}, True),
         ({"outputs": "type=registry"}, True),
         ({"outputs": "type=image"}, False),
-        ({"executor": "x"}, True),
-        ({"kaniko-args": "--cache"}, True),
-        ({"kaniko-args": "--cache", "push": "false"}, False),
+        ({"executor": "x", "kaniko-args": "--cache"}, False),
+        ({"image": "x"}, True),
+        ({"image": "x", "push": "false"}, False),
     ],
 )
 def test_it_is_pushed_as_the_action_that_the_inputs_are_of_would(inputs: dict[str, str], pushed: bool) -> None:
