@@ -62,8 +62,8 @@ _OWN: tuple[Input, ...] = (
     Input(name="context", help="the build context: a directory of the workspace, a git or http URL, or {{defaultContext}} for "
         "the commit itself, which :DIR may follow (default: the workspace)"),
     Input(name="tags", kind=Kind.LIST, help="the image's references, as docker/metadata-action prints them"),
-    Input(name="push", kind=Kind.BOOL, help="push the image under all of its tags (default: false, as with docker/build-push-action; "
-        "true with image, as with aevea/action-kaniko)"),
+    Input(name="push", kind=Kind.BOOL, help="push the image under all of its tags (default: false, as with "
+        "docker/build-push-action; true with image, as with aevea/action-kaniko)"),
     Input(name="load", kind=Kind.BOOL, help="load the image into the runner's Docker engine"),
     Input(name="outputs", kind=Kind.LINES, help="where the image goes: type=registry, type=image,push=true, "
         "type=docker,dest=FILE or type=oci,tar=false,dest=DIR"),
