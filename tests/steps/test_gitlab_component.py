@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import yaml
 from builder.commands import COMMANDS
 from builder.flags import flag_of
 from builder.options import KanikoOptions
+from builder.values import fields
 from steps import gitlab_reports
 from steps.gitlab_ci import arguments
 from steps.gitlab_component import README, TEMPLATE, table, template
