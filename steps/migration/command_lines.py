@@ -15,12 +15,16 @@ from steps.migration.shellwords import Word
 
 _PROGRAM = re.compile(r"(?:.*/)?kaniko/(?:executor|warmer)|executor")
 _WARMER = "warmer"
+_SHELLS = frozenset({"sh", "bash", "ash", "dash", "eval"})
+_SUBSTITUTION = re.compile(r"\$\(((?:[^()]|\([^()]*\))*)\)")
 
 
 def in_script(text: str, script: Scalar, variables: Mapping[str, str]) -> Changes:
     """Every call of Kaniko in a script: by its path, or by `docker run` of its image, which `variables` may name."""
     changes = Changes()
     for words in shellwords.commands(script.value):
+        for first, end in _nested(words):
+            changes += in_script(text, Scalar(value=script.value[first:end], at=script.at[first:end]), variables)
         start, of_warmer = _called(words, variables)
         if not start:
             continue
@@ -67,6 +71,17 @@ def first_item(text: str, items: Sequence[Any], word: str) -> Edit:
     if re.fullmatch(r"[ ]*-[ ]+", before):
         return Edit(start=first, end=first, text=f"{word}\n{before}")
     return Edit(start=first, end=first, text=f"{word}, ")
+
+
+def _nested(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
+    """Where scripts are within a command: what a shell is given in quotes, and command substitutions."""
+    is_shell = os.path.basename(words[0].text) in _SHELLS
+    for word in words:
+        quoted = is_shell and len(word.text) > 2 and word.text[0] == word.text[-1] and word.text[0] in "\"'"
+        if quoted:
+            yield word.start + 1, word.end - 1
+        else:
+            yield from ((word.start + match.start(1), word.start + match.end(1)) for match in _SUBSTITUTION.finditer(word.text))
 
 
 def _called(words: Sequence[Word], variables: Mapping[str, str]) -> tuple[int, bool]:

@@ -136,3 +136,10 @@ def test_the_migrated_warmer_puts_base_images_into_its_directory(place: Place) -
     place.run(f"{IMAGE}:latest", f"--destination={place.registry}/base")
     place.run(steps[0]["name"], *steps[0]["args"])
     assert (place.context / "cache/index.json").is_file()
+
+
+def test_the_image_itself_migrates(place: Place) -> None:
+    file = place.context / "ci.yml"
+    file.write_text("a: {image: {name: 'gcr.io/kaniko-project/executor:debug'}, script: /kaniko/executor --force -d x}\n")
+    place.run(f"{IMAGE}:latest", "migrate", "--write", "/workspace/ci.yml")
+    assert file.read_text() == f"a: {{image: {{name: '{IMAGE}:debug'}}, script: /kaniko/executor -d x}}\n"
