@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench.area import Area, opened_area
+from bench.area import opened_area
 from bench.bases import Bases
-from bench.cases import CASES, Case, Reuse, Workshop
+from bench.cases import CASES, Reuse, Workshop
 from bench.console import say
 from bench.contestants.masu import build_argv, build_env
 from bench.errors import BenchError
@@ -22,14 +22,15 @@ from bench.settings import FULL, SMALL
 from bench.systems import fetch_systems
 
 _RATE = 200  # samples a second
+# Threads that wait for work, which py-spy sometimes takes for work.
+_WAITS = ("_worker (concurrent/futures/thread.py)", "Condition.wait (threading.py)", "wait (threading.py)")
 _ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(argv: Sequence[str]) -> int:
     """Exit code: 0, 1 when something failed, 130 after ^C."""
-    cold = [name for name in CASES if name not in ("warm", "cached")]
     parser = argparse.ArgumentParser(prog="python -m bench.profile", description="where masu's time goes, as a table")
-    parser.add_argument("case", choices=cold)
+    parser.add_argument("case", choices=tuple(CASES))
     parser.add_argument("--small", action="store_true", help="tiny sizes: does it work at all?")
     parser.add_argument("--rows", type=int, default=20, help="functions to tell of (default %(default)s)")
     arguments = parser.parse_args(argv)
@@ -65,7 +66,7 @@ def parsed(raw: str) -> dict[tuple[str, ...], int]:
     for line in raw.splitlines():
         text, _, count = line.rpartition(" ")
         frames = tuple(_shortened(frame) for frame in text.split(";") if not re.match(r"process \d+|thread \(", frame))
-        if frames:
+        if frames and frames[-1] not in _WAITS:
             found[frames] += int(count)
     return dict(found)
 
@@ -86,18 +87,27 @@ def _stacks(name: str, *, is_small: bool) -> dict[tuple[str, ...], int]:
             fetch_systems(area)
         with served_registry(area.fresh("registry")) as registry:
             case = CASES[name](Workshop(area=area, bases=Bases(area, registry, sizes), sizes=sizes))
-            assert case.reuse is Reuse.NOTHING
-            return _recorded(py_spy, case, f"{registry.address}/profile:1", area)
+            target, home = f"{registry.address}/profile", area.fresh("masu")
+            if case.reuse is not Reuse.NOTHING:
+                case.change("before\n")
+                _run(build_argv(case, f"{target}:before", home), home)
+                case.change("now\n")
+            if case.reuse is Reuse.REGISTRY:
+                area.fresh("masu")
+            return _recorded(py_spy, build_argv(case, f"{target}:now", home), home)
 
 
-def _recorded(py_spy: str, case: Case, target: str, area: Area) -> dict[tuple[str, ...], int]:
-    home, output = area.fresh("masu"), area.path / "stacks"
+def _recorded(py_spy: str, build: Sequence[str], home: Path) -> dict[tuple[str, ...], int]:
+    output = home / "stacks"
     options = ["--subprocesses", "--rate", str(_RATE), "--format", "raw", "--output", str(output)]
-    argv = [py_spy, "record", *options, "--", *build_argv(case, target, home)]
-    done = subprocess.run(argv, env=build_env(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode or not output.exists():
-        raise BenchError(f"py-spy failed with {done.returncode}: {done.stdout[-1000:]}")
+    _run([py_spy, "record", *options, "--", *build], home)
     return parsed(output.read_text())
+
+
+def _run(argv: Sequence[str], home: Path) -> None:
+    done = subprocess.run(argv, env=build_env(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"{Path(argv[0]).name} failed with {done.returncode}: {done.stdout[-1000:]}")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ RAW = f"""\
 process 1:"python -m builder";main ({ROOT}/builder/cli.py:10);walk ({TREE}:20) 30
 process 1:"python -m builder";main ({ROOT}/builder/cli.py:12);walk ({TREE}:25);walk ({TREE}:3) 50
 process 2:"python";thread (0x7F);_load (<frozen importlib._bootstrap>:7);join (/usr/lib/python3.11/posixpath.py:71) 20
+process 2:"python";thread (0x7F);_worker (concurrent/futures/thread.py:81) 900
 """
 
 
-def test_a_function_is_one_whatever_its_line_process_and_place_on_this_machine() -> None:
+def test_a_function_is_one_whatever_its_line_and_process_and_waiting_is_none() -> None:
     assert parsed(RAW) == {
         ("main (builder/cli.py)", "walk (builder/rootfs/tree.py)"): 30,
         ("main (builder/cli.py)", "walk (builder/rootfs/tree.py)", "walk (builder/rootfs/tree.py)"): 50,
