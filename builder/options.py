@@ -51,7 +51,8 @@ class CommonOptions:
         choices=("panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"),
         kaniko="same: trace logs what debug does")
     log_format: str = _flag("color", "how log lines look", choices=("text", "color", "json"),
-        kaniko="better: colours on a terminal only, where Kaniko always writes them; json is for what a RUN prints, too")
+        kaniko="better: colours on a terminal only, where Kaniko always writes them; json is for what a RUN prints "
+        "and for the last error, too, with `severity` and `message` for log collectors")
     log_timestamp: bool = _flag(False, "put the time of day in log lines, not the seconds since the start", kaniko="same")
     progress: str = _flag("auto", "quiet shows errors only; the others are one plain form",
         choices=("auto", "plain", "tty", "quiet"))

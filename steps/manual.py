@@ -54,7 +54,10 @@ _SENTENCES = (
 
 # The core knows no platform: what is read for one is told here.
 _PLATFORMS = (
-    Variable(name="BUILDER_OUTPUT", kaniko="same: read by the step image; its `images` has a line for each name that was pushed"),
+    Variable(
+        name="BUILDER_OUTPUT",
+        kaniko="better: its `images` has a line for each name that was pushed, its `output` a summary, also of a failure",
+    ),
     Variable(name="GOOGLE_APPLICATION_CREDENTIALS", kaniko="same"),
     Variable(name="AWS_*", kaniko="same: those that boto3 reads"),
     Variable(name="AZURE_*", kaniko="same"),
