@@ -52,7 +52,7 @@ def _failed(failure: Failure | None) -> Iterator[str]:
 def _steps(outcome: Outcome) -> Iterator[str]:
     if not outcome.steps:
         return
-    longest = max(step.seconds for step in outcome.steps)
+    longest = max(1.0, *(step.seconds for step in outcome.steps))  # seconds: below that nothing is worth a long bar
     yield f"<details{' open' if len(outcome.steps) <= 30 else ''}><summary>Instructions</summary>\n"
     yield "| instruction | time | | layer | cache |\n|---|---:|---|---:|---|"
     for step in outcome.steps[:_ROWS]:

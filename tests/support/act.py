@@ -33,12 +33,12 @@ class Act:
     def argv(
         self, repository: Path, workflow: str, *, event: str = "push", secrets: Mapping[str, str] | None = None
     ) -> list[str]:
-        """The workflow is written into the repository, which is committed, so that the job has a commit."""
+        """The workflow is written into the repository, which is made one the first time, so that the job has a commit."""
         file = repository / ".github/workflows/test.yml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(workflow)
         git = ["git", "-C", str(repository), "-c", "user.name=t", "-c", "user.email=t@a.test", "-c", "init.defaultBranch=main"]
-        for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+        for words in () if (repository / ".git").exists() else (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "x"]):
             subprocess.run([*git, *words], check=True, env={"PATH": os.environ["PATH"], "HOME": str(self.home)})
         socket = self.engine.command[-1].removeprefix("unix://")
         program = shutil.which("docker", path="/usr/bin:" + os.environ["PATH"])
