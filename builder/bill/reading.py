@@ -16,6 +16,7 @@ from builder.rootfs.unpack import OPAQUE, WHITEOUT
 
 log = logging.getLogger(__name__)
 
+_BROKEN: tuple[type[Exception], ...] = (*DAMAGED, tarfile.TarError)
 _MOST = 64 << 20
 """Bytes of one file: the largest known are a tenth of it."""
 
@@ -49,7 +50,7 @@ class _Pass:
         try:
             with layer.blob.open() as blob, decompressed(blob) as stream:
                 self._read(stream)
-        except (*DAMAGED, tarfile.TarError) as error:
+        except _BROKEN as error:
             if isinstance(error, OSError) and error.errno:
                 raise
             raise ImageError(f"can't read layer {layer.blob.descriptor.digest}: {error}") from error

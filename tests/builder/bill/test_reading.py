@@ -7,6 +7,7 @@ import tarfile
 import pytest
 
 from builder.bill import read_packages
+from builder.errors import ImageError
 from builder.image.blob import Blob
 from builder.image.digest import Digest
 from builder.image.layer import Layer
@@ -63,3 +64,10 @@ def test_what_cannot_be_read_is_said(caplog: pytest.LogCaptureFixture) -> None:
         read_packages([layer(("var/lib/rpm/rpmdb.sqlite", "x"), ("n/node_modules/a/package.json", b"store/1"))])
     assert "'/var/lib/rpm/rpmdb.sqlite' are left out" in caplog.text
     assert "another name of '/store/1'" in caplog.text
+
+
+@pytest.mark.parametrize("data", [b"\x1f\x8b\x08 no gzip", b"x" * 2000])
+def test_a_layer_that_cannot_be_read_is_an_error(data: bytes) -> None:
+    broken = Layer(blob=Blob.of(data, OCI_LAYER), diff_id=Digest.of(data))
+    with pytest.raises(ImageError, match="can't read layer sha256:"):
+        read_packages([broken])
