@@ -8,12 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from builder.decoration import Decoration
 from builder.errors import UsageError
-from builder.image.reference import Reference
 from builder.journal import Failure, Warned
 from steps.adapter import Invocation
-from steps.github_actions import arguments as inputs
 from steps.github_actions.commands import Groups, command, output
-from steps.github_actions.summary import summary
 from steps.outcome import Outcome
 from steps.report import LOG, Report
 
@@ -29,6 +26,8 @@ def detect(env: Mapping[str, str]) -> bool:
 
 def arguments(words: Sequence[str], env: Mapping[str, str]) -> Invocation:
     """The action's inputs, and `words` after them. Raises UsageError for what can't be honoured."""
+    from steps.github_actions import inputs  # here, as the image on other platforms needn't load them
+
     _check_workspace(env)
     reading = inputs.read(env)
     return Invocation(argv=("build", *reading.words, *words), env=reading.variables, before=inputs.before(reading))
@@ -45,6 +44,8 @@ def decoration(env: Mapping[str, str]) -> Decoration:
 
 def reports(outcome: Outcome, env: Mapping[str, str]) -> tuple[Report, ...]:
     """Annotations in the log, values for the steps that follow, and the summary that people look at."""
+    from steps.github_actions.summary import summary
+
     found, is_ours = [Report(where=LOG, text="".join(_annotations(outcome, env)))], "MASU_STEP" in env
     if env.get("GITHUB_OUTPUT") and outcome.digest and not outcome.code:
         loss = "the image is built, but the step's outputs can't be written to"
@@ -60,6 +61,8 @@ def reports(outcome: Outcome, env: Mapping[str, str]) -> tuple[Report, ...]:
 
 def values(outcome: Outcome) -> dict[str, str]:
     """The step's outputs by name."""
+    from builder.image.reference import Reference
+
     image = outcome.images[0] if outcome.images else ""
     metadata = {key: value for key, value in outcome.metadata.items() if key.startswith(_DOCKERS_KEYS)}
     return {

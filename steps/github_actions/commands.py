@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-import secrets
 from collections.abc import Callable
 
 _LINE_START = re.compile(r"((?:^|[\r\n\u0085\u2028\u2029])\s*):(?=:)")
@@ -44,7 +44,7 @@ def _property(text: str) -> str:
 class Groups:
     """A group that can be folded for each instruction; while a command prints, the runner obeys nothing but a random word."""
 
-    def __init__(self, token: Callable[[], str] = secrets.token_hex) -> None:
+    def __init__(self, token: Callable[[], str] = lambda: os.urandom(32).hex()) -> None:
         self._token = token
 
     def begins(self, key: str, title: str) -> str:

@@ -25,7 +25,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """`option` is the flag of `masu build` that gets the value as it is; empty where `arguments.py` knows what to do with it."""
+    """`option` is the flag of `masu build` that gets the value as it is; empty where `inputs.py` knows what to do with it."""
 
     name: str
     help: str
