@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.answers import serve_answers
 from tests.support.bases import serve_bases
 from tests.support.certificates import make_identity
-from tests.support.cloud_build import LOGIN, PROJECT, Step, Worker, open_worker
+from tests.support.cloud_build import LOGIN, PROJECT, Step, Worker, guarded, open_worker
 from tests.support.engine import Engine
 from tests.support.images import Image, differences, read_image
 from tests.support.masu import ROOT, Masu, shell, write_context
@@ -98,6 +100,7 @@ def cloud(engine: Engine, image: str, debug_image: str, tmp_path_factory: pytest
         (directory / "hub").mkdir()
         hub = stack.enter_context(serve_registry(directory / "hub")).host
         bucket = stack.enter_context(serve_gcs(directory))
+        storage = stack.enter_context(serve_answers(guarded, upstream=bucket)).host
         bases = stack.enter_context(serve_bases(debian=False))
         base = f"docker://{bases.references()['busybox']}"
         shell(
@@ -110,7 +113,7 @@ def cloud(engine: Engine, image: str, debug_image: str, tmp_path_factory: pytest
                 f"docker://{hub}/library/busybox:latest",
             ]
         )
-        routes = {ARTIFACTS: google, CONTAINERS: google, HUB: hub, TOKENS: near, STORAGE: bucket}
+        routes = {ARTIFACTS: google, CONTAINERS: google, HUB: hub, TOKENS: near, STORAGE: storage}
         worker = stack.enter_context(
             open_worker(engine, directory / "worker", images={MASU: image}, holder=debug_image, routes=routes)
         )
@@ -222,6 +225,20 @@ def test_a_secret_is_seen_by_its_run_and_by_nobody_else(cloud: Cloud, tmp_path: 
     assert step.finished.code == 0, step.finished.output
     assert secret not in step.finished.output
     assert "***" in step.finished.output
+
+
+def test_the_readmes_build_brings_a_new_user_to_a_pushed_image(cloud: Cloud, expected: Image, tmp_path: Path) -> None:
+    for file, heading in (
+        (ROOT / "README.md", "### Google Cloud Build"),
+        (EXAMPLES / "README.md", "# masu on Google Cloud Build"),
+    ):
+        found = re.search(r"```yaml\n(.*?)```", file.read_text().partition(heading)[2], re.DOTALL)
+        assert found
+        with cloud.worker.build(found[1], cloud.source) as build:
+            (step,) = build.run()
+        assert step.finished.code == 0, step.finished.output
+        (image,) = step.images()
+        assert differences(expected, cloud.pulled(image["name"].removeprefix(f"{ARTIFACTS}/"), tmp_path)) == []
 
 
 # --- what a worker may do to a build -----------------------------------------------------------------------------------------

@@ -221,6 +221,13 @@ def _network(engine: Engine) -> Iterator[str]:
             engine("network", "rm", name)
 
 
+def guarded(question: Question) -> Answer | None:
+    """What Cloud Storage answers to whom the token isn't shown; others are passed on."""
+    if question.headers.get("authorization") == f"Bearer {TOKEN}":
+        return None
+    return Answer(document={"error": {"code": 401, "message": "Anonymous caller does not have storage.objects.get"}}, status=401)
+
+
 def metadata(question: Question) -> Answer:
     """The metadata server's answers, as google-auth asks; who doesn't say `Metadata-Flavor` is refused, as there."""
     flavor = {"Metadata-Flavor": "Google"}
