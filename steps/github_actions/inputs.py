@@ -17,6 +17,7 @@ from steps.github_actions.table import BY_NAME, INPUTS, Input, Kind
 
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")  # YAML 1.2's, and no others
 _OFF = frozenset({"", *_FALSE})
+_REFERENCES = ("--destination=", "--cache-repo=", "--cache-from=", "--cache-to=", "--cache-mounts=")
 _LEAST = 4  # characters of what is masked: shorter ones would be everywhere
 _DEFAULT_CONTEXT = "{{defaultContext}}"
 _GITHUB_CACHE = re.compile(r"(?:^|,)\s*type=gha(?:,|$)")
@@ -79,6 +80,7 @@ def read(env: Mapping[str, str]) -> Reading:
     for item in INPUTS:
         if item.option:
             reading.words += _as_it_is(item, reading)
+    reading.words = [_lower(word, env) if word.startswith(_REFERENCES) else word for word in reading.words]
     reading.words += lists.unquoted_lines(reading.text("kaniko-args"))
     reading.words += shlex.split(reading.text("extra_args"))
     return reading
@@ -139,7 +141,7 @@ def _images(reading: Reading) -> bool:
         raise UsageError("there is nothing to push", hint="give the image's references by the input tags")
     if given is None and names and not (is_pushed or outputs.words or reading.bool("load")):
         reading.notes.append("nothing is pushed: write push: true to push the image, or push: false if this is only to be built")
-    reading.words += [f"--destination={_lower(name, reading.env)}" for name in names]
+    reading.words += [f"--destination={name}" for name in names]
     reading.words += [*outputs.words, *(() if is_pushed else ("--no-push",))]
     if reading.bool("load"):
         if not names or "MASU_LOAD_FILE" not in reading.env:
@@ -151,12 +153,12 @@ def _images(reading: Reading) -> bool:
     return is_pushed
 
 
-def _lower(name: str, env: Mapping[str, str]) -> str:
+def _lower(word: str, env: Mapping[str, str]) -> str:
     """References are lower case, repositories of GitHub needn't be: `ghcr.io/${{ github.repository }}` is to work."""
     repository = env.get("GITHUB_REPOSITORY", "")
     for part in (f"/{repository}", f"/{repository.partition('/')[0]}/"):
-        name = name.replace(part, part.lower(), 1) if repository else name
-    return name
+        word = word.replace(part, part.lower(), 1) if repository else word
+    return word
 
 
 def _aevea_tags(reading: Reading) -> Iterator[str]:

@@ -41,6 +41,10 @@ _CASES: list[tuple[dict[str, str], set[str]]] = [
         {"--destination=ghcr.io/octo/app:V1", "--destination=ghcr.io/octo/tool"},
     ),
     (
+        {"cache-repository": "ghcr.io/Octo/App/cache", "cache-from": "type=registry,ref=ghcr.io/Octo/App:C"},
+        {"--cache-repo=ghcr.io/octo/app/cache", "--cache-from=type=registry,ref=ghcr.io/octo/app:C"},
+    ),
+    (
         {"build-args": 'A=1,2\nB=x y\n"C=line 1\nline 2"'},
         {"--build-arg=A=1,2", "--build-arg=B=x y", "--build-arg=C=line 1\nline 2"},
     ),
