@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builder.errors import RunError
 from builder.finishing import encoded, finished
-from builder.image.config import History
+from builder.history import Past, continued
 from builder.image.encoding import Compression
 from builder.image.image import Image
 from builder.image.layer import Layer
@@ -30,8 +30,6 @@ from builder.values import dataclass, replace
 from builder.workshop import Workshop
 
 log = logging.getLogger(__name__)
-
-_COMMENT = "buildkit.dockerfile.v0"  # what docker's tools look for in a history entry
 
 
 def execute(plan: Plan, workshop: Workshop) -> Image:
@@ -94,16 +92,16 @@ def _build_stage(maker: _Maker) -> Finished:
     work = _Work(maker, image, output)
     if image.layers and not needs_rootfs(maker.supplies.plan, stage):
         log.info("Skipping unpacking as no commands require it.")  # Kaniko's sentence
-    history = list(image.config.history)
+    past = list[Past]()
     for number, step in enumerate(stage.steps, start=1):
         workshop.cancel.check()
         with output.part(f"stage {maker.number}, step {number}/{len(stage.steps)}", step.text) as name:
             layer = _carried_out(step, name, work, maker)
         if step.created_by:
-            now = workshop.now()
-            history.append(History(created=now, created_by=step.created_by, comment=_COMMENT, empty_layer=layer is None))
+            past.append(Past(created_by=step.created_by, has_layer=layer is not None, at=work.time_of(layer)))
     rootfs = work.tree.rootfs() if needs_rootfs(maker.supplies.plan, stage) else None
-    config = replace(stage.config, history=tuple(history), created=workshop.now())
+    history, last = continued(image.config, past, now=workshop.now())
+    config = replace(stage.config, history=history, created=last if workshop.dating else workshop.now())
     return Finished(image=Image.make(config=config, layers=tuple(work.tree.layers), format=maker.format), rootfs=rootfs)
 
 
@@ -157,6 +155,13 @@ class _Work:
         if layer and (lookup := self._maker.workshop.lookup):
             lookup.passed(self._maker.stage, position, layer, is_new=cached is None, tree_of=self._tree_of)
         return layer
+
+    def time_of(self, layer: Layer | None) -> str | None:
+        """When the last step was done, whose layer this is; None if that is for its neighbours to say."""
+        now, dating = self._maker.workshop.now(), self._maker.workshop.dating
+        if dating is None:
+            return now
+        return dating.made_at(self._maker.stage, self._position - 1) or now if layer else None
 
     def _cached(self, step: Step, op: Op, position: int) -> Layer | None:
         """The op's layer if it is in the cache. What the log tells are Kaniko's sentences."""

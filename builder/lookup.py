@@ -23,7 +23,7 @@ from builder.key import CacheKey, base_key, lineage, note_key, op_key, place_key
 from builder.layer_cache import Cache, Entry
 from builder.ops import Copy, CopyFrom, Exec, FromContext, FromImage, FromNamedContext, FromStage, Op
 from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
-from builder.plan.needs import dependencies
+from builder.plan.needs import dependencies, stages_below
 from builder.readings import Reading, readings
 from builder.reasons import Verdict, recipe, why
 from builder.rootfs import SourceTree
@@ -133,13 +133,14 @@ class Lookup:
         )
 
     def kept(self, *, of_all: bool) -> tuple[Entry, ...]:
-        """What the cache has, or gets, of this build: notes, and the layers of all stages or those of the target.
+        """What the cache has, or gets, of this build: notes, and the layers of all stages or those of the target's image.
 
         Of other stages' layers there are the diff_ids, so that nobody who has the target's needs to build them.
         """
         entries: dict[CacheKey, Entry] = {}
+        below = set(stages_below(self._plan, self._plan.target_index))
         for index, course in self._courses.items():
-            whole = of_all or index == self._plan.target_index
+            whole = of_all or index in below
             entries |= {entry.key: entry if whole else entry.bare for _, entry in sorted(course.kept.items())}
         notes = (Entry(key=key, note=note, created="") for key, note in self._notes.items() if note)  # they don't get old
         return (*entries.values(), *notes)
@@ -160,6 +161,12 @@ class Lookup:
         course.made[position], course.kept[position] = entry.layer, entry
         return entry.layer
 
+    def made_at(self, stage: PlannedStage, position: int) -> str:
+        """When the step's layer was made, as the cache has it (RFC 3339); empty if it hasn't."""
+        kept = self._courses[stage.index].kept
+        entry = next(iter(kept.values()), None) if self._plan.single_layer else kept.get(position)
+        return entry.created if entry else ""
+
     def settled(self, image: Image) -> Image:
         """The image of the build, when everything new is in the cache."""
         return self._cache.settled(image)
@@ -168,7 +175,7 @@ class Lookup:
         """The step's layer is this one; one that is new is kept in the cache."""
         course = self._begun(stage)
         if self._plan.single_layer:
-            self._passed_together(course, layer, tree_of)
+            self._passed_together(course, layer, is_new=is_new, tree_of=tree_of)
             return
         if position >= len(course.keys):
             self._extend(course, set(), tree_of)
@@ -180,14 +187,14 @@ class Lookup:
             mark = self._mark(course, position, course.after[position])
             self._keep(course, position, course.names[position], mark, layer)
 
-    def _passed_together(self, course: Course, layer: Layer, tree_of: TreeOf) -> None:
+    def _passed_together(self, course: Course, layer: Layer, *, is_new: bool, tree_of: TreeOf) -> None:
         while len(course.keys) < len(course.steps):
             self._extend(course, set(), tree_of)
         assert course.last_key is not None
         assert course.origin is not None
         key = together(course.last_key)
         course.after = [lineage(course.origin, key, layer.diff_id)] * len(course.steps)
-        if self._rules.runs:
+        if is_new and self._rules.runs:
             self._keep(course, len(course.steps) - 1, key, course.after[-1], layer)
 
     def _keep(self, course: Course, position: int, key: CacheKey, after: CacheKey, layer: Layer) -> None:

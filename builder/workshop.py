@@ -58,6 +58,11 @@ class Workshop:
     journal: Journal = field(default_factory=Journal)
 
     @property
+    def dating(self) -> Lookup | None:
+        """What knows when layers were made, if the image tells that: not when all has one time."""
+        return self.lookup if self.settings.epoch is None else None
+
+    @property
     def layers(self) -> Path:
         """Where the files of finished layers are, until the image has been delivered."""
         return self.directory / "layers"

@@ -33,6 +33,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.cache_flags",
             "builder.ingredients",
             "builder.finishing",
+            "builder.history",
             "builder.bill",
             "builder.layer_cache",
             "builder.saved_mounts",

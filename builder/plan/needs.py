@@ -24,6 +24,15 @@ def _dependencies(stage: PlannedStage) -> Iterator[int]:
     yield from (source.index for _, source in read_by(stage) if isinstance(source, FromStage))
 
 
+def stages_below(plan: Plan, index: int) -> Iterator[int]:
+    """The stage and those that it begins with: their layers are its image's, with those of the base image."""
+    bases = {stage.index: stage.base for stage in plan.stages}
+    yield index
+    while isinstance(base := bases[index], StageBase):
+        index = base.index
+        yield index
+
+
 def has_independent_stages(plan: Plan) -> bool:
     """Whether two stages could be built at the same time."""
     needs, before = dependencies(plan), dict[int, frozenset[int]]()

@@ -98,3 +98,10 @@ def test_a_list_has_all_layers_or_those_of_the_target(project: Rehearsal, listed
     change(project)
     assert project.build() == missed
     assert project.build() == [], "what was found is in the next list as well"
+
+
+def test_a_list_for_the_target_has_the_layers_of_the_stages_that_it_begins_with(project: Rehearsal) -> None:
+    project.dockerfile, project.listed = "FROM base AS one\nRUN one\nFROM one AS two\nRUN two\nFROM one\nRUN three\n", "min"
+    project.build()
+    project.swap("RUN three", "RUN more")
+    assert project.build() == [2]
