@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.cluster import World, open_world
 from tests.support.engine import Engine, start_docker_engine
 from tests.support.site import Site, open_site
 from tests.support.step_image import step_image
@@ -37,6 +38,13 @@ def small_site(engine: Engine) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def site(engine: Engine) -> Iterator[Site]:
     with open_site(packages=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """What the pods of Kubernetes, Tekton, Argo and Jenkins meet."""
+    with open_world(tmp_path_factory.mktemp("world")) as opened:
         yield opened
 
 

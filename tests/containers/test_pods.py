@@ -1,116 +1,130 @@
-"""The pods of examples/kubernetes are played by podman: they fetch a repository, run commands, log in and push."""
+"""examples/kubernetes and README.md's pod as they stand, played by podman."""
 
 from __future__ import annotations
 
-import functools
 import json
+import re
 import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
-from tests.support.bases import serve_bases
-from tests.support.engine import Engine, start_podman_engine
-from tests.support.images import read_image
-from tests.support.masu import ROOT, shell, write_context
-from tests.support.pods import Played, play
-from tests.support.registry import RunningRegistry, htpasswd, serve_registry
-from tests.support.step_image import step_image
+from tests.support.cloud_build import LOGIN
+from tests.support.cluster import ECR, World, check
+from tests.support.masu import ROOT
+from tests.support.pods import pod_of, started
 
 EXAMPLES = ROOT / "examples/kubernetes"
-POD, RESTRICTED = EXAMPLES / "pod.yaml", EXAMPLES / "pod-restricted.yaml"
-PASSWORD, KEY = "registry-pass-7351", "google-key-9924"
-DOCKERFILE = """\
-FROM {base}
-RUN echo built > /built && chown 1000:50 /built && id -u > /uid && ln /built /again
-COPY --chown=app:staff app.sh /app/
-USER app
-RUN sh /app/app.sh
-RUN cat /kaniko/.docker/* /secret/* > /tmp/seen 2>/dev/null || true
-"""
+ROLE, IDENTITY_TOKEN = "arn:aws:iam::123456789012:role/image-builder", "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+def example(name: str) -> Any:
+    return pod_of((EXAMPLES / name).read_text())
 
 
-@pytest.fixture(scope="module")
-def podman() -> Engine:
-    return start_podman_engine()
+JOBS = {
+    "job.yaml": ("registry.example.com/team/app:1.0", "takeover"),
+    "job-restricted.yaml": ("registry.example.com/team/app:1.0", "traced"),
+    "pod.yaml": ("gcr.io/my-project/app:1.0", "takeover"),
+    "gke.yaml": ("us-docker.pkg.dev/my-project/images/app:1.0", "takeover"),
+}
 
 
-@pytest.fixture(scope="module")
-def image(podman: Engine) -> str:
-    return podman.load(step_image(debug=False))
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
-    """It wants a password."""
-    directory = tmp_path_factory.mktemp("registry")
-    with serve_registry(directory, auth=htpasswd(directory, {"builder": PASSWORD})) as running:
-        yield running
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Iterator[str]:
-    """The URL of a repository with an application, by HTTP."""
-    with serve_bases(debian=False) as bases:
-        text = DOCKERFILE.format(base=bases.references()["busybox"])
-        tree = write_context(tmp_path / "tree", text, {"app.sh": "echo hello > /tmp/hello\n"})
-        git = ["git", "-C", str(tree), "-c", "user.name=x", "-c", "user.email=x@example.org"]
-        for arguments in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "x"]):
-            subprocess.run([*git, *arguments], check=True)
-        shell(["git", "clone", "-q", "--bare", tree, tmp_path / "www/team/app.git"])
-        shell(["git", "-C", tmp_path / "www/team/app.git", "update-server-info"])
-        handler = functools.partial(_Quiet, directory=str(tmp_path / "www"))
-        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield f"http://127.0.0.1:{server.server_port}"
-            server.shutdown()
-
-
-def played(pod: Path, podman: Engine, image: str, registry: RunningRegistry, repository: str, directory: Path) -> Played:
-    values = {
-        "registry.example.com/tools/masu:latest": image,
-        "https://git.example.com": repository,
-        "registry.example.com": registry.host,
-    }
-    config = json.dumps({"auths": {registry.host: {"username": "builder", "password": PASSWORD}}})
-    secrets = {"registry-login": {"config.json": config}, "google-key": {"key.json": json.dumps({"private_key": KEY})}}
-    return play(podman, pod, directory, values=values, secrets=secrets)
-
-
-@pytest.mark.parametrize(("pod", "sandbox"), [(POD, "takeover"), (RESTRICTED, "traced")], ids=["default", "restricted"])
-def test_the_pod_of_the_example_builds_and_pushes(
-    pod: Path, sandbox: str, podman: Engine, image: str, registry: RunningRegistry, repository: str, tmp_path: Path
-) -> None:
-    result = played(pod, podman, image, registry, repository, tmp_path)
+@pytest.mark.parametrize("name", JOBS)
+def test_the_example_builds_pushes_and_leaves_the_image_as_its_message(name: str, world: World, tmp_path: Path) -> None:
+    reference, sandbox = JOBS[name]
+    result = world.play(example(name), tmp_path)
     assert result.finished.code == 0, result.finished.output
     assert f"sandbox {sandbox}: chosen" in result.finished.output
-    name = f"docker://{registry.host}/team/app:1.0"
-    login = ["--src-tls-verify=false", f"--src-creds=builder:{PASSWORD}"]
-    shell(["skopeo", "copy", "--preserve-digests", *login, name, f"oci:{tmp_path}/layout"])
-    index = json.loads((tmp_path / "layout/index.json").read_text())
-    assert result.message.strip() == index["manifests"][0]["digest"]
-    files = read_image(tmp_path / "layout").files
-    assert [(files[path].uid, files[path].gid) for path in ("/built", "/app/app.sh", "/tmp/hello")] == [
-        (1000, 50), (1000, 50), (1000, 1000),
-    ]  # fmt: skip
-    assert files["/again"].links == ("/again", "/built")
+    digest, image = world.pulled(reference, tmp_path)
+    check(image)
+    repository = reference.rpartition(":")[0]
+    assert json.loads(result.message) == {"image": f"{repository}@{digest}", "digest": digest, "tags": [reference]}
     # A mounted volume stays where it is under takeover: then masu says whose secrets a command can read.
-    warned = [
-        path for path in ("/kaniko/.docker/config.json", "/secret/key.json") if f"can read '{path}'" in result.finished.output
-    ]
-    assert len(warned) == (2 if sandbox == "takeover" else 0), result.finished.output
-    assert (files["/tmp/seen"].size == 0) == (sandbox == "traced")
+    mounted = {"pod.yaml": "/secret/kaniko-secret.json", "gke.yaml": ""}.get(name, "/kaniko/.docker/.dockerconfigjson")
+    can_read = bool(mounted) and sandbox == "takeover"
+    assert (f"can read '{mounted}'" in result.finished.output) == can_read
+    assert (image.files["/tmp/seen"].size > 0) == can_read
 
 
-@pytest.mark.parametrize("pod", [POD, RESTRICTED], ids=lambda pod: pod.stem)
-def test_the_manifests_fit_the_schema_of_kubernetes(pod: Path) -> None:
-    assert "INFO" in shell([Path(sys.executable).parent / "kubernetes-validate", "--strict", pod])
+def test_googles_key_at_secret_is_what_the_classic_pod_logs_in_with(world: World, tmp_path: Path) -> None:
+    before = len(world.asked)
+    assert world.play(example("pod.yaml"), tmp_path).finished.code == 0
+    assert len(world.asked) > before
+    assert world.tokens.asked[-1].user == LOGIN[0]
+
+
+def test_the_role_of_an_eks_service_account_logs_in_at_ecr(world: World, tmp_path: Path) -> None:
+    """With what EKS' webhook adds to a pod with such an account."""
+    (tmp_path / "token").write_text("a.web.identity")
+    env = {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": IDENTITY_TOKEN, "AWS_REGION": "eu-west-1",
+           "AWS_STS_REGIONAL_ENDPOINTS": "regional"}  # fmt: skip
+    result = world.play(example("eks.yaml"), tmp_path, env=env, files={IDENTITY_TOKEN: tmp_path / "token"})
+    assert result.finished.code == 0, result.finished.output
+    check(world.pulled(f"{ECR}/team/app:1.0", tmp_path)[1])
+
+
+def test_a_build_takes_the_layers_of_its_base_from_the_warmers_volume(world: World, tmp_path: Path) -> None:
+    """Docker Hub is asked what the name means today, and for no blob."""
+    pod = example("job-warmed.yaml")
+    new = ["--destination=registry.example.com/team/warmed:1", "--cache-repo=registry.example.com/team/warmed/cache"]
+    pod["spec"]["containers"][0]["args"].extend(new)  # no layer of another test makes the base needless
+    try:
+        before = len(world.fetched)
+        warmed = world.play(example("warmer.yaml"), tmp_path)
+        assert warmed.finished.code == 0, warmed.finished.output
+        fetched = len(world.fetched)
+        assert fetched > before
+        result = world.play(pod, tmp_path)
+        assert result.finished.code == 0, result.finished.output
+        assert world.fetched[fetched:] == []
+        check(world.pulled("registry.example.com/team/warmed:1", tmp_path)[1])
+    finally:
+        world.cluster.podman("volume", "rm", "--force", "base-images")
+
+
+def test_a_pod_that_fails_says_why_in_its_message(world: World, tmp_path: Path) -> None:
+    pod = example("job.yaml")
+    pod["spec"]["containers"][0]["args"].append("--target=nowhere")
+    result = world.play(pod, tmp_path)
+    assert result.finished.code == 1
+    assert result.message.startswith("error: ")
+    assert "nowhere" in result.message
+
+
+def test_a_pod_that_is_ended_leaves_a_whole_image_or_none_and_the_next_one_works(world: World, tmp_path: Path) -> None:
+    """SIGTERM and thirty seconds, as Kubernetes gives; masu takes no such time."""
+    pod = example("job.yaml")
+    pod["spec"]["containers"][0]["args"].append("--destination=registry.example.com/team/ended:1")
+    podman = world.cluster.podman
+    with started(world.with_files(tmp_path, {}), pod) as name:
+        logs = subprocess.Popen(
+            podman.argv("logs", "--follow", name), env=podman.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert logs.stdout
+        assert any(b"USER app" in line for line in logs.stdout)  # in the middle of it
+        begun = time.monotonic()
+        podman("stop", "--time=30", name)
+        assert time.monotonic() - begun < 15
+        assert podman("inspect", "--format={{.State.ExitCode}}", name).output.strip() == "143"
+        logs.kill()
+        logs.communicate()
+    login = requests.auth.HTTPBasicAuth(*world.logins["registry.example.com"].split(":"))
+    url = f"http://{world.registries['registry.example.com']}/v2/team/ended/manifests/1"
+    assert requests.get(url, auth=login, timeout=30).status_code == 404
+    pod = example("job.yaml")
+    pod["spec"]["containers"][0]["args"].append("--destination=registry.example.com/team/ended:1")
+    assert world.play(pod, tmp_path).finished.code == 0
+    check(world.pulled("registry.example.com/team/ended:1", tmp_path)[1])
+
+
+def test_the_readmes_pod_brings_a_new_user_to_a_pushed_image(world: World, tmp_path: Path) -> None:
+    section = (ROOT / "README.md").read_text().partition("### Kubernetes")[2]
+    found = re.search(r"```yaml\n(.*?)```", section, re.DOTALL)
+    assert found
+    result = world.play(pod_of(found[1]), tmp_path)
+    assert result.finished.code == 0, result.finished.output
+    check(world.pulled("registry.example.com/team/app:1.0", tmp_path)[1])
