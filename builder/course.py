@@ -6,8 +6,8 @@ from builder.image.layer import Layer
 from builder.ingredients import Ingredients
 from builder.key import CacheKey
 from builder.layer_cache import Entry
-from builder.ops import Op
-from builder.plan import PlannedStage, Step
+from builder.ops import Copy, Op
+from builder.plan import Plan, PlannedStage, Step
 from builder.values import dataclass, field
 
 
@@ -57,6 +57,16 @@ class Course:
         assert op is not None
         return op
 
+    def is_apart(self, position: int) -> bool:
+        """Whether the step's layer is made apart from what is below it."""
+        op = self.op(position)
+        return isinstance(op, Copy) and op.link
+
     def number(self, position: int) -> int:
         """Of the step among all instructions of the stage, from 1 on."""
         return self.stage.steps.index(self.steps[position]) + 1
+
+
+def courses(plan: Plan) -> dict[int, Course]:
+    """Of all stages, by their index: nothing is known yet."""
+    return {stage.index: Course(stage=stage, steps=tuple(step for step in stage.steps if step.op)) for stage in plan.stages}

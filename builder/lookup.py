@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from builder.caching import Rules
 from builder.contexts import Contexts
-from builder.course import Course
+from builder.course import Course, courses
 from builder.errors import BuilderError, ContextError
 from builder.image.digest import Digest
 from builder.image.image import Image
@@ -21,7 +21,7 @@ from builder.image.platform import Platform
 from builder.ingredients import Ingredients, Input
 from builder.key import CacheKey, base_key, lineage, note_key, op_key, place_key, together
 from builder.layer_cache import Cache, Entry
-from builder.ops import Copy, CopyFrom, Exec, FromContext, FromImage, FromNamedContext, FromStage, Op
+from builder.ops import CopyFrom, Exec, FromContext, FromImage, FromNamedContext, FromStage, Op
 from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
 from builder.plan.needs import dependencies, stages_below
 from builder.readings import Reading, readings
@@ -73,7 +73,7 @@ class Lookup:
         self._fingerprints: dict[object, Fingerprint] = {}
         self._notes: dict[CacheKey, str] = {}  # empty for one that isn't there
         self._last: Future[Mapping[CacheKey, Entry]] = Future()
-        self._courses = _courses(plan)
+        self._courses = courses(plan)
         self._needed: set[int] = set()
 
     def survey(self) -> Plan:
@@ -90,16 +90,16 @@ class Lookup:
                 self._ask_for_last()
                 return plan
             real |= short  # they have to be built, and may come out differently
-            self._courses = _courses(self._plan)
+            self._courses = courses(self._plan)
 
     def _surveyed(self, real: Collection[int]) -> Plan:
         """In stages of `real` results aren't assumed that nobody has."""
-        courses = list(self._courses.values())
+        all_courses = list(self._courses.values())
         while True:
             notes = set[CacheKey]()
-            new = [(course, position) for course in courses for position in self._extend(course, notes)]
+            new = [(course, position) for course in all_courses for position in self._extend(course, notes)]
             self._ask(new, notes)
-            settled = [course for course in courses if self._settle(course, assumes=course.stage.index not in real)]
+            settled = [course for course in all_courses if self._settle(course, assumes=course.stage.index not in real)]
             if not (new or notes or settled):
                 return self._with_layers()
 
@@ -263,7 +263,7 @@ class Lookup:
             course.recipes.append(Ingredients.of(course.steps[position], found, surroundings))
             course.keys.append(op_key(parent, op, told, surroundings))
             apart = base_key((), course.stage.platform)
-            course.names.append(op_key(apart, op, told, surroundings) if _is_apart(op) else course.keys[-1])
+            course.names.append(op_key(apart, op, told, surroundings) if course.is_apart(position) else course.keys[-1])
         return range(before, len(course.keys))
 
     def _read(self, course: Course, position: int, notes: set[CacheKey], tree_of: TreeOf | None) -> list[Input | None]:
@@ -373,7 +373,7 @@ class Lookup:
     def _mark(self, course: Course, position: int, after: CacheKey) -> CacheKey:
         """The lineage that an entry has; one that was made apart from what is below it fits on anything."""
         name = course.names[position]
-        return lineage(name, name, None) if _is_apart(course.op(position)) else after
+        return lineage(name, name, None) if course.is_apart(position) else after
 
     def _with_layers(self) -> Plan:
         stages = {index: replace(course.stage, steps=self._steps(course)) for index, course in self._courses.items()}
@@ -397,11 +397,3 @@ class Lookup:
             else:
                 steps.append(replace(step, made=made[position]))
         return tuple(steps)
-
-
-def _courses(plan: Plan) -> dict[int, Course]:
-    return {stage.index: Course(stage=stage, steps=tuple(step for step in stage.steps if step.op)) for stage in plan.stages}
-
-
-def _is_apart(op: Op) -> bool:
-    return isinstance(op, Copy) and op.link
