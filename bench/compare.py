@@ -52,15 +52,15 @@ def compare(settings: Settings) -> Table:
         if not settings.sizes.tiny:
             fetch_systems(area)
         is_counted = stack.enter_context(own_network())
-        registry = stack.enter_context(served_registry(area.fresh("registry")))
         contestants, left_out = _open(settings, area, stack)
-        shop = Workshop(area=area, bases=Bases(area, registry, settings.sizes), sizes=settings.sizes)
         cases, results = [], {}
         for name in settings.cases:
             say(f"preparing case {name}")
-            case = CASES[name](shop)
-            race = _Race(case, area, registry, contestants, left_out, is_counted=is_counted)
-            results[name] = race.run(settings.runs)
+            with served_registry(area.fresh("registry")) as registry:  # each case its own, or the disk would have to hold all
+                shop = Workshop(area=area, bases=Bases(area, registry, settings.sizes), sizes=settings.sizes)
+                case = CASES[name](shop)
+                race = _Race(case, area, registry, contestants, left_out, is_counted=is_counted)
+                results[name] = race.run(settings.runs)
             cases.append(case)
             shutil.rmtree(case.context)
         versions = {name: contestant.version for name, contestant in contestants.items()}

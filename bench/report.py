@@ -124,7 +124,8 @@ def _layers(sizes: Sequence[int]) -> str:
 
 def _moved(found: Sequence[Result]) -> str:
     counted = [result.moved for result in found if result.moved is not None]
-    return f"{median(counted) / 1e6:.1f}" if counted else ""
+    megabytes = median(counted) / 1e6 if counted else 0
+    return f"{megabytes:.{1 if megabytes >= 1 else 2}f}" if counted else ""
 
 
 def _omissions(table: Table) -> Iterator[str]:
