@@ -9,7 +9,7 @@
 # make fuzz   build N generated cases with masu and with Docker and compare (SEED=1 for the same ones again)
 # make bench  masu beside docker and buildah; bench-growth: as the work grows; bench-profile: where the time of CASE=big-base goes
 # make cuts   cut the connection of pulls and pushes at N places of each kind (SEED=1 for the same ones again)
-# make cache-pairs  build every pair of tests/support/cache_pairs.py by itself, with BuildKit and with masu
+# make cache-pairs  build every pair of tests/support/cache_pairs.py by itself, with BuildKit and masu, and compare images from all caches
 # make cache-fuzz  change N random worlds at random: keys against a plain model, images from the cache against those without
 # make fuzz-parser  the parser alone with N random texts
 PYTHON ?= python3
@@ -65,7 +65,7 @@ cuts: $(VENV)/ready-dev
 	MASU_CUTS=$(or $(N),300) MASU_SEED=$(or $(SEED),0) $(BIN)/pytest -q tests/builder/registry/test_cuts.py
 
 cache-pairs: $(VENV)/ready-dev
-	MASU_CACHE_PAIRS=all $(BIN)/pytest -q tests/builder/test_lookup.py tests/e2e/test_cache_pairs.py
+	MASU_CACHE_PAIRS=all $(BIN)/pytest -q tests/builder/test_lookup.py tests/e2e/test_cache_pairs.py tests/e2e/test_cache_images.py
 
 cache-fuzz: $(VENV)/ready-dev
 	MASU_KEYS=$(or $(N),500) MASU_STALE=$(or $(N),500) MASU_SEED=$(or $(SEED),0) $(BIN)/pytest -q tests/fuzz/test_keys.py tests/fuzz/test_stale.py

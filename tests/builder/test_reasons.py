@@ -37,7 +37,7 @@ CASES: list[tuple[Group, Change, dict[int, str]]] = [
     (APP, text("COPY last /last\n", "COPY last /last\nRUN more\n"), {8: "never cached"}),
     (STAGES, sh("echo x > src/a"), {3: "changed: src/a", 5: "the files of stage build"}),
     (STAGES, image("other", "new"), {6: "the files of image other"}),
-    (MOUNTS, text("--network=none ", ""), {5: "--network"}),
+    (MOUNTS, text("RUN alone", "RUN --network=none alone"), {5: "--network"}),
 ]
 
 

@@ -393,7 +393,7 @@ RUN --mount=type=cache,target=/c,id=one cached
 RUN --mount=type=secret,id=token secretly
 RUN --mount=type=tmpfs,target=/t memory
 RUN --mount=type=ssh secure
-RUN --network=none alone
+RUN alone
 RUN --mount=type=bind,from=other,target=/o image
 RUN --mount=type=bind,from=other,source=/lib,target=/o,rw image
 """, cases=[
@@ -415,7 +415,7 @@ RUN --mount=type=bind,from=other,source=/lib,target=/o,rw image
     ("a tmpfs's size", text("target=/t ", "target=/t,size=65k "), FROM_ONE),
     ("a tmpfs's target", text("target=/t ", "target=/tt "), FROM_ONE),
     ("ssh", text("type=ssh", "type=ssh,id=x"), FROM_RUN),
-    ("a network", text("--network=none ", ""), [5, 6, 7]),
+    ("a network", text("RUN alone", "RUN --network=none alone"), [5, 6, 7]),
     ("an image that is mounted", image("other", "new"), [6, 7]),
     ("what is mounted of an image", text("source=/lib", "source=/bin"), [7]),
     ("a mount for reading", text("target=/o,rw", "target=/o"), [7]),
