@@ -18,7 +18,7 @@ from builder.journal import Done
 from builder.log import RunOutput
 from builder.ops import Copy, CopyFrom, Exec, FromUrl, Op
 from builder.plan import Plan, PlannedStage, Step
-from builder.plan.needs import dependencies, has_independent_stages, needs_rootfs, runs
+from builder.plan.needs import dependencies, has_independent_stages, needs_layers, needs_rootfs, runs
 from builder.rootfs import Changes, Rootfs, SourceTree
 from builder.rootfs.combined import Combined
 from builder.rootfs.plain import PlainRootfs
@@ -132,7 +132,10 @@ def _carried_out(step: Step, name: str, work: _Work, maker: _Maker) -> Layer | N
 
 
 class _Work:
-    """Carries out the ops of one stage, which begins with `image`; `missed` is why the last wasn't cached, None if it was."""
+    """Carries out the ops of one stage, which begins with `image`; `missed` is why the last wasn't cached, None if it was.
+
+    Changes of a stage that is only copied from are not made into layers, unless a cache wants them.
+    """
 
     def __init__(self, maker: _Maker, image: Image, output: RunOutput) -> None:
         self.tree = StageTree(image.layers, self._unpacked)
@@ -142,6 +145,7 @@ class _Work:
         self._position = 0
         self._text = "COPY of another stage"
         self.missed: tuple[str, ...] | None = ()
+        self._keeps = maker.workshop.lookup is not None or needs_layers(maker.supplies.plan, maker.stage)
 
     def do(self, step: Step, op: Op) -> Layer | None:
         """The layer of the step's op; if all ops are to have one together, that of the last is it."""
@@ -150,6 +154,9 @@ class _Work:
         if cached is not None:
             layer: Layer | None = cached
             self.tree.add(cached)
+        elif not self._keeps:
+            _changed(op, self.tree.rootfs(), self._maker, self._output, compare=False)
+            layer = None
         else:
             layer = self._together(op, step) if self._maker.supplies.plan.single_layer else self._apart(op)
         if layer and (lookup := self._maker.workshop.lookup):
@@ -213,9 +220,10 @@ class _Work:
         return layer
 
 
-def _changed(op: Op, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes:
+def _changed(op: Op, rootfs: Rootfs, maker: _Maker, output: RunOutput, *, compare: bool = True) -> Changes:
+    """Carry it out; what an Exec changes is found by comparing, if anybody wants to know."""
     if isinstance(op, Exec):
-        return _exec(op, rootfs, maker, output)
+        return _exec(op, rootfs, maker, output, compare=compare)
     return _copy(op, rootfs, maker) if isinstance(op, Copy) else rootfs.make_dir(op)
 
 
@@ -247,7 +255,7 @@ def _linked(op: Copy, maker: _Maker) -> tuple[Changes, Layer]:
         apart.remove()
 
 
-def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes:
+def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput, *, compare: bool) -> Changes:
     from builder import runner  # here, as a build without RUN needn't load the sandboxes
     from builder.mounting import Sources, mounted
 
@@ -268,7 +276,8 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes
         mounted(op, rootfs, opener, sandbox=sandbox, provisions=workshop.provisions) as found,
         rootfs.mountpoints({**runner.provided(sandbox), **found.points}) as places,
     ):
-        rootfs.snapshot()
+        if compare:
+            rootfs.snapshot()
         outcome = runner.run(
             op,
             rootfs,
@@ -279,7 +288,7 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput) -> Changes
             directory=maker.directory,
             output=show,
         )
-        changes = rootfs.diff(ignoring_ctime=outcome.untouched)
+        changes = rootfs.diff(ignoring_ctime=outcome.untouched) if compare else Changes()
     tail = output.take_tail()
     if outcome.code:
         raise RunError(f"the command failed with exit code {outcome.code}", exit_code=outcome.code, output=tail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from builder.ops import Copy, CopyFrom, Exec, FromStage, Op, sources
+from builder.ops import CacheMount, Copy, CopyFrom, Exec, FromStage, Op, sources
 from builder.plan.values import Plan, PlannedStage, StageBase, Step
 
 
@@ -57,6 +57,18 @@ def needs_rootfs(plan: Plan, stage: PlannedStage) -> bool:
 def is_read(plan: Plan, stage: PlannedStage) -> bool:
     """Whether another stage copies from it."""
     return any(_reads(other, stage.index) for other in plan.stages)
+
+
+def needs_layers(plan: Plan, stage: PlannedStage) -> bool:
+    """Whether layers of its changes are asked for: by the image, by a stage that begins with it, or to know its files by.
+
+    Files that other stages copy or mount are read from its tree. What COPY --link makes is a layer before it is in the tree.
+    """
+    is_base = any(other.base == StageBase(index=stage.index) for other in plan.stages)
+    if is_base or stage.index == plan.target_index or any(step.op and _is_link(step.op) for step in stage.pending):
+        return True
+    mounts = (mount for other in plan.stages for step in other.pending if isinstance(step.op, Exec) for mount in step.op.mounts)
+    return any(isinstance(mount, CacheMount) and mount.source == FromStage(index=stage.index) for mount in mounts)
 
 
 def is_used(plan: Plan, index: int, *, by: Collection[int], but_as_base_of: PlannedStage | None = None) -> bool:

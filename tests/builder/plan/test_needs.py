@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.plan.needs import dependencies, has_independent_stages, is_used, needs_rootfs
+from builder.plan.needs import dependencies, has_independent_stages, is_used, needs_layers, needs_rootfs
 from tests.support.dockerfiles import lowered
 
 DIAMOND = """
@@ -46,3 +46,18 @@ def test_a_tree_is_used_as_long_as_somebody_reads_it_or_begins_with_it() -> None
 def test_a_stage_that_nobody_reads_and_that_only_links_needs_no_tree() -> None:
     plan = lowered("FROM scratch AS a\nRUN a\nFROM scratch\nCOPY --link --from=a / /")
     assert [needs_rootfs(plan, stage) for stage in plan.stages] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (DIAMOND, [True, False, False, True]),
+        ("FROM scratch AS a\nRUN a\nFROM a\nRUN b", [True, True]),
+        ("FROM scratch AS a\nRUN a\nFROM scratch\nRUN --mount=from=a,target=/a b", [False, True]),
+        ("FROM scratch AS a\nRUN a\nFROM scratch\nRUN --mount=type=cache,from=a,target=/a b", [True, True]),
+        ("FROM scratch AS a\nRUN a\nCOPY --link f /f\nFROM scratch\nCOPY --from=a / /", [True, True]),
+    ],
+)
+def test_a_stage_needs_layers_if_an_image_is_made_of_it_or_they_tell_its_files(text: str, expected: list[bool]) -> None:
+    plan = lowered(text)
+    assert [needs_layers(plan, stage) for stage in plan.stages] == expected
