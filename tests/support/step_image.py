@@ -23,7 +23,7 @@ STATE = _DIRECTORY / "state"
 """Where masu keeps the Debian base and the parts."""
 _DOCKERFILE = ("--file", "steps/image/Dockerfile")
 _PART_SOURCES = ("steps/image", "builder/__init__.py", "builder/errors.py", "builder/process.py", "builder/values.py")
-_NOT_HERE = ("debootstrap", "the command failed with exit code", "no sandbox")
+_NOT_HERE = ("debootstrap", "Failed to fetch", "Temporary failure resolving", "no sandbox")
 """What is said where Debian's packages can't be had or RUN can't be run; anything else is a failure."""
 
 
