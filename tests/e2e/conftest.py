@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.bases import Bases, serve_bases
+from tests.support.masu import Masu, add_base
 from tests.support.merging_docker import start_merging_docker
 from tests.support.oracle import Docker, start_docker
+from tests.support.registry import RunningRegistry, serve_registry
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +28,28 @@ def merging_docker() -> Docker:
 @pytest.fixture(scope="session")
 def bases(docker: Docker) -> Iterator[Bases]:
     with serve_bases(debian=True) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Masu:
+    """masu with a small image called `base` in its store."""
+    directory = tmp_path_factory.mktemp("stocked")
+    made = Masu(state=directory / "state")
+    add_base(made, directory)
+    return made
+
+
+@pytest.fixture
+def other(stocked: Masu, tmp_path: Path) -> Masu:
+    """masu on another machine, which has the image and nothing else."""
+    shutil.copytree(stocked.state / "store", tmp_path / "other/store")
+    return Masu(state=tmp_path / "other")
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+    with serve_registry(tmp_path_factory.mktemp("registry")) as served:
         yield served
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.masu import Masu, add_base, write_context
-from tests.support.registry import RunningRegistry, serve_registry
+from tests.support.masu import Masu, write_context
+from tests.support.registry import RunningRegistry
 
 DOCKERFILE = """\
 FROM base AS build
@@ -23,27 +22,6 @@ ARG VERSION=1
 RUN echo $VERSION > /version
 """
 STEPS = ["RUN cat", "COPY src", "COPY --f", "RUN echo"]
-
-
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Masu:
-    directory = tmp_path_factory.mktemp("lists")
-    made = Masu(state=directory / "state")
-    add_base(made, directory)
-    return made
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
-    with serve_registry(tmp_path_factory.mktemp("registry")) as served:
-        yield served
-
-
-@pytest.fixture
-def other(first: Masu, tmp_path: Path) -> Masu:
-    """Another machine, which has the base image and nothing else."""
-    shutil.copytree(first.state / "store", tmp_path / "other/store")
-    return Masu(state=tmp_path / "other")
 
 
 @pytest.fixture
@@ -58,9 +36,9 @@ def build(masu: Masu, context: Path, *options: str) -> tuple[list[str], str]:
     return [text[:8] for text in re.findall(r"Using caching version of cmd: (.*)", done.stderr)], done.stderr
 
 
-def test_all_stages_from_a_registry(first: Masu, other: Masu, registry: RunningRegistry, context: Path) -> None:
+def test_all_stages_from_a_registry(stocked: Masu, other: Masu, registry: RunningRegistry, context: Path) -> None:
     cache = f"type=registry,ref={registry.host}/all:cache"
-    build(first, context, "-d", f"{registry.host}/all:1", f"--cache-to={cache},mode=max")
+    build(stocked, context, "-d", f"{registry.host}/all:1", f"--cache-to={cache},mode=max")
     hits, log = build(other, context, "-d", f"{registry.host}/all:2", f"--cache-from={cache}", f"--cache-to={cache},mode=max")
     assert (hits, "No cached layer" in log) == (STEPS[2:], False), "and the first stage isn't needed"
     (context / "src/a").write_text("two\n")
@@ -69,10 +47,10 @@ def test_all_stages_from_a_registry(first: Masu, other: Masu, registry: RunningR
 
 
 @pytest.mark.parametrize("mode", ["inline", "min"])
-def test_the_last_stage_only(first: Masu, other: Masu, registry: RunningRegistry, context: Path, mode: str) -> None:
+def test_the_last_stage_only(stocked: Masu, other: Masu, registry: RunningRegistry, context: Path, mode: str) -> None:
     image = f"{registry.host}/{mode}:1"
     cache = "type=inline" if mode == "inline" else f"type=registry,ref={image}-cache"
-    build(first, context, "-d", image, f"--cache-to={cache}")
+    build(stocked, context, "-d", image, f"--cache-to={cache}")
     source = f"--cache-from={image}{'' if mode == 'inline' else '-cache'}"
     hits, log = build(other, context, "-t", "x", source)
     assert (hits, "No cached layer" in log) == (STEPS[2:], False), "the first stage is not there, and not needed"
@@ -81,29 +59,29 @@ def test_the_last_stage_only(first: Masu, other: Masu, registry: RunningRegistry
     assert (hits, "Unpacking" in log) == ([], True), "now it is; its command is carried out again and comes out differently"
 
 
-def test_an_inline_cache_changes_no_image_id(first: Masu, context: Path, tmp_path: Path) -> None:
+def test_an_inline_cache_changes_no_image_id(stocked: Masu, context: Path, tmp_path: Path) -> None:
     context.joinpath("Dockerfile").write_text("FROM base\nCOPY src /src\n")
     ids = []
     for number, options in enumerate([(), ("--cache-to=type=inline",), ("--build-arg=BUILDKIT_INLINE_CACHE=1",)]):
         path = tmp_path / f"layout{number}"
-        build(first, context, "--no-push", "--oci-layout-path", str(path), "--iidfile", str(tmp_path / "id"), *options)
+        build(stocked, context, "--no-push", "--oci-layout-path", str(path), "--iidfile", str(tmp_path / "id"), *options)
         digest = json.loads((path / "index.json").read_text())["manifests"][0]["digest"]
         ids.append(((tmp_path / "id").read_text(), digest))
     assert len({image_id for image_id, _ in ids}) == 1
     assert ids[0][1] != ids[1][1] == ids[2][1]
 
 
-def test_an_inline_cache_publishes_no_names(first: Masu, context: Path, tmp_path: Path) -> None:
-    build(first, context, "--no-push", "--oci-layout-path", str(tmp_path / "layout"), "--cache-to=type=inline")
+def test_an_inline_cache_publishes_no_names(stocked: Masu, context: Path, tmp_path: Path) -> None:
+    build(stocked, context, "--no-push", "--oci-layout-path", str(tmp_path / "layout"), "--cache-to=type=inline")
     blobs = [path.read_bytes() for path in (tmp_path / "layout/blobs/sha256").iterdir()]
     (manifest,) = (data for data in blobs if b"dev.masu.cache.records" in data)
     assert not any(word in manifest for word in (b"random/uuid", b"src/a", b"VERSION"))
 
 
-def test_directories_in_their_order(first: Masu, other: Masu, context: Path, tmp_path: Path) -> None:
+def test_directories_in_their_order(stocked: Masu, other: Masu, context: Path, tmp_path: Path) -> None:
     caches = [f"--cache-from=type=local,src={tmp_path}/{name}" for name in ("nothing", "broken", "a", "b")]
-    build(first, context, "-t", "x", f"--cache-to=type=local,dest={tmp_path}/a,mode=max")
-    build(first, context, "-t", "x", "--build-arg=VERSION=2", f"--cache-to=type=local,dest={tmp_path}/b,mode=max", caches[2])
+    build(stocked, context, "-t", "x", f"--cache-to=type=local,dest={tmp_path}/a,mode=max")
+    build(stocked, context, "-t", "x", "--build-arg=VERSION=2", f"--cache-to=type=local,dest={tmp_path}/b,mode=max", caches[2])
     shutil.copytree(tmp_path / "a", tmp_path / "broken")
     for path in (tmp_path / "broken/blobs/sha256").iterdir():
         path.write_bytes(b"x" * path.stat().st_size)
@@ -113,24 +91,24 @@ def test_directories_in_their_order(first: Masu, other: Masu, context: Path, tmp
     assert log.count("can't be read") == 1
 
 
-def test_a_cache_that_cannot_be_written_is_no_failure(first: Masu, context: Path) -> None:
-    _, log = build(first, context, "-t", "x", "--cache-to=127.0.0.1:1/nobody/there:cache")
+def test_a_cache_that_cannot_be_written_is_no_failure(stocked: Masu, context: Path) -> None:
+    _, log = build(stocked, context, "-t", "x", "--cache-to=127.0.0.1:1/nobody/there:cache")
     assert log.count("--cache-to 127.0.0.1:1/nobody/there:cache can't be written") == 1
 
 
-def test_an_unknown_type_fails_before_anything_is_run(first: Masu, context: Path) -> None:
-    done = first("build", "-t", "x", "--cache-to=type=gha,mode=max", context)
+def test_an_unknown_type_fails_before_anything_is_run(stocked: Masu, context: Path) -> None:
+    done = stocked("build", "-t", "x", "--cache-to=type=gha,mode=max", context)
     assert done.returncode == 1
     assert "type=registry,ref=REFERENCE" in done.stderr
     assert "RUN" not in done.stderr
 
 
-def test_every_step_is_explained_without_building(first: Masu, context: Path, tmp_path: Path) -> None:
+def test_every_step_is_explained_without_building(stocked: Masu, context: Path, tmp_path: Path) -> None:
     flags = ("--cache-repo", f"oci:{tmp_path}/cache", "--cache-copy-layers", "--reproducible", "-t", "x")
-    build(first, context, "--cache", *flags)
+    build(stocked, context, "--cache", *flags)
     (context / "src/a").write_text("two\n")
     (context / "src/b").write_text("new\n")
-    done = first("explain", *flags, context)
+    done = stocked("explain", *flags, context)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "stage 0 (build)",
@@ -147,10 +125,10 @@ def test_every_step_is_explained_without_building(first: Masu, context: Path, tm
     ]
 
 
-def test_the_metadata_have_it_for_every_step(first: Masu, context: Path, tmp_path: Path) -> None:
+def test_the_metadata_have_it_for_every_step(stocked: Masu, context: Path, tmp_path: Path) -> None:
     flags = ("--cache", "--cache-repo", f"oci:{tmp_path}/cache", "-t", "x", "--metadata-file", str(tmp_path / "metadata"))
-    build(first, context, *flags)
-    build(first, context, *flags, "--build-arg=VERSION=2")
+    build(stocked, context, *flags)
+    build(stocked, context, *flags, "--build-arg=VERSION=2")
     told = json.loads((tmp_path / "metadata").read_text())["masu.cache"]
     assert [(step["stage"], step["cached"], step.get("reason")) for step in told] == [
         ("build", True, None),

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.masu import Masu, add_base, write_context
-from tests.support.registry import RunningRegistry, serve_registry
+from tests.support.masu import Masu, write_context
+from tests.support.registry import RunningRegistry
 
 DOCKERFILE = """\
 FROM base AS build
@@ -25,20 +24,6 @@ COPY --from=build /out /out
 RUN cat /out /version > /both
 WORKDIR /w
 """
-
-
-@pytest.fixture(scope="module")
-def masu(tmp_path_factory: pytest.TempPathFactory) -> Masu:
-    directory = tmp_path_factory.mktemp("cache")
-    made = Masu(state=directory / "state")
-    add_base(made, directory)
-    return made
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
-    with serve_registry(tmp_path_factory.mktemp("registry")) as served:
-        yield served
 
 
 class Project:
@@ -69,8 +54,8 @@ class Built:
 
 
 @pytest.fixture
-def project(masu: Masu, tmp_path: Path) -> Project:
-    return Project(masu, tmp_path)
+def project(stocked: Masu, tmp_path: Path) -> Project:
+    return Project(stocked, tmp_path)
 
 
 def test_what_was_built_is_found_and_the_image_is_the_same(project: Project) -> None:
@@ -121,11 +106,11 @@ def test_a_changed_argument_is_missed_where_it_is_used(project: Project) -> None
     assert [text.split(" ")[1] for text in built.misses] == ["echo", "--from=build", "cat", "/w"]
 
 
-def test_a_stage_that_comes_out_the_same_lets_others_be_found(masu: Masu, tmp_path: Path) -> None:
+def test_a_stage_that_comes_out_the_same_lets_others_be_found(stocked: Masu, tmp_path: Path) -> None:
     dockerfile = (
         "FROM base AS build\nCOPY src /src\nRUN ls /src > /out\nFROM base\nCOPY --from=build /out /out\nRUN cat /out > /copy\n"
     )
-    project = Project(masu, tmp_path, dockerfile)
+    project = Project(stocked, tmp_path, dockerfile)
     first = project.build()
     (project.context / "src/a").write_text("other content, same names\n")
     second = project.build()
@@ -134,9 +119,9 @@ def test_a_stage_that_comes_out_the_same_lets_others_be_found(masu: Masu, tmp_pa
     assert second.digest == first.digest
 
 
-def test_a_command_that_is_run_again_with_another_result_spoils_what_was_made_on_the_first(masu: Masu, tmp_path: Path) -> None:
+def test_a_command_that_is_run_again_with_another_result_spoils_what_was_made_on_the_first(stocked: Masu, tmp_path: Path) -> None:
     dockerfile = "FROM base\nRUN cat /proc/sys/kernel/random/uuid > /id\nRUN cp /id /copy\n"
-    project = Project(masu, tmp_path, dockerfile)
+    project = Project(stocked, tmp_path, dockerfile)
     project.build()
     index = tmp_path / "cache/index.json"
     entries = json.loads(index.read_text())
@@ -201,26 +186,26 @@ def test_options_that_change_layers_have_layers_of_their_own(project: Project, o
     assert project.build(option).misses == []
 
 
-def test_a_registry_serves_a_machine_that_has_nothing(masu: Masu, registry: RunningRegistry, tmp_path: Path) -> None:
-    project = Project(masu, tmp_path, cache=f"{registry.host}/app/cache")
+def test_a_registry_serves_a_machine_that_has_nothing(
+    stocked: Masu, other: Masu, registry: RunningRegistry, tmp_path: Path
+) -> None:
+    project = Project(stocked, tmp_path, cache=f"{registry.host}/app/cache")
     first = project.build()
-    fresh = Masu(state=tmp_path / "fresh")
-    shutil.copytree(masu.state / "store", tmp_path / "fresh/store")  # the same base image
-    second = project.build(masu=fresh)
+    second = project.build(masu=other)
     assert (second.misses, second.digest) == ([], first.digest)
 
 
-def test_the_default_repository_is_beside_the_destination(masu: Masu, registry: RunningRegistry, tmp_path: Path) -> None:
+def test_the_default_repository_is_beside_the_destination(stocked: Masu, registry: RunningRegistry, tmp_path: Path) -> None:
     context = write_context(tmp_path, "FROM base\nRUN echo default > /x\n")
     arguments = ("build", "--cache", "-d", f"{registry.host}/team/default:1", context)
-    assert "No cached layer" in masu(*arguments).stderr
-    done = masu(*arguments)
+    assert "No cached layer" in stocked(*arguments).stderr
+    done = stocked(*arguments)
     assert "Using caching version of cmd: RUN echo default > /x" in done.stderr
     assert "Pushed" in done.stderr
 
 
-def test_a_cache_that_cannot_be_reached_is_no_failure(masu: Masu, tmp_path: Path) -> None:
-    project = Project(masu, tmp_path, cache="127.0.0.1:1/nobody/there")
+def test_a_cache_that_cannot_be_reached_is_no_failure(stocked: Masu, tmp_path: Path) -> None:
+    project = Project(stocked, tmp_path, cache="127.0.0.1:1/nobody/there")
     built = project.build()
     assert built.log.count("the layer cache can't be") == 1
     assert built.hits == []
