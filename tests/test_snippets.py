@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,7 @@ DOCUMENTS = sorted(
 )
 
 GITHUB, GITLAB = "tests/containers/test_github.py", "tests/containers/test_gitlab_local.py"
+CLOUD, PODS = "tests/containers/test_cloud_build.py", "tests/containers/test_pods.py"
 
 # Document, how a block of it begins, and who looks at it: a test that runs it, or one of the checks of this file.
 ACCOUNTED: tuple[tuple[str, str, str], ...] = (
@@ -42,6 +43,8 @@ ACCOUNTED: tuple[tuple[str, str, str], ...] = (
     ("README.md", "masu build --context . ", f"{__name__}::test_the_readmes_build_pushes_an_image"),
     ("README.md", "on: push", f"{GITHUB}::test_a_readmes_quick_start_pushes_an_image"),
     ("README.md", "include:", f"{GITLAB}::test_the_projects_readme_brings_a_new_user_to_a_pushed_image"),
+    ("README.md", "steps:", f"{CLOUD}::test_the_readmes_build_brings_a_new_user_to_a_pushed_image"),
+    ("README.md", "apiVersion: v1", f"{PODS}::test_the_readmes_pod_brings_a_new_user_to_a_pushed_image"),
     ("plugins/github-actions/README.md", "name: image", f"{GITHUB}::test_a_readmes_quick_start_pushes_an_image"),
     ("plugins/github-actions/README.md", "- uses: google-github-actions/auth", "github steps"),
     ("plugins/github-actions/README.md", "jobs:", "github"),
@@ -49,7 +52,11 @@ ACCOUNTED: tuple[tuple[str, str, str], ...] = (
     ("plugins/gitlab/README.md", "include:", "gitlab"),
     ("plugins/gitlab/README.md", "build:", "gitlab"),
     ("plugins/gitlab/README.md", "build-image:", "gitlab"),
-    ("examples/kubernetes/README.md", "$ kubectl create secret", "commands"),
+    ("examples/cloudbuild/README.md", "steps:", f"{CLOUD}::test_the_readmes_build_brings_a_new_user_to_a_pushed_image"),
+    ("examples/cloudbuild/README.md", "gcloud artifacts repositories", "commands"),
+    ("examples/kubernetes/README.md", "kubectl create secret", "commands"),
+    ("examples/kubernetes/README.md", "kubectl get pods", "commands"),
+    ("examples/kubernetes/README.md", "kubectl apply", "commands"),
     ("docs/cache-mounts.md", "masu build --cache-mounts", "commands"),
     ("docs/cache.md", "masu build --cache -d", "commands"),
     ("docs/cache.md", "No cached layer found for cmd", "said"),
@@ -61,11 +68,10 @@ ACCOUNTED: tuple[tuple[str, str, str], ...] = (
     ("docs/from-kaniko.md", "masu migrate --image", "commands"),
     ("docs/from-kaniko.md", "build:", "gitlab"),
     ("docs/performance.md", "# make bench", "commands"),
-    ("docs/quickstart/cloud-build.md", "steps:", "cloud build"),
     ("docs/registries.md", "masu build --registry-mirror", "commands"),
 )
 ALL = [snippet for document in DOCUMENTS for snippet in snippets(document)]
-HERE = ("commands", "github", "github steps", "gitlab", "cloud build", "manifests", "said")
+HERE = ("commands", "github", "github steps", "gitlab", "manifests", "said")
 
 
 def who(snippet: Snippet) -> str:
@@ -106,8 +112,6 @@ def test_a_block_is_valid_by_the_rules_of_its_readers(snippet: Snippet, tmp_path
         assert said_somewhere(snippet.begins)
     elif kind == "gitlab":
         assert validators.gitlab(file, scratch=tmp_path) == []
-    elif kind == "cloud build":
-        assert validators.cloud_build(file) == []
     elif kind == "manifests":
         assert validators.manifests(file) == []
     else:
@@ -144,6 +148,14 @@ def check_commands(snippet: Snippet) -> None:
             parser_of(words[1], command).parse_args(split_booleans(own, command.tables))
         elif words[0] == "make":
             assert words[1] in targets
+        elif words[:2] == ["kubectl", "apply"]:
+            check_files(REPOSITORY / snippet.document, [word for word in words[2:] if word.endswith(".yaml")])
+
+
+def check_files(document: Path, named: Sequence[str]) -> None:
+    """The files that a command applies are beside the document, or where they are from the repository's root."""
+    assert named
+    assert [name for name in named if not (document.parent / name).is_file() and not (REPOSITORY / name).is_file()] == []
 
 
 def simple(line: str) -> Iterator[list[str]]:
