@@ -13,6 +13,7 @@ from builder.errors import BuilderError, UsageError
 from builder.options import CommonOptions, Flag
 from builder.values import dataclass, field
 from steps import ACTION, IMAGE
+from steps.migration.changes import Changes, applied
 
 
 def _flag(default: object, help: str, **details: Any) -> Any:
@@ -31,19 +32,20 @@ class MigrateOptions:
 
 def run(call: Call) -> int:
     """Prints the diff of all files, and on standard error a line for what is to be known. 1 if something is left to be done."""
-    options, left = call.options(MigrateOptions), 0
+    options, left, named = call.options(MigrateOptions), 0, False
     for name in call.words("file"):
-        left += _migrate(Path(name), options)
-    if not options.image:
+        changes = _migrate(Path(name), options)
+        left += sum(note.to_do for note in set(changes.notes))
+        named = named or any(IMAGE in edit.text for edit in changes.edits)
+    if named and not options.image:
         sys.stderr.write(f"{IMAGE} stands for the place of masu's image: give it with --image, once `make image` has made it\n")
     if left:
         sys.stderr.write(f"{left} left to do by hand: see the lines with TO DO\n")
     return 1 if left else 0
 
 
-def _migrate(file: Path, options: MigrateOptions) -> int:
+def _migrate(file: Path, options: MigrateOptions) -> Changes:
     from steps.migration import rewriting
-    from steps.migration.changes import applied
 
     text = _read(file)
     try:
@@ -61,7 +63,7 @@ def _migrate(file: Path, options: MigrateOptions) -> int:
         print(f"nothing to change in {file}")  # noqa: T201 - what was asked for
     for note in sorted(set(changes.notes)):
         sys.stderr.write(f"{file}:{note.line}: {'TO DO: ' if note.to_do else ''}{note.text}\n")
-    return sum(note.to_do for note in set(changes.notes))
+    return changes
 
 
 def _read(file: Path) -> str:
