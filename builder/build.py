@@ -210,7 +210,7 @@ def _workshop(
         opened_trees(
             ready.directory, state.layers, wanted=wanted, suits=lambda: not (runs(plan) and sandbox().moves), cancel=cancel
         ) as trees,
-        ThreadPoolExecutor(1, thread_name_prefix="discard") as discarding,
+        ThreadPoolExecutor(2, thread_name_prefix="discard") as discarding,
     ):
         yield Workshop(
             directory=ready.directory,

@@ -35,12 +35,16 @@ class Override:
 
 
 class _Directory(NamedTuple):
-    """One to copy: where it is, where it goes, its path below the one copied; and whether it gets the source's metadata."""
+    """One to copy: where it is, where it goes, its path below the one copied.
+
+    `is_taken`: it gets the source's metadata; `is_new`: it was made for this and is empty.
+    """
 
     source: str
     target: str
     path: str
     is_taken: bool = True
+    is_new: bool = False
 
     def child(self, name: str) -> _Directory:
         return _Directory(paths.join(self.source, name), paths.join(self.target, name), paths.join(self.path, name))
@@ -105,8 +109,10 @@ class TreeCopier:
             if stat.S_ISDIR(status.st_mode):
                 is_new = _make_directory(target_fd, name, child.target)
                 self.written.add(child.target)
-                made.append(child._replace(is_taken=is_new or wanted is None or wanted[child.path]))
+                made.append(child._replace(is_taken=is_new or wanted is None or wanted[child.path], is_new=is_new))
             else:
+                if not directory.is_new:
+                    _clear(target_fd, name, child.target)
                 self._copy(source_fd, name, status, target_fd, name, child.target)
         return made
 
@@ -122,6 +128,7 @@ class TreeCopier:
 
     def _entry(self, source_fd: int, source_name: str, target_fd: int, target_name: str, target_path: str) -> None:
         status = os.stat(source_name, dir_fd=source_fd, follow_symlinks=False)
+        _clear(target_fd, target_name, target_path)
         self._copy(source_fd, source_name, status, target_fd, target_name, target_path)
 
     def _finish_directory(self, source_fd: int, source_name: str, target_fd: int, target_name: str, target_path: str) -> None:
@@ -144,8 +151,7 @@ class TreeCopier:
     def _copy(
         self, source_fd: int, source_name: str, status: os.stat_result, target_fd: int, target_name: str, target_path: str
     ) -> None:
-        """One entry that isn't a directory."""
-        _clear(target_fd, target_name, target_path)
+        """One entry that isn't a directory, to where nothing is."""
         self.written.add(target_path)
         if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
             first = self._links.setdefault((status.st_dev, status.st_ino), target_path)
@@ -172,7 +178,7 @@ class TreeCopier:
                 self._owners.set(target, self._meta(status, source_name, source_fd, None))
                 return
             with paths.opened(os.open(source_name, _READ, dir_fd=source_fd)) as source:
-                copy_bytes(source, target)
+                copy_bytes(source, target, size=status.st_size)
                 self._owners.set(target, self._meta(status, source_name, source_fd, source))
         finally:
             os.close(target)
@@ -215,12 +221,14 @@ def _clear(dir_fd: int, name: str, path: str) -> None:
         raise RootfsError(f"can't copy a file over the directory {'/' + path!r}") from error
 
 
-def copy_bytes(source: int, target: int) -> None:
-    """Copy the rest of one open file to another inside the kernel, where it can; else through a small buffer."""
+def copy_bytes(source: int, target: int, *, size: int) -> None:
+    """Copy all of one open file, `size` bytes by lstat(2), to another inside the kernel, where it can; else by a small buffer."""
     try:
         copied = 0
         while count := os.copy_file_range(source, target, _PIECE):
             copied += count
+            if copied == size:
+                return
         if copied:
             return
     except OSError as error:

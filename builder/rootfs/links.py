@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from builder.rootfs import paths
 from builder.rootfs.overlay_diff import Found, Views
@@ -56,11 +57,27 @@ def _follow_one(group: frozenset[str], linked: dict[int, set[str]], views: Views
 def linked_among(root_fd: int, names: Iterable[str]) -> Found:
     """Those of `names` that are files with several names, as `follow` takes them."""
     linked: defaultdict[int, set[str]] = defaultdict(set)
-    for name in names:
-        status = look(root_fd, name)
-        if status and status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
-            linked[status.st_ino].add(name)
+    siblings: defaultdict[str, list[str]] = defaultdict(list)
+    for path in names:
+        parent, name = paths.split(path)
+        siblings[parent].append(name)
+    for parent, found in siblings.items():
+        for name, status in _look_at(root_fd, parent, found):
+            if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+                linked[status.st_ino].add(paths.join(parent, name))
     return Found(linked=linked)
+
+
+def _look_at(root_fd: int, parent: str, names: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """lstat of those that are there, in a directory whose path has no links in it; nothing if it isn't such a one."""
+    try:
+        directory = paths.open_strict(root_fd, parent)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with paths.opened(directory) as fd:
+        for name in names:
+            with suppress(FileNotFoundError):
+                yield name, os.stat(name or ".", dir_fd=fd, follow_symlinks=False)
 
 
 def look(root_fd: int, path: str) -> os.stat_result | None:
