@@ -419,7 +419,7 @@ RUN --mount=type=bind,from=other,source=/lib,target=/o,rw image
     ("an image that is mounted", image("other", "new"), [6, 7]),
     ("what is mounted of an image", text("source=/lib", "source=/bin"), [7]),
     ("a mount for reading", text("target=/o,rw", "target=/o"), [7]),
-])
+], older={"a cache mount's id": ALL, "a cache mount's sharing": ALL})
 
 FILES = Group(name="files", before=sh("tar --mtime=@1 -cf docs.tar docs"), dockerfile="""\
 FROM base
