@@ -10,9 +10,8 @@ from dataclasses import replace
 
 from bench.cases import CASES
 from bench.compare import Table, compare
-from bench.console import say
+from bench.console import exit_code
 from bench.contestants import CONTESTANTS
-from bench.errors import BenchError
 from bench.report import DOCUMENT, draw, render, write_between_markers
 from bench.settings import FULL, SMALL, Settings, Sizes
 
@@ -32,19 +31,15 @@ def main(argv: Sequence[str]) -> int:
         cases=tuple(arguments.case or CASES),
         runs=arguments.runs,
     )
-    try:
+
+    def work() -> None:
         table = compare(settings)
         text = render(table, settings)
         print(text, end="")
         if arguments.write:
             _write(table, text)
-    except BenchError as error:
-        say(f"error: {error}")
-        return 1
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
-    return 0
+
+    return exit_code(work)
 
 
 def _write(table: Table, text: str) -> None:

@@ -12,7 +12,7 @@ from statistics import correlation, linear_regression, median
 from bench.area import Area, opened_area
 from bench.bases import Bases
 from bench.cases import Case, Workshop
-from bench.console import say
+from bench.console import exit_code, say
 from bench.contestants import masu
 from bench.contestants.contestant import Contestant
 from bench.data import Material, write_mixed, write_tree
@@ -116,20 +116,16 @@ def main(argv: Sequence[str]) -> int:
     if arguments.small and arguments.write:
         parser.error("--small shows whether it works; its figures are not for the document")
     chosen = {name: DIMENSIONS[name] for name in arguments.dimension or DIMENSIONS}
-    try:
+
+    def work() -> None:
         found, file_system = _measured(chosen, arguments.runs, is_small=arguments.small)
         text = "\n".join(report(found, arguments.runs, file_system)) + "\n"
         print(text, end="")
         if arguments.write:
             write_between_markers(DOCUMENT, text, marker="growth")
             draw_curves(_PICTURE, curves(found))
-    except BenchError as error:
-        say(f"error: {error}")
-        return 1
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
-    return 0
+
+    return exit_code(work)
 
 
 def line_through(points: Sequence[Point]) -> Line:

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.area import opened_area
 from bench.bases import Bases
 from bench.cases import CASES, Reuse, Workshop
-from bench.console import say
+from bench.console import exit_code
 from bench.contestants.masu import build_argv, build_env
 from bench.errors import BenchError
 from bench.registry import served_registry
@@ -34,16 +34,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--small", action="store_true", help="tiny sizes: does it work at all?")
     parser.add_argument("--rows", type=int, default=20, help="functions to tell of (default %(default)s)")
     arguments = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         stacks = _stacks(arguments.case, is_small=arguments.small)
         print("\n".join(report(stacks, rows=arguments.rows)))
-    except BenchError as error:
-        say(f"error: {error}")
-        return 1
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
-    return 0
+
+    return exit_code(work)
 
 
 def report(stacks: Mapping[tuple[str, ...], int], *, rows: int) -> Iterator[str]:

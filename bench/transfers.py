@@ -15,7 +15,7 @@ from statistics import median
 from bench.archives import Layer
 from bench.area import Area, opened_area
 from bench.bases import noise_layer, push_base
-from bench.console import say
+from bench.console import exit_code, say
 from bench.contestants.peers import System, answer, find_system
 from bench.errors import BenchError, Unavailable
 from bench.measure import Measurement, Watch, measure
@@ -60,18 +60,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--layers", type=int, nargs="+", default=[1, 10, 100], metavar="N", help="(default %(default)s)")
     parser.add_argument("--write", action="store_true", help="write the report into docs/performance.md")
     arguments = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         text = "\n".join(_compare(arguments.rounds, arguments.megabytes * 10**6, arguments.layers)) + "\n"
         print(text, end="")
         if arguments.write:
             write_between_markers(_DOCUMENT, text, marker=_MARKER)
-    except BenchError as error:
-        say(f"error: {error}")
-        return 1
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
-    return 0
+
+    return exit_code(work)
 
 
 def _compare(rounds: int, size: int, counts: Sequence[int]) -> Iterator[str]:
