@@ -8,7 +8,7 @@ the rest is refused. Type checkers take it for that module, whose own functions 
 
 from __future__ import annotations
 
-from operator import attrgetter
+from operator import attrgetter, ge, gt, le, lt
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,7 @@ else:
             "__getstate__": _getstate,
             "__setstate__": _setstate,
             **({"__setattr__": _setattr, "__delattr__": _delattr} if frozen else {}),
-            **({"__lt__": _lt, "__le__": _le, "__gt__": _gt, "__ge__": _ge} if order else {}),
+            **(_ORDER if order else {}),
         }
         if namespace.get("__hash__") is None:  # Python's own doing where a class says what equal is
             namespace.pop("__hash__", None)
@@ -97,7 +97,7 @@ else:
     def _field(name, annotation, namespace):
         """Takes the default out of the class, where the slot is to be."""
         given = namespace.pop(name, _MISSING)
-        found = given if isinstance(given, Field) else Field(given, _MISSING, True, True, True, _NOTHING)
+        found = given if isinstance(given, Field) else field(default=given)
         if isinstance(found.default, list | dict | set):
             raise TypeError(f"the default of {name!r} can be changed: give a default_factory")
         found.name, found.type = name, annotation
@@ -183,20 +183,15 @@ else:
         for each, value in zip(self._fields_, state, strict=True):
             object.__setattr__(self, each.name, value)
 
-    def _lt(self, other):
-        return NotImplemented if other.__class__ is not self.__class__ else _tuple(self) < _tuple(other)
+    def _ordered(compare):
+        def method(self, other):
+            if other.__class__ is not self.__class__:
+                return NotImplemented
+            return compare(self._compared_(self), self._compared_(other))
 
-    def _le(self, other):
-        return NotImplemented if other.__class__ is not self.__class__ else _tuple(self) <= _tuple(other)
+        return method
 
-    def _gt(self, other):
-        return NotImplemented if other.__class__ is not self.__class__ else _tuple(self) > _tuple(other)
-
-    def _ge(self, other):
-        return NotImplemented if other.__class__ is not self.__class__ else _tuple(self) >= _tuple(other)
-
-    def _tuple(subject):
-        return tuple(getattr(subject, each.name) for each in subject._fields_ if each.compare)
+    _ORDER = {f"__{compare.__name__}__": _ordered(compare) for compare in (lt, le, gt, ge)}
 
 
 __all__ = ["Field", "asdict", "dataclass", "field", "fields", "is_dataclass", "replace"]

@@ -77,17 +77,13 @@ def _look_at(root_fd: int, parent: str, names: Iterable[str]) -> Iterator[tuple[
     with paths.opened(directory) as fd:
         for name in names:
             with suppress(FileNotFoundError):
-                yield name, os.stat(name or ".", dir_fd=fd, follow_symlinks=False)
+                yield name, os.stat(name, dir_fd=fd, follow_symlinks=False)
 
 
 def look(root_fd: int, path: str) -> os.stat_result | None:
     """lstat of a path that has no links in it; None if there is nothing, or if there is a link now."""
     parent, name = paths.split(path)
-    try:
-        with paths.opened(paths.open_strict(root_fd, parent)) as fd:
-            return os.stat(name, dir_fd=fd, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    return next((status for _, status in _look_at(root_fd, parent, (name,))), None)
 
 
 def _copy_up(root_fd: int, path: str) -> None:
