@@ -8,6 +8,7 @@ import os
 import stat
 import tarfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -25,6 +26,15 @@ def tree_dump(directory: Path, *, times: bool = False) -> dict[str, str]:
         words = [*_kind(path, status), *_links(status, links), *_attributes(path, status)]
         found[name] = " ".join([*words, f"@{status.st_mtime_ns // 10**9}"] if times else words)
     return found
+
+
+def open_below(directory: Path) -> list[Path]:
+    """What this process holds open of `directory` and what is in it; whatever else is open comes and goes with other tests."""
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the descriptor of this very listing
+            found.append(Path(os.readlink(f"/proc/self/fd/{number}")))
+    return [path for path in found if path.is_relative_to(directory)]
 
 
 def _walk(directory: bytes) -> Iterable[bytes]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from builder.rootfs import paths
-from tests.support.tree import make_tree, tree_dump
+from tests.support.tree import make_tree, open_below, tree_dump
 
 TREE = {
     "usr/lib/x": "",
@@ -77,7 +77,6 @@ def test_a_link_is_no_directory_for_open_strict(tmp_path: Path) -> None:
 
 def test_descriptors_are_not_leaked(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "root", TREE)
-    before = len(os.listdir("/proc/self/fd"))
     with paths.opened_root(root) as fd:
         for path, follow, _ in CASES:
             with paths.find(fd, path, follow=follow):
@@ -85,7 +84,8 @@ def test_descriptors_are_not_leaked(tmp_path: Path) -> None:
         for path in ("loop/x", "file/x", "no/x"):
             with pytest.raises(OSError):
                 paths.find(fd, path)
-    assert len(os.listdir("/proc/self/fd")) == before
+        assert open_below(root) == [root]
+    assert open_below(root) == []
 
 
 def test_a_tree_deeper_than_path_max_is_removed(tmp_path: Path) -> None:

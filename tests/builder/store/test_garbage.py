@@ -16,6 +16,7 @@ from builder.store.copy import copy, load
 from builder.store.garbage import abandoned, blobs, delete, forget, unreferenced
 from builder.store.layout import LayoutStore, opened
 from tests.support.samples import AMD64, sample_image, sample_index, sample_layer
+from tests.support.tree import open_below
 
 
 def digests(*images: Image) -> set[Digest]:
@@ -168,9 +169,9 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_an_image_costs_one_descriptor(tmp_path: Path) -> None:
     images = [sample_image(*(f"{number}-{layer}" for layer in range(5))) for number in range(5)]
     with opened(tmp_path) as store:
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_below(tmp_path)
         for image in images:
             copy(image, to=store, names=[])
         store.put(sample_index(images))
-        assert len(os.listdir("/proc/self/fd")) - before == 1
+        assert len(open_below(tmp_path)) - len(before) == 1
         assert found(LayoutStore(tmp_path)) == set()
