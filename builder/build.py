@@ -178,15 +178,15 @@ def build(
 
 
 def _write_bill(image: Image, outputs: Outputs, options: BuildOptions) -> None:
-    from builder.bill import document, read_packages  # here, as other builds needn't load it
+    from builder.bill import document, read_contents  # here, as other builds needn't load it
 
-    system, packages = read_packages(image.layers)
+    contents = read_contents(image.layers)
     named = next(iter((*outputs.destinations, *outputs.tags)), None)
     repository = named.repository if named else None
     digest, created = image.named.descriptor.digest, image.config.created
-    text = document(packages, system, digest=digest, created=created, repository=repository)
+    text = document(contents, digest=digest, created=created, repository=repository)
     write_file(Path(options.sbom_file), text)
-    log.info("%d packages are in the bill of materials %r", len(packages), options.sbom_file)
+    log.info("%d packages are in the bill of materials %r", len(contents.packages), options.sbom_file)
 
 
 @contextmanager

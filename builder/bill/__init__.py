@@ -6,7 +6,7 @@ Files of interest are read from the layers as they lie there, whiteouts applied;
 from __future__ import annotations
 
 from builder.bill.cyclonedx import document
-from builder.bill.package import Package
-from builder.bill.reading import read_packages
+from builder.bill.package import Contents, Package, System
+from builder.bill.reading import read_contents
 
-__all__ = ["Package", "document", "read_packages"]
+__all__ = ["Contents", "Package", "System", "document", "read_contents"]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from builder import __version__
-from builder.bill.package import Package, System
+from builder.bill.package import Contents, Package, System
 from builder.image.digest import Digest
 from builder.image.reference import Repository
 
 
-def document(packages: Sequence[Package], system: System, *, digest: Digest, created: str, repository: Repository | None) -> str:
-    """The bill of the image with this digest, made at `created` (RFC 3339), named for the repository if it has one."""
+def document(contents: Contents, *, digest: Digest, created: str, repository: Repository | None) -> str:
+    """The bill of the image with this digest, made at `created` (RFC 3339), named for the repository if it has one.
+
+    Where something couldn't be read the bill calls itself incomplete, and the image has the files as properties.
+    """
     name = str(repository) if repository else "image"
-    bill = {
+    bill: dict[str, Any] = {
         "$schema": "http://cyclonedx.org/schema/bom-1.5.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -25,10 +28,12 @@ def document(packages: Sequence[Package], system: System, *, digest: Digest, cre
         "metadata": {
             "timestamp": created,
             "tools": {"components": [{"type": "application", "name": "masu", "version": __version__}]},
-            "component": _image(name, digest, repository),
+            "component": {**_image(name, digest, repository), **_unread(contents)},
         },
-        "components": [*_system(system), *_components(packages)],
+        "components": [*_system(contents.system), *_components(contents.packages)],
     }
+    if contents.unread:
+        bill["compositions"] = [{"aggregate": "incomplete", "assemblies": [str(digest)]}]
     return json.dumps(bill, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -39,6 +44,11 @@ def _image(name: str, digest: Digest, repository: Repository | None) -> dict[str
     last = repository.path.rpartition("/")[2].lower()
     image = Package(kind="oci", name=last, version=str(digest), found="", qualifiers={"repository_url": name})
     return {**found, "purl": image.purl()}
+
+
+def _unread(contents: Contents) -> dict[str, Any]:
+    properties = [{"name": "masu:unread", "value": f"/{path}"} for path in contents.unread]
+    return {"properties": properties} if properties else {}
 
 
 def _system(system: System) -> Iterable[dict[str, Any]]:

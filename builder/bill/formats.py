@@ -8,13 +8,14 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from email.parser import BytesHeaderParser
 
+from builder.bill import rpm
 from builder.bill.package import Package, System
 
 Reader = Callable[[str, bytes, System], Iterator[Package]]
-"""(the file's path, its content, the distribution) → packages."""
+"""(the file's path, its content, the distribution) → packages. It may raise ImageError."""
 
 _OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
-_RPM = re.compile(r"(var/lib/rpm|usr/lib/sysimage/rpm)/(rpmdb\.sqlite|Packages|Packages\.db)")
+_RPM = r"(var/lib|usr/lib/sysimage|usr/share)/rpm/"
 _INSTALLED = "install ok installed"
 
 
@@ -74,11 +75,19 @@ READERS: tuple[tuple[re.Pattern[str], Reader], ...] = (
     (re.compile(r"var/lib/dpkg/status"), _dpkg),
     (re.compile(r"var/lib/dpkg/status\.d/[^/]+(?<!\.md5sums)"), _dpkg),
     (re.compile(r"(usr/)?lib/apk/db/installed"), _apk),
+    (re.compile(rf"{_RPM}rpmdb\.sqlite"), rpm.packages),
     (re.compile(r"(.*/)?[^/]+\.dist-info/METADATA"), _python),
     (re.compile(r"(.*/)?[^/]+\.egg-info(/PKG-INFO)?"), _python),
     (re.compile(r"(.*/)?node_modules/(@[^/]+/)?[^/@][^/]*/package\.json"), _node),
 )
 """Paths of an image, without the first slash, that are read."""
+
+_REFUSED: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(rf"{_RPM}Packages"), "it is a Berkeley database, which takes rpm's own library to read"),
+    (re.compile(rf"{_RPM}Packages\.db"), "it is of rpm's ndb kind, which takes rpm's own library to read"),
+    (re.compile(rf"{_RPM}rpmdb\.sqlite-wal"), "it is of a transaction that was not finished"),
+)
+"""Paths whose packages are known to be left out, and why; there are none in an empty file."""
 
 
 def reader_of(path: str) -> Reader | None:
@@ -89,9 +98,9 @@ def is_of_interest(path: str) -> bool:
     return path in _OS_RELEASE or reader_of(path) is not None
 
 
-def is_unreadable(path: str) -> bool:
-    """rpm's database takes rpm's own library."""
-    return _RPM.fullmatch(path) is not None
+def refusal(path: str) -> str:
+    """Why the packages of the file are left out; empty for one that is read or of no interest."""
+    return next((why for pattern, why in _REFUSED if pattern.fullmatch(path)), "")
 
 
 def system_of(files: Mapping[str, bytes]) -> System:

@@ -1,4 +1,4 @@
-"""A package of an image: what it is called for everybody (github.com/package-url/purl-spec), and where that was found."""
+"""The packages of an image: what each is called for everybody (github.com/package-url/purl-spec), and where that was found."""
 
 from __future__ import annotations
 
@@ -45,3 +45,12 @@ class System:
     def distro(self) -> str:
         """As purls name it: `debian-12`."""
         return f"{self.id}-{self.version}" if self.id and self.version else self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """All packages that were found, in the order of their purls; `unread` are the files whose packages aren't among them."""
+
+    system: System
+    packages: tuple[Package, ...]
+    unread: tuple[str, ...] = ()

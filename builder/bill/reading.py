@@ -7,44 +7,68 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from builder.bill.formats import is_of_interest, is_unreadable, reader_of, system_of
-from builder.bill.package import Package, System
+from builder.bill.formats import is_of_interest, reader_of, refusal, system_of
+from builder.bill.package import Contents, Package, System
 from builder.errors import ImageError
 from builder.image.layer import Layer
 from builder.rootfs.decompress import DAMAGED, decompressed
 from builder.rootfs.unpack import OPAQUE, WHITEOUT
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 
 _BROKEN: tuple[type[Exception], ...] = (*DAMAGED, tarfile.TarError)
-_MOST = 64 << 20
-"""Bytes of one file: the largest known are a tenth of it."""
+_MOST = 256 << 20
+"""Bytes of one file: rpm's database of some thousand packages has half of it, others a tenth."""
 
 
-def read_packages(layers: Iterable[Layer]) -> tuple[System, tuple[Package, ...]]:
-    """The distribution, and all packages in the order of their purls. Raises ImageError, RegistryError."""
-    files: dict[str, bytes] = {}
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Stands for the content of a file that is not read, and says why."""
+
+    why: str
+
+
+Files = dict[str, bytes | Unread]
+
+
+def read_contents(layers: Iterable[Layer]) -> Contents:
+    """What the layers, one over the other, have; what can't be read is logged. Raises ImageError, RegistryError."""
+    files: Files = {}
     for layer in layers:
         _Pass(files).over(layer)
-    system = system_of(files)
-    found = [package for path in sorted(files) for package in _packages(path, files[path], system)]
-    return system, tuple(sorted(found, key=lambda package: (package.purl(), package.found)))
+    system = system_of({path: content for path, content in files.items() if isinstance(content, bytes)})
+    found: list[Package] = []
+    unread: list[str] = []
+    for path, content in sorted(files.items()):
+        packages = _packages(path, content, system)
+        if isinstance(packages, Unread):
+            log.warning("%r is left out of the bill of materials: %s", f"/{path}", packages.why)
+            unread.append(path)
+        else:
+            found += packages
+    found.sort(key=lambda package: (package.purl(), package.found))
+    return Contents(system=system, packages=tuple(found), unread=tuple(unread))
 
 
-def _packages(path: str, data: bytes, system: System) -> Iterator[Package]:
-    if is_unreadable(path):
-        log.warning("the packages in %r are left out of the bill of materials: it takes rpm's library to read it", f"/{path}")
-    if (reader := reader_of(path)) is not None:
-        yield from reader(path, data, system)
+def _packages(path: str, content: bytes | Unread, system: System) -> list[Package] | Unread:
+    """All of the file, or none: half a bill looks like a whole one."""
+    reader = reader_of(path)
+    if isinstance(content, Unread) or reader is None:
+        return content if isinstance(content, Unread) else []
+    try:
+        return list(reader(path, content, system))
+    except ImageError as error:
+        return Unread(error.message)
 
 
 class _Pass:
     """Changes `files`, path → content, by one layer: first what it takes away from those below, then what it brings."""
 
-    def __init__(self, files: dict[str, bytes]) -> None:
+    def __init__(self, files: Files) -> None:
         self._files = files
         self._directories = {parent for path in files for parent in _parents(path)}
-        self._brought: dict[str, bytes] = {}
+        self._brought: Files = {}
 
     def over(self, layer: Layer) -> None:
         try:
@@ -79,26 +103,22 @@ class _Pass:
                 del self._files[name]
 
     def _keep(self, path: str, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
-        if is_unreadable(path):
-            self._brought[path] = b""
-        if not is_of_interest(path) or member.issym():
+        why = refusal(path)
+        if not (why or is_of_interest(path)) or member.issym():
             return
         if member.islnk():
-            self._link(path, _clean(member.linkname))
-            return
-        if member.size > _MOST:
-            log.warning("%r is left out of the bill of materials: it has %d bytes", f"/{path}", member.size)
-            return
-        content = archive.extractfile(member)
-        if content is not None:
-            self._brought[path] = content.read()
-
-    def _link(self, path: str, target: str) -> None:
-        data = self._brought.get(target, self._files.get(target))
-        if data is None:
-            log.warning("%r is left out of the bill of materials: it is another name of %r", f"/{path}", f"/{target}")
+            self._brought[path] = self._linked(_clean(member.linkname))
+        elif why or member.size > _MOST:
+            if member.size:
+                self._brought[path] = Unread(why or f"it has {member.size} bytes")
         else:
-            self._brought[path] = data
+            content = archive.extractfile(member)
+            if content is not None:
+                self._brought[path] = content.read()
+
+    def _linked(self, target: str) -> bytes | Unread:
+        data = self._brought.get(target, self._files.get(target))
+        return Unread(f"it is another name of {f'/{target}'!r}") if data is None else data
 
 
 def _clean(name: str) -> str:

@@ -13,8 +13,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from builder.bill import Package, document
-from builder.bill.package import System
+from builder.bill import Contents, Package, System, document
 from builder.image.digest import Digest
 from builder.image.reference import Reference
 from tests.support.bases import serve_bases
@@ -30,8 +29,9 @@ def problems(text: str) -> object:
     return JsonStrictValidator(SchemaVersion.V1_5).validate_str(text)
 
 
-def make(*packages: Package, system: System | None = None) -> str:
-    return document(packages, system or System(), digest=Digest.of(b"x"), created="2026-01-01T00:00:00Z", repository=REPOSITORY)
+def make(*packages: Package, system: System | None = None, unread: tuple[str, ...] = ()) -> str:
+    contents = Contents(system=system or System(), packages=packages, unread=unread)
+    return document(contents, digest=Digest.of(b"x"), created="2026-01-01T00:00:00Z", repository=REPOSITORY)
 
 
 def test_a_bill_of_hostile_names_is_valid_and_the_same_every_time() -> None:
@@ -53,6 +53,16 @@ def test_the_image_itself_is_what_the_bill_is_of() -> None:
     assert component["name"] == "registry.test:5000/group/app/image"
     assert component["version"] == str(Digest.of(b"x"))
     assert component["purl"].startswith("pkg:oci/image@sha256%3A")
+
+
+def test_a_bill_that_lacks_something_says_so() -> None:
+    text = make(unread=("var/lib/rpm/Packages",))
+    assert problems(text) is None
+    bill = json.loads(text)
+    (component,) = bill["compositions"][0]["assemblies"]
+    assert (bill["compositions"][0]["aggregate"], component) == ("incomplete", bill["metadata"]["component"]["bom-ref"])
+    assert bill["metadata"]["component"]["properties"] == [{"name": "masu:unread", "value": "/var/lib/rpm/Packages"}]
+    assert "compositions" not in json.loads(make())
 
 
 def syft(layout: Path) -> Any:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.bill.formats import READERS, is_of_interest, is_unreadable, reader_of, system_of
+from builder.bill.formats import READERS, is_of_interest, reader_of, refusal, system_of
 from builder.bill.package import System
+from builder.errors import ImageError
 
 DEBIAN = System(id="debian", version="12")
 STATUS = b"""Package: libc6
@@ -69,9 +72,9 @@ def test_what_only_looks_like_it_is_left_alone(path: str) -> None:
     assert not is_of_interest(path)
 
 
-@pytest.mark.parametrize("path", ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/Packages.db", "var/lib/rpm/Packages"])
-def test_rpms_database_is_known_as_unreadable(path: str) -> None:
-    assert is_unreadable(path)
+@pytest.mark.parametrize("path", ["usr/lib/sysimage/rpm/Packages.db", "var/lib/rpm/Packages", "usr/share/rpm/rpmdb.sqlite-wal"])
+def test_databases_that_only_rpm_reads_are_refused(path: str) -> None:
+    assert refusal(path)
     assert not is_of_interest(path)
 
 
@@ -83,6 +86,8 @@ def test_the_distribution_is_what_os_release_says() -> None:
 
 @given(data=st.binary(), reader=st.sampled_from([reader for _, reader in READERS]))
 def test_no_content_makes_a_reader_fail(data: bytes, reader: object) -> None:
+    """But with the error that leaves the file out."""
     assert callable(reader)
-    for package in reader("a/b", data, DEBIAN):
-        assert package.purl().startswith("pkg:")
+    with contextlib.suppress(ImageError):
+        for package in reader("a/b", data, DEBIAN):
+            assert package.purl().startswith("pkg:")

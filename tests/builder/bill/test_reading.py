@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from builder.bill import read_packages
+from builder.bill import read_contents
 from builder.errors import ImageError
 from builder.image.blob import Blob
 from builder.image.digest import Digest
@@ -55,19 +55,34 @@ def node(name: str, *, top: str = "app") -> tuple[str, str]:
     ],
 )
 def test_what_later_layers_delete_is_not_in_the_bill(layers: list[Layer], expected: list[str]) -> None:
-    _, packages = read_packages(layers)
-    assert [package.name for package in packages] == expected
+    contents = read_contents(layers)
+    assert ([package.name for package in contents.packages], contents.unread) == (expected, ())
+
+
+UNREAD: list[tuple[str, str | bytes | None]] = [
+    ("var/lib/rpm/Packages", "x"),
+    ("usr/lib/sysimage/rpm/rpmdb.sqlite", "x"),
+    ("n/node_modules/a/package.json", b"store/1"),
+]
 
 
 def test_what_cannot_be_read_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        read_packages([layer(("var/lib/rpm/rpmdb.sqlite", "x"), ("n/node_modules/a/package.json", b"store/1"))])
-    assert "'/var/lib/rpm/rpmdb.sqlite' are left out" in caplog.text
+        contents = read_contents([layer(node("b"), *UNREAD, ("var/lib/rpm/rpmdb.sqlite-wal", ""))])
+    assert [package.name for package in contents.packages] == ["b"]
+    assert contents.unread == tuple(sorted(name for name, _ in UNREAD))
+    assert "'/var/lib/rpm/Packages' is left out of the bill of materials: it is a Berkeley database" in caplog.text
+    assert "'/usr/lib/sysimage/rpm/rpmdb.sqlite' is left out of the bill of materials: it is no SQLite database" in caplog.text
     assert "another name of '/store/1'" in caplog.text
+
+
+def test_what_cannot_be_read_and_is_deleted_is_no_matter() -> None:
+    gone = [layer(*UNREAD), layer(("var/lib/.wh.rpm", ""), ("usr/lib/sysimage/rpm/.wh.rpmdb.sqlite", ""), (".wh.n", ""))]
+    assert read_contents(gone).unread == ()
 
 
 @pytest.mark.parametrize("data", [b"\x1f\x8b\x08 no gzip", b"x" * 2000])
 def test_a_layer_that_cannot_be_read_is_an_error(data: bytes) -> None:
     broken = Layer(blob=Blob.of(data, OCI_LAYER), diff_id=Digest.of(data))
     with pytest.raises(ImageError, match="can't read layer sha256:"):
-        read_packages([broken])
+        read_contents([broken])
