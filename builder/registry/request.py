@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from builder.image.reference import Repository
 from builder.values import dataclass, field
+
+
+class Body(Protocol):
+    """What is sent piece by piece; its length is known before, in bytes."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[memoryview]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +30,7 @@ class Request:
     path: str
     expected: frozenset[int] = frozenset({200})
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Iterable[bytes | memoryview] | None = None
+    body: bytes | Body | None = None
     push: bool = False
     lax: bool = False
     repeatable: bool = True

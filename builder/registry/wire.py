@@ -1,7 +1,8 @@
 """The one door to the HTTP library: one request on the wire, and its answer, whole or none.
 
 A connection that ends is never taken for the end of an answer: not within its head (the standard library does that), not in its
-body. Nothing is kept between requests but connections: no cookies, no environment, no .netrc.
+body. Nothing is kept between requests but connections: no cookies, no environment, no .netrc. That is why it is urllib3 itself,
+without requests on top: a build that needs no other HTTP starts faster, too.
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
-import requests
-import requests.adapters
 import urllib3
 import urllib3.connection
 import urllib3.connectionpool
@@ -29,6 +29,7 @@ from builder.errors import RegistryError
 from builder.image.reference import DEFAULT_HOST
 from builder.registry.failure import Asked, failure
 from builder.registry.options import RegistryOptions
+from builder.registry.request import Body
 from builder.retry import Transient
 from builder.trust import blind_context
 from builder.values import dataclass, field
@@ -48,20 +49,20 @@ _ANSWER_SECONDS = 300
 class Answer:
     """A registry's answer, whose body streams; a context manager, so that its connection is given back."""
 
-    def __init__(self, response: requests.Response, asked: Asked) -> None:
-        self._response = response
-        self._asked = asked
-        self.status = response.status_code
+    def __init__(self, response: urllib3.BaseHTTPResponse, exchange: Exchange) -> None:
+        self._response: Any = response
+        self._method = exchange.method
+        self._asked = exchange.asked
+        self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        self.url = str(response.url)
+        self.url = exchange.url
 
     def read(self, size: int) -> bytes:
         """What has arrived, up to `size` bytes, empty at the end; raises Transient when the connection breaks."""
         try:
-            data: bytes = self._response.raw.read1(size, decode_content=False)
+            data: bytes = self._response.read1(size, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            message = f"{self._response.request.method} {shown(self.url)}: the answer broke off: {told(innermost(error))}"
-            raise Transient(RegistryError(message)) from error
+            raise self._broken_off(error) from error
         return data
 
     def readinto(self, buffer: memoryview) -> int:
@@ -69,16 +70,17 @@ class Answer:
 
         An answer is read in this way or by `read`, not in both.
         """
-        raw = self._response.raw
-        response = cast(_Response, raw._original_response)
+        response = cast(_Response, self._response._original_response)
         try:
             size = response.receive(buffer)
         except (http.client.HTTPException, OSError) as error:
-            message = f"{self._response.request.method} {shown(self.url)}: the answer broke off: {told(innermost(error))}"
-            raise Transient(RegistryError(message)) from error
+            raise self._broken_off(error) from error
         if response.isclosed():
-            raw.release_conn()
+            self._response.release_conn()
         return size
+
+    def _broken_off(self, error: Exception) -> Transient:
+        return Transient(RegistryError(f"{self._method} {shown(self.url)}: the answer broke off: {told(innermost(error))}"))
 
     def read_all(self, limit: int) -> bytes:
         """The whole body, but at most `limit` + 1 bytes of it."""
@@ -90,9 +92,8 @@ class Answer:
 
     def failure(self) -> RegistryError:
         """The error that this answer is; reads its body."""
-        body = b"" if self._response.request.method == "HEAD" else self.read_all(_MOST_ERROR_BYTES)
-        server = self.headers.get("Server", "")
-        return failure(str(self._response.request.method), self.url, self.status, body, self._asked, server=server)
+        body = b"" if self._method == "HEAD" else self.read_all(_MOST_ERROR_BYTES)
+        return failure(self._method, self.url, self.status, body, self._asked, server=self.headers.get("Server", ""))
 
     def __enter__(self) -> Self:
         return self
@@ -103,10 +104,11 @@ class Answer:
     def close(self) -> None:
         """Give the connection back; it can be used again if hardly anything was left to read."""
         length = number(self.headers.get("Content-Length", ""))
-        if self._response.request.method == "HEAD" or (length is not None and length <= _MOST_ERROR_BYTES):
+        if self._method == "HEAD" or (length is not None and length <= _MOST_ERROR_BYTES):
             with suppress(urllib3.exceptions.HTTPError, OSError):
-                self._response.raw.drain_conn()
+                self._response.drain_conn()
         self._response.close()
+        self._response.release_conn()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ class Exchange:
     url: str
     asked: Asked
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Iterable[bytes | memoryview] | None = None
+    body: bytes | Body | None = None
     connect_seconds: int = 30
     answer_seconds: int = _ANSWER_SECONDS
 
@@ -133,61 +135,78 @@ class Wire:
         self._own = self._certificates.keys() | self._shown.keys()
         # The user has asked for it; the library would warn at each request.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._adapters: dict[tuple[str, str, bool], _Adapter] = {}
+        self._pools: dict[tuple[str, str, bool, str], urllib3.PoolManager] = {}
 
     def send(self, exchange: Exchange, *, more: Mapping[str, str], verify: bool) -> Answer:
         """Any answer at all. Raises Transient when none came, RegistryError when the certificate isn't trusted."""
         origin(exchange.url)
         headers = {"User-Agent": self._options.user_agent, "Accept-Encoding": "identity", **exchange.headers, **more}
-        request = requests.Request(exchange.method, exchange.url, headers=headers, data=exchange.body)
+        if exchange.body is not None:
+            headers["Content-Length"] = str(len(exchange.body))
         try:
-            # Not by a requests.Session: that follows redirects in its thoughts even when it shouldn't.
-            response = self._adapter(exchange.url, verify=verify).send(
-                request.prepare(),
-                stream=True,
-                verify=verify,
-                timeout=(exchange.connect_seconds, exchange.answer_seconds),
-                proxies=self._options.proxies_for(exchange.url),
+            response = self._pool(exchange.url, verify=verify).urlopen(
+                exchange.method,
+                exchange.url,
+                body=exchange.body,
+                headers=headers,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+                timeout=urllib3.Timeout(connect=exchange.connect_seconds, read=exchange.answer_seconds),
             )
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+        except urllib3.exceptions.LocationValueError as error:
             raise RegistryError(f"{exchange.method} {shown(exchange.url)}: {error}") from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except ValueError:  # whose words have the header in them
+            message = f"{exchange.method} {shown(exchange.url)}: a header has characters that can't be sent"
+            hint = f"look for line ends and letters beyond ASCII in the credentials for {exchange.asked.host}"
+            raise RegistryError(message, hint=hint) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _no_answer(exchange, error) from error
-        return Answer(response, exchange.asked)
+        return Answer(response, exchange)
 
-    def _adapter(self, url: str, *, verify: bool) -> _Adapter:
-        """One for all hosts that are trusted alike; those with a certificate of their own have one each."""
+    def _pool(self, url: str, *, verify: bool) -> urllib3.PoolManager:
+        """One for all hosts that are reached and trusted alike; those with a certificate of their own have one each."""
         parts = urlsplit(url)
         host = parts.netloc.lower() if parts.netloc.lower() in self._own and parts.scheme == "https" else ""
+        proxy = self._options.proxies_for(url).get(parts.scheme, "")
+        key = (parts.scheme, host, verify, proxy)
         with self._lock:
-            if (parts.scheme, host, verify) not in self._adapters:
+            if key not in self._pools:
                 context = self._context(host, verify=verify) if parts.scheme == "https" else None
-                self._adapters[parts.scheme, host, verify] = _Adapter(context)
-            return self._adapters[parts.scheme, host, verify]
+                self._pools[key] = self._through(proxy, context) if proxy else urllib3.PoolManager(**_pool_options(context))
+                self._pools[key].pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+            return self._pools[key]
+
+    def _through(self, proxy: str, context: ssl.SSLContext | None) -> urllib3.ProxyManager:
+        """`proxy` is a URL, which may name a user and a password. Raises RegistryError for what is no HTTP proxy."""
+        parts = urlsplit(proxy)
+        options = _pool_options(context)
+        if parts.username is not None:
+            user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            options["proxy_headers"] = urllib3.util.make_headers(proxy_basic_auth=user)
+        if parts.scheme == "https":
+            options["proxy_ssl_context"] = self._context("", verify=True)
+        try:
+            return urllib3.ProxyManager(proxy, **options)
+        except urllib3.exceptions.ProxySchemeUnknown as error:
+            hint = "HTTP_PROXY and HTTPS_PROXY name a proxy as http://HOST:PORT or https://HOST:PORT"
+            raise RegistryError(f"can't use the proxy {shown(proxy)!r}: {error}", hint=hint) from error
 
     def _context(self, host: str, *, verify: bool) -> ssl.SSLContext:
-        """Trusts what the options say, what requests does, and the host's own certificate; shows the client's."""
+        """Trusts what the options say, Mozilla's list as `requests` does, and the host's own certificate; shows the client's."""
         shown, certificate = self._shown.get(host), self._certificates.get(host)
         if not verify:
             return blind_context(shown)
-        return self._options.trust.context(*([certificate] if certificate else []), shown=shown)
+        import certifi  # only for TLS
+
+        more = [Path(certifi.where()), *([certificate] if certificate else [])]
+        return self._options.trust.context(*more, shown=shown)
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
-    """Makes our connections, to servers and through proxies."""
-
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        self._options: dict[str, Any] = {} if context is None else {"ssl_context": context}
-        super().__init__(pool_connections=_POOL, pool_maxsize=_POOL)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, **options, **self._options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **options, **self._options)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-        return manager
+def _pool_options(context: ssl.SSLContext | None) -> dict[str, Any]:
+    options: dict[str, Any] = {"num_pools": _POOL, "maxsize": _POOL}
+    return options if context is None else {**options, "ssl_context": context}
 
 
 def _no_answer(exchange: Exchange, error: Exception) -> Exception:

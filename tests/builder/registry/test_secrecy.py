@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,16 @@ def test_a_host_that_a_registry_is_redirected_to_has_no_say(identity: Identity, 
     with serve_everywhere(identity, reply) as world:
         with pytest.raises(BuilderError):
             remote(HOME, "app", credentials=[ANN], options=options(world, identity)).resolve("1")
+        assert world.authorized() == set()
+
+
+@pytest.mark.parametrize("token", ["t0p\nsecret", "t0psecr\N{LATIN SMALL LETTER E WITH BREVE}t"])
+def test_a_token_that_no_header_can_hold_is_not_shown(identity: Identity, token: str) -> None:
+    known = Known({HOME: Credential(username="", password="", registry_token=token)})
+    with serve_everywhere(identity, basic(lambda _: Reply(status=200))) as world:
+        with pytest.raises(BuilderError, match="a header has characters that can't be sent") as error:
+            remote(HOME, "app", credentials=[known], options=options(world, identity)).resolve("1")
+        assert "t0p" not in "".join(traceback.format_exception(error.value))
         assert world.authorized() == set()
 
 
