@@ -169,7 +169,7 @@ def build(
                 facts["masu.cache"] = [verdict.to_json() for verdict in lookup.verdicts()]
             if options.sbom_file:
                 _write_bill(image, outputs, options)
-            with during("pushing image"):
+            with during("pushing image"), journal.doing("pushing image"):
                 deliver(image, outputs, facts, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
             if exports:
                 exports.write(image, outputs.pushed)

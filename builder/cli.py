@@ -9,19 +9,16 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
 from builder import __version__, flags, log
 from builder.commands import COMMANDS, Call, Command, command_of, own_words, parser_of
 from builder.decoration import Bare, Decoration
-from builder.errors import BuilderError
+from builder.errors import BuilderError, Terminated
 from builder.options import CommonOptions
 
 _logger = logging.getLogger("masu")
 _BUG, _INTERRUPTED, _TERMINATED = 70, 130, 143
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived; raised in the main thread so that everything unwinds."""
 
 
 def main(
@@ -30,9 +27,13 @@ def main(
     *,
     decoration: Decoration | None = None,
     report: Callable[[BuilderError], None] | None = None,
+    leaving: Callable[[int, BaseException], None] | None = None,
     commands: Mapping[str, Command] = COMMANDS,
 ) -> int:
-    """Run one of `commands`; returns the exit code. `decoration` is put into the log, and errors are given to `report`."""
+    """Run one of `commands`; returns the exit code. `decoration` is put into the log, and errors are given to `report`.
+
+    When a signal ends it this doesn't return: the process ends, with the exit code that `leaving` is told before.
+    """
     decoration, report = decoration or Bare(), report or print_error
     try:
         return _dispatch(list(argv), env, decoration, commands)
@@ -44,10 +45,8 @@ def main(
     except OSError as error:
         report(_from_the_machine(error))
         return 1
-    except KeyboardInterrupt:
-        return _interrupted("interrupted", _INTERRUPTED)
-    except Terminated:
-        return _interrupted("terminated", _TERMINATED)
+    except (KeyboardInterrupt, Terminated) as error:
+        _leave(error, leaving)
     except Exception:  # noqa: BLE001 - the one boundary: anything else is a bug in masu
         return _bug()
 
@@ -74,9 +73,17 @@ def _terminate(number: int, frame: object) -> None:
     raise Terminated
 
 
-def _interrupted(word: str, code: int) -> int:
-    """Leave at once: transfers under way in other threads must not keep a cancelled build alive."""
+def _leave(signalled: BaseException, leaving: Callable[[int, BaseException], None] | None) -> NoReturn:
+    """At once: transfers under way in other threads must not keep a cancelled build alive, nor a second signal stop this."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    word, code = ("terminated", _TERMINATED) if isinstance(signalled, Terminated) else ("interrupted", _INTERRUPTED)
     sys.stderr.write(f"masu: {word}\n")
+    try:
+        if leaving:
+            leaving(code, signalled)
+    except Exception:  # noqa: BLE001 - as above
+        _bug()
     sys.stderr.flush()
     os._exit(code)
 

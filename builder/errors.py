@@ -9,6 +9,7 @@ BuilderError
 ├── ImageError         a malformed image, manifest, config or reference
 ├── StoreError         the local store, a layout or a tarball
 ├── RootfsError        a stage's filesystem: unpacking, copying, packing
+│   └── OutlineError   what only the whole of it can tell; the executor makes that then
 ├── CredentialError    a cloud that was asked for a credential and gave none; a build may well go on
 └── RegistryError      a registry's answer: method, URL, status, its own code
     ├── AuthError      401 or 403
@@ -58,6 +59,10 @@ def during(what: str) -> Iterator[None]:
         raise
 
 
+class Terminated(BaseException):
+    """SIGTERM arrived; raised in the main thread so that everything unwinds."""
+
+
 class UsageError(BuilderError):
     pass
 
@@ -104,6 +109,10 @@ class StoreError(BuilderError):
 
 
 class RootfsError(BuilderError):
+    pass
+
+
+class OutlineError(RootfsError):
     pass
 
 

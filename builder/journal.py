@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from builder.errors import BuilderError, RunError
+from builder.errors import BuilderError, RunError, Terminated
 from builder.values import asdict, dataclass
 
 
@@ -39,6 +41,10 @@ class Warned:
     url: str = ""
 
 
+_SIGNALS: Mapping[type[BaseException], str] = {Terminated: "terminated by SIGTERM", KeyboardInterrupt: "interrupted by SIGINT"}
+_WHO = "masu didn't end by itself: the build was cancelled, or its time was up"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Why there is no image: `output` is what the command printed last, `line` 0 where no instruction is to blame."""
@@ -50,8 +56,11 @@ class Failure:
     output: str = ""
 
     @classmethod
-    def of(cls, error: BaseException) -> Failure:
-        """Of anything that ends a build."""
+    def of(cls, error: BaseException, *, under_way: Sequence[str] = ()) -> Failure:
+        """Of anything that ends a build; what was `under_way` is told where it came from outside."""
+        if type(error) in _SIGNALS:
+            where = f" during {', '.join(under_way)}" if under_way else ""
+            return cls(message=f"{_SIGNALS[type(error)]}{where}", hint=_WHO)
         if not isinstance(error, BuilderError):
             return cls(message=str(error) or type(error).__name__.lower())
         output = error.output if isinstance(error, RunError) else ""
@@ -67,6 +76,7 @@ class Journal:
         self._lock = threading.Lock()
         self._done: list[Done] = []
         self._warned: list[Warned] = []
+        self._under_way: list[str] = []
 
     def add(self, entry: Done | Warned) -> None:
         """Stages that are built at the same time may do so."""
@@ -75,6 +85,20 @@ class Journal:
                 self._done.append(entry)
             else:
                 self._warned.append(entry)
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """What is under way; where an error ends it, it stays so."""
+        with self._lock:
+            self._under_way.append(what)
+        yield
+        with self._lock:
+            self._under_way.remove(what)
+
+    def failure(self, error: BaseException) -> Failure:
+        """What ended the build."""
+        with self._lock:
+            return Failure.of(error, under_way=tuple(self._under_way))
 
     def facts(self, failure: Failure | None = None) -> dict[str, Any]:
         """All of it as JSON has it."""

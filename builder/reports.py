@@ -13,7 +13,7 @@ from builder.errors import UsageError
 from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.reference import DEFAULT_TAG, Reference
-from builder.journal import Failure, Journal
+from builder.journal import Journal
 from builder.options import BuildOptions
 from builder.values import dataclass
 
@@ -109,7 +109,7 @@ def failure_told(paths: Sequence[str], journal: Journal) -> Iterator[None]:
         yield
     except BaseException as error:
         try:
-            write_facts(paths, journal.facts(Failure.of(error)))
+            write_facts(paths, journal.facts(journal.failure(error)))
         except OSError as trouble:
             log.warning("can't write the metadata file %r: %s", trouble.filename, trouble.strerror)
         raise

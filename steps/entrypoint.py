@@ -103,7 +103,10 @@ def _changed_files(asked: Invocation) -> Iterator[None]:
 
 
 def _reported(arguments: Sequence[str], env: MutableMapping[str, str], adapter: Adapter) -> int:
-    """Run the core's command and write what the platform is to be told, also of a failure. Raises BuilderError if it can't be."""
+    """Run the core's command and write what the platform is to be told, also of a failure, or when a signal ends it.
+
+    Raises BuilderError if it can't be told.
+    """
     env.update({name: value for name, value in adapter.defaults(env).items() if not env.get(name)})
     decoration, errors = adapter.decoration(env), list[BuilderError]()
 
@@ -111,13 +114,24 @@ def _reported(arguments: Sequence[str], env: MutableMapping[str, str], adapter: 
         errors.append(error)
         cli.print_error(error, harmless=decoration.harmless)
 
-    with tempfile.TemporaryDirectory(prefix="masu-", dir=env.get("TMPDIR")) as temporary:
-        file = Path(temporary, "metadata.json")
-        code = cli.main(_telling(arguments, file), env, decoration=decoration, report=show, commands=COMMANDS)
-        failure = Failure.of(errors[-1]) if errors else None
+    def tell(code: int, error: BaseException | None) -> None:
         metadata: dict[str, Any] = json.loads(file.read_bytes()) if file.is_file() else {}
-    if metadata or code:
-        report.write(adapter.reports(Outcome.of(code, metadata, failure=failure), env))
+        if metadata or code:
+            failure = Failure.of(error) if error else None
+            report.write(adapter.reports(Outcome.of(code, metadata, failure=failure), env))
+
+    def leave(code: int, signalled: BaseException) -> None:
+        try:
+            tell(code, signalled)
+        except BuilderError as error:
+            show(error)
+        temporary.cleanup()
+
+    temporary = tempfile.TemporaryDirectory(prefix="masu-", dir=env.get("TMPDIR"))
+    with temporary as directory:
+        file = Path(directory, "metadata.json")
+        code = cli.main(_telling(arguments, file), env, decoration=decoration, report=show, leaving=leave, commands=COMMANDS)
+        tell(code, errors[-1] if errors else None)
     return code
 
 

@@ -15,7 +15,7 @@ import requests
 from tests.support.cloud_build import LOGIN
 from tests.support.cluster import ECR, World, check
 from tests.support.masu import ROOT
-from tests.support.pods import pod_of, started
+from tests.support.pods import message, pod_of, started
 
 EXAMPLES = ROOT / "examples/kubernetes"
 ROLE, IDENTITY_TOKEN = "arn:aws:iam::123456789012:role/image-builder", "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"
@@ -100,7 +100,8 @@ def test_a_pod_that_is_ended_leaves_a_whole_image_or_none_and_the_next_one_works
     pod = example("job.yaml")
     pod["spec"]["containers"][0]["args"].append("--destination=registry.example.com/team/ended:1")
     podman = world.cluster.podman
-    with started(world.with_files(tmp_path, {}), pod) as name:
+    cluster = world.with_files(tmp_path, {})
+    with started(cluster, pod) as name:
         logs = subprocess.Popen(
             podman.argv("logs", "--follow", name), env=podman.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -112,6 +113,8 @@ def test_a_pod_that_is_ended_leaves_a_whole_image_or_none_and_the_next_one_works
         assert podman("inspect", "--format={{.State.ExitCode}}", name).output.strip() == "143"
         logs.kill()
         logs.communicate()
+    assert message(cluster).startswith("error: terminated by SIGTERM")
+    assert "during [stage " in message(cluster).splitlines()[0]
     login = requests.auth.HTTPBasicAuth(*world.logins["registry.example.com"].split(":"))
     url = f"http://{world.registries['registry.example.com']}/v2/team/ended/manifests/1"
     assert requests.get(url, auth=login, timeout=30).status_code == 404

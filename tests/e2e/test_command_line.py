@@ -145,11 +145,15 @@ def test_a_dockerfile_may_come_from_standard_input(masu: Masu, tmp_path: Path) -
     assert masu("run", "stdin", "cat", "/file").stdout == "content"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_build_leaves_nothing(masu: Masu, tmp_path: Path, number: int, code: int) -> None:
-    """The fifo in the rootfs is held open by the command: its end means that every process inside is gone."""
-    context = write_context(tmp_path, "FROM base\nRUN echo is-running; sleep 1000\n")
-    child = masu.start("build", "-t", "x", context)
+@pytest.mark.parametrize(("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
+def test_a_stopped_build_leaves_nothing_but_word_of_what_it_was_at(
+    masu: Masu, tmp_path: Path, number: int, code: int, word: str
+) -> None:
+    context, told = (
+        write_context(tmp_path / "context", "FROM base\nRUN echo is-running; sleep 1000\n"),
+        tmp_path / "metadata.json",
+    )
+    child = masu.start("build", "-t", "x", "--metadata-file", told, context)
     assert child.stderr is not None
     while line := child.stderr.readline():
         if line == b"is-running\n":
@@ -158,6 +162,9 @@ def test_a_stopped_build_leaves_nothing(masu: Masu, tmp_path: Path, number: int,
     assert child.wait(timeout=60) == code
     assert work(masu) == []
     assert str(masu.state) not in Path("/proc/self/mountinfo").read_text()
+    failure = json.loads(told.read_text())["masu.failure"]
+    what = "[stage 1/1, step 1/1] RUN echo is-running; sleep 1000"
+    assert failure["message"] == f"{word} by {signal.Signals(number).name} during {what}"
 
 
 def test_builds_side_by_side_share_a_store(masu: Masu, tmp_path: Path) -> None:

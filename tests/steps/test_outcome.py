@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
-from builder.errors import BuilderError, DockerfileError, RunError
+from builder.errors import BuilderError, DockerfileError, RunError, Terminated
 from builder.journal import Done, Failure, Journal, Warned
 from steps.outcome import Outcome
 
 _DONE = Done(
     name="stage 1/1, step 2/2", text="RUN x", file="Dockerfile", line=3, seconds=1.5, cached=False, reasons=("never cached",)
 )
+WHO = "masu didn't end by itself: the build was cancelled, or its time was up"
 _WARNED = Warned(file="Dockerfile", line=1, end=2, rule="StageNameCasing", message="m", url="https://a.test")
 
 
@@ -38,13 +41,24 @@ def _located(error: BuilderError) -> BuilderError:
             Failure(message="Dockerfile:3: RUN x: exit code 2", file="Dockerfile", line=3),
         ),
         (DockerfileError("no", line=4), Failure(message="Dockerfile:4: no", file="Dockerfile", line=4)),
-        (KeyboardInterrupt(), Failure(message="keyboardinterrupt")),
+        (KeyboardInterrupt(), Failure(message="interrupted by SIGINT", hint=WHO)),
+        (Terminated(), Failure(message="terminated by SIGTERM", hint=WHO)),
         (ValueError("odd"), Failure(message="odd")),
     ],
 )
 def test_a_failure_says_what_where_and_what_was_printed(error: BaseException, expected: Failure) -> None:
     assert Failure.of(error) == expected
     assert Outcome.of(1, Journal().facts(expected)).failure == expected
+
+
+def test_what_a_signal_has_ended_is_told_with_what_was_under_way() -> None:
+    journal = Journal()
+    with journal.doing("done"):
+        pass
+    with contextlib.suppress(Terminated), journal.doing("[step 1/2] RUN make"), journal.doing("pushing image"):
+        raise Terminated
+    assert journal.failure(Terminated()).message == "terminated by SIGTERM during [step 1/2] RUN make, pushing image"
+    assert journal.failure(ValueError("odd")).message == "odd"
 
 
 def test_a_failure_before_the_core_could_tell_is_the_errors() -> None:

@@ -55,17 +55,22 @@ def play(cluster: Cluster, pod: Any) -> Played:
     with started(cluster, pod) as name:
         code = int(cluster.podman("wait", name, timeout=600).output)
         output = cluster.podman("logs", name).output
-    return Played(finished=Finished(code=code, output=output), message=(cluster.directory / _MESSAGE).read_text())
+    return Played(finished=Finished(code=code, output=output), message=message(cluster))
+
+
+def message(cluster: Cluster) -> str:
+    """The termination message of the container that was played last."""
+    return (cluster.directory / _MESSAGE).read_text()
 
 
 @contextlib.contextmanager
 def started(cluster: Cluster, pod: Any) -> Iterator[str]:
     """The name of the pod's only container, which runs."""
     podman, directory = cluster.podman, cluster.directory
-    message = directory / _MESSAGE
-    message.write_text("")
-    message.chmod(0o666)
-    _adapt(cluster, pod, {**cluster.files, "/dev/termination-log": message})
+    log = directory / _MESSAGE
+    log.write_text("")
+    log.chmod(0o666)
+    _adapt(cluster, pod, {**cluster.files, "/dev/termination-log": log})
     path = directory / "pod.yaml"
     path.write_text(yaml.safe_dump(pod))
     used = [volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume]
