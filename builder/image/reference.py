@@ -92,9 +92,9 @@ def _split_tag(rest: str, text: str) -> tuple[str, str | None]:
     if not colon:
         return rest, None
     if not _TAG.fullmatch(tag):
-        raise ImageError(
-            f"invalid reference {text!r}: invalid tag {tag!r}", hint="a tag has letters, digits, '_', '.' and '-', 128 at most"
-        )
+        empty = "nothing follows the colon: is a variable empty that should be there?"
+        hint = "a tag has letters, digits, '_', '.' and '-', 128 at most" if tag else empty
+        raise ImageError(f"invalid reference {text!r}: invalid tag {tag!r}", hint=hint)
     return f"{head}{slash}{last}", tag
 
 

@@ -31,11 +31,17 @@ PROJECT, TOKEN = "my-project", "ya29.cloud-build-token"
 LOGIN = ("oauth2accesstoken", TOKEN)
 """What Google's registries take: this name and a token of the metadata server."""
 _SUBNET = "169.254.169.0/24"
-_BUILT_IN = {
-    "PROJECT_ID": PROJECT, "PROJECT_NUMBER": "123456789012", "BUILD_ID": "0b1c", "LOCATION": "europe-west1",
+_SCRIPT = "/builder/script"
+"""Where a step's script is in its container is Cloud Build's own affair."""
+_BUILT_IN = {"PROJECT_ID": PROJECT, "PROJECT_NUMBER": "123456789012", "BUILD_ID": "0b1c", "LOCATION": "europe-west1"}
+_OF_TRIGGERS = {
     "SHORT_SHA": "5eed1e5",
-    "COMMIT_SHA": "5eed1e5" + "0" * 33, "BRANCH_NAME": "main", "TAG_NAME": "", "REPO_NAME": "app",
-}  # fmt: skip
+    "COMMIT_SHA": "5eed1e5" + "0" * 33,
+    "BRANCH_NAME": "main",
+    "TAG_NAME": "",
+    "REPO_NAME": "app",
+}
+"""Empty in a build that a trigger hasn't started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +68,15 @@ class Worker:
     directory: Path
 
     @contextlib.contextmanager
-    def build(self, config: str, source: Path | None, *, substitutions: Mapping[str, str] | None = None) -> Iterator[Build]:
-        """One build of `config`, a cloudbuild.yaml's text, with /workspace filled from `source`; nothing of it is left."""
+    def build(
+        self, config: str, source: Path | None, *, substitutions: Mapping[str, str] | None = None, triggered: bool = True
+    ) -> Iterator[Build]:
+        """One build of `config`, a cloudbuild.yaml's text, with /workspace filled from `source`; nothing of it is left.
+
+        Who isn't `triggered` is a user's `gcloud builds submit`.
+        """
         document = yaml.safe_load(config)
-        values = substituted_values(document, substitutions or {})
+        values = substituted_values(document, substitutions or {}, triggered=triggered)
         name = f"masu-build-{uuid.uuid4().hex[:12]}"
         build = Build(worker=self, document=substitute(document, values), name=name)
         try:
@@ -158,7 +169,9 @@ class Build:
         for volume in (*options.get("volumes", ()), *step.get("volumes", ())):
             words += ["--volume", f"{self.name}-{volume['name']}:{volume['path']}"]
         words += ["--volume", f"{self.worker.certificate}:/kaniko/ssl/certs/the-test-servers.crt:ro"]
-        if "entrypoint" in step:
+        if "script" in step:
+            words += ["--volume", f"{_script(step['script'], outputs)}:{_SCRIPT}:ro", "--entrypoint", _SCRIPT]
+        elif "entrypoint" in step:
             words += ["--entrypoint", step["entrypoint"]]
         return [*words, self.worker.images[step["name"]], *map(str, step.get("args", ()))], outputs
 
@@ -170,6 +183,14 @@ class Build:
 
     def _container(self, index: int) -> str:
         return f"{self.name}-step_{index}"
+
+
+def _script(text: str, outputs: Path) -> Path:
+    """A file beside the step's outputs: a script without a first line of its own is one for /bin/sh."""
+    path = outputs.with_name(f"{outputs.name}.script")
+    path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}")
+    path.chmod(0o755)
+    return path
 
 
 def _socket(engine: Engine) -> Sequence[str]:
@@ -255,11 +276,17 @@ def metadata(question: Question) -> Answer:
 # --- substitutions -----------------------------------------------------------------------------------------------------------
 
 
-def substituted_values(document: Any, given: Mapping[str, str]) -> dict[str, str]:
-    """Cloud Build's own, the build's, and those of the caller, which may name one another with `dynamicSubstitutions`."""
+def substituted_values(document: Any, given: Mapping[str, str], *, triggered: bool) -> dict[str, str]:
+    """Cloud Build's own, the build's, and those of the caller, which may name one another with `dynamicSubstitutions`.
+
+    One that is declared and used nowhere fails the build, as Cloud Build's MUST_MATCH does.
+    """
     declared = {name: str(value) for name, value in document.get("substitutions", {}).items()}
     assert all(re.fullmatch(r"_[A-Z0-9_]+", name) for name in (*declared, *given)), "a user's substitution begins with _"
-    values = {**_BUILT_IN, **declared, **given}
+    text = json.dumps({**document, "substitutions": list(declared.values())})
+    unused = [name for name in declared if not re.search(rf"\$(\{{{name}\}}|{name}\b)", text)]
+    assert not unused, f"cloudbuild: keys {unused} in the substitution data are not matched in the template"
+    values = {**_BUILT_IN, **{name: value if triggered else "" for name, value in _OF_TRIGGERS.items()}, **declared, **given}
     if document.get("options", {}).get("dynamicSubstitutions"):
         for _ in declared:  # as deep as they can be nested
             values = {name: _replaced(value, values) for name, value in values.items()}

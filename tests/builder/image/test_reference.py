@@ -53,6 +53,12 @@ def test_a_malformed_reference_says_what_is_wrong(text: str, what: str) -> None:
         Reference.parse(text)
 
 
+def test_a_tag_that_is_empty_is_mostly_a_variable_that_is() -> None:
+    with pytest.raises(ImageError) as caught:
+        Reference.parse("gcr.io/p/app:")
+    assert "is a variable empty" in caught.value.hint
+
+
 def test_familiar_leaves_out_what_docker_leaves_out() -> None:
     assert Reference.parse("docker.io/library/debian:12").familiar == "debian:12"
     assert Reference.parse("docker.io/user/app").familiar == "user/app:latest"
