@@ -134,7 +134,7 @@ def _context(reading: Reading) -> None:
 def _images(reading: Reading) -> bool:
     """Whether they are to be pushed."""
     tags = (*reading.values("tags"), *_aevea_tags(reading))
-    given, outputs = reading.bool("push"), Outputs.parse(reading.values("outputs"))
+    given, outputs = reading.bool("push"), Outputs.parse(lists.unquoted_lines(reading.text("outputs")))
     is_pushed = bool(given) or outputs.push or (given is None and bool(reading.text("image")))
     names = tuple(dict.fromkeys((*tags, *outputs.names)))
     if is_pushed and not names:
@@ -181,7 +181,7 @@ def _in_registry(name: str, reading: Reading) -> str:
 
 
 def _secrets(reading: Reading) -> None:
-    for value in reading.values("secrets"):
+    for value in lists.untrimmed_lines(reading.text("secrets"), "secrets"):
         name, text = _pair(value, "secrets")
         reading.secret(name, text)
     for name, source in (_pair(value, "secret-files") for value in reading.values("secret-files")):
@@ -199,7 +199,7 @@ def _pair(text: str, where: str) -> tuple[str, str]:
         raise UsageError(
             f"a line of the input {where!r} is not ID=VALUE", hint="put a value that has several lines in double quotes"
         )
-    return name, value
+    return name.strip(), value
 
 
 def _cache(reading: Reading, *, is_pushed: bool) -> None:

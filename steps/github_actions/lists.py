@@ -14,13 +14,18 @@ def split(text: str, where: str) -> tuple[str, ...]:
 
 def lines(text: str, where: str) -> tuple[str, ...]:
     """A value a line, commas and all; one that is in double quotes may have several lines. Raises UsageError."""
+    return tuple(value.strip() for value in untrimmed_lines(text, where))
+
+
+def untrimmed_lines(text: str, where: str) -> tuple[str, ...]:
+    """The same, with the space and the line ends that are in a value around it: a key may be wrong without its last one."""
     joined = (",".join(record) for record in _records(text.strip(), where))
-    return tuple(value.strip() for value in joined if value.strip())
+    return tuple(value for value in joined if value.strip())
 
 
 def unquoted_lines(text: str) -> tuple[str, ...]:
     """A value a line, as it is."""
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+    return tuple(line.strip() for line in text.split("\n") if line.strip())
 
 
 def _records(text: str, where: str) -> Iterator[list[str]]:

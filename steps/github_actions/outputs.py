@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from builder.errors import UsageError
 from builder.values import dataclass
+from steps.github_actions import lists
 
+_LEAVE = "leave it out, or look for a flag in docs/flags.md"
+_INSTEAD_OF = {
+    "push-by-digest": "give the image of each platform a tag of its own, and join them by `docker buildx imagetools create`: see "
+    "examples/github-actions/platforms.yml",
+    "rewrite-timestamp": "write the input reproducible: true",
+}
 _ALIKE = {"compression": "compression", "compression-level": "compression-level", "force-compression": "force-compression"}
 
 
@@ -39,8 +46,8 @@ class Outputs:
 
 
 def _attributes(value: str) -> dict[str, str]:
-    """`type=oci,"name=a,b"` is split before; a path alone is docker's short form of type=local."""
-    pairs = [part.partition("=") for part in value.split(",")]
+    """`type=image,"name=a,b"` has two names; a path alone is docker's short form of type=local."""
+    pairs = [part.partition("=") for part in lists.split(value, "outputs")]
     if not all(equals for _, equals, _ in pairs):
         raise UsageError(f"can't honour outputs: {value!r}", hint=_instead("local"))
     return {key.strip().lower(): text.strip() for key, _, text in pairs}
@@ -57,10 +64,8 @@ def _words(given: Mapping[str, str], value: str) -> list[str]:
         elif dot and (level == "annotation" or level.startswith("annotation-")):
             kind = level.removeprefix("annotation").removeprefix("-")
             words.append(f"--annotation={f'{kind}:' if kind else ''}{name}={text}")
-        else:
-            raise UsageError(
-                f"can't honour {key!r} of outputs: {value!r}", hint="leave it out, or look for a flag in docs/flags.md"
-            )
+        elif key != "name-canonical":
+            raise UsageError(f"can't honour {key!r} of outputs: {value!r}", hint=_INSTEAD_OF.get(key, _LEAVE))
     return words
 
 

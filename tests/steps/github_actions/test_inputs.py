@@ -66,6 +66,10 @@ _CASES: list[tuple[dict[str, str], set[str]]] = [
         {"--destination=a.test/b", "--compression=zstd", "--image-format=oci", "--annotation=index:k=v"},
     ),
     (
+        {"outputs": 'type=image,"name=a.test/b:1,a.test/c:2",name-canonical=true,push=true'},
+        {"--destination=a.test/b:1", "--destination=a.test/c:2"},
+    ),
+    (
         {"cache": "true", "cache-repository": "a.test/c", "cache-ttl": "6h", "kaniko-args": "--single-snapshot\n--label=a=b c"},
         {"--cache=true", "--cache-repo=a.test/c", "--cache-ttl=6h", "--single-snapshot", "--label=a=b c"},
     ),
@@ -120,6 +124,7 @@ _REFUSED: list[tuple[dict[str, str], str, str]] = [
     ({"outputs": "dist"}, "can't honour outputs", "masu unpack"),
     ({"outputs": "type=oci,dest=x.tar"}, "can't honour outputs", "tar=false"),
     ({"outputs": "type=image,unpack=true"}, "can't honour 'unpack'", "leave it out"),
+    ({"outputs": "type=image,name=a.test/b,push-by-digest=true,push=true"}, "can't honour 'push-by-digest'", "platforms.yml"),
     ({"load": "true", "tags": "a"}, "no Docker engine", "type=docker"),
     ({"load": "true"}, "it has no name", "tags"),
     ({"secrets": "nothing"}, "'secrets' is not ID=VALUE", "double quotes"),

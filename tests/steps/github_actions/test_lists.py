@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from builder.errors import UsageError
-from steps.github_actions.lists import lines, split
+from steps.github_actions.lists import lines, split, unquoted_lines, untrimmed_lines
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,14 @@ from steps.github_actions.lists import lines, split
 )
 def test_values_are_read_as_dockers_actions_read_them(text: str, as_list: tuple[str, ...], as_lines: tuple[str, ...]) -> None:
     assert (split(text, "x"), lines(text, "x")) == (as_list, as_lines)
+
+
+def test_what_is_in_quotes_keeps_its_last_line_end_where_nothing_is_trimmed() -> None:
+    assert untrimmed_lines('\n"KEY=-----\nend\n"\n\nB= x \nC=y\n', "x") == ("KEY=-----\nend\n", "B= x ", "C=y")
+
+
+def test_only_a_line_feed_ends_a_line() -> None:
+    assert unquoted_lines("--label=a=b\u2028c\x0bd\r\n\n --x") == ("--label=a=b\u2028c\x0bd", "--x")
 
 
 def test_a_quote_without_end_is_an_error_that_names_the_input() -> None:
