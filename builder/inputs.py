@@ -89,7 +89,8 @@ def _find(option: str, opened: Opened, contexts: Contexts, stdin: BinaryIO) -> _
 
 def _local(option: str, directory: Path) -> _Found:
     """As it is, then in the context (Kaniko's order); without the option `Dockerfile` or `dockerfile` in the context."""
-    candidates = [Path(option), directory / option] if option else [directory / name for name in _NAMES]
+    names = [Path(option), directory / option] if option else [directory / name for name in _NAMES]
+    candidates = list(dict.fromkeys(names))
     for candidate in candidates:
         if candidate.is_file():
             return _read_local(candidate, directory)

@@ -10,7 +10,7 @@ fail() { # fail MESSAGE
 
 command -v docker >/dev/null || fail "this runner has no docker command. Where there is no Docker engine (ARC in kubernetes mode), \
 make masu's image the job's container and run /kaniko/executor in it: see the README of this action"
-docker version --format '{{.Server.Version}}' >/dev/null 2>&1 || fail "the docker command reaches no Docker engine. Give the job one \
+docker version --format '{{.Server.Version}}' >/dev/null || fail "the docker command reaches no Docker engine. Give the job one \
 (ARC: containerMode dind), or make masu's image the job's container: see the README of this action"
 
 image=${MASU_IMAGE:-ghcr.io/${MASU_ACTION_REPOSITORY,,}:$MASU_ACTION_REF}
@@ -87,7 +87,9 @@ finish() {
 trap finish EXIT
 entries=$(ls -A "$GITHUB_WORKSPACE" | wc -l)
 container=$(docker create "${arguments[@]}" --env "MASU_WORKSPACE_ENTRIES=${entries// /}" --env MASU_LOAD_FILE=/kaniko/out/image.tar \
-  --env GITHUB_OUTPUT=/kaniko/out/output --env GITHUB_STEP_SUMMARY=/kaniko/out/summary "$image" step github)
+  --env GITHUB_OUTPUT=/kaniko/out/output --env GITHUB_STEP_SUMMARY=/kaniko/out/summary "$image" step github) ||
+  fail "docker can't make a container of $image, and says why above. The input step-image names another image, a private one \
+wants docker/login-action in a step before; docker-run-args adds arguments"
 for ((index = 0; index < ${#handed[@]}; index += 2)); do
   docker cp --follow-link "${handed[index]}" "$container:${handed[index + 1]}" >/dev/null
 done

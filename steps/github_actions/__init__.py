@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from builder.decoration import Decoration
 from builder.errors import UsageError
 from builder.journal import Failure, Warned
+from builder.values import replace
 from steps.adapter import Invocation
 from steps.github_actions.commands import Groups, command, output
 from steps.outcome import Outcome
@@ -44,8 +45,10 @@ def decoration(env: Mapping[str, str]) -> Decoration:
 
 def reports(outcome: Outcome, env: Mapping[str, str]) -> tuple[Report, ...]:
     """Annotations in the log, values for the steps that follow, and the summary that people look at."""
+    from steps.github_actions.hints import in_githubs_words
     from steps.github_actions.summary import summary
 
+    outcome = replace(outcome, failure=in_githubs_words(outcome.failure)) if outcome.failure else outcome
     found, is_ours = [Report(where=LOG, text="".join(_annotations(outcome, env)))], "MASU_STEP" in env
     if env.get("GITHUB_OUTPUT") and outcome.digest and not outcome.code:
         loss = "the image is built, but the step's outputs can't be written to"
@@ -93,22 +96,10 @@ def _warning(warned: Warned, outcome: Outcome, workspace: str) -> str:
 
 
 def _error(failure: Failure, outcome: Outcome, workspace: str) -> str:
-    hint = _hint(failure)
-    parts = [failure.message, failure.output, f"hint: {hint}" if hint else ""]
+    parts = [failure.message, failure.output, f"hint: {failure.hint}" if failure.hint else ""]
     text = "\n".join(filter(None, parts))[:_LONGEST]
     file = outcome.place(failure.file, workspace) if failure.line else ""
     return command("error", text, file=file, line=failure.line, title="masu: the build failed")
-
-
-def _hint(failure: Failure) -> str:
-    """ghcr.io says no more than "denied" to who lacks one of these."""
-    is_refused = any(word in failure.message.lower() for word in ("denied", "403", "401", "unauthorized"))
-    if "ghcr.io" in failure.message and is_refused:
-        return (
-            "give the job `permissions: packages: write`; a package that another repository made wants this one below its "
-            'settings\' "Manage Actions access"'
-        )
-    return failure.hint
 
 
 def _check_workspace(env: Mapping[str, str]) -> None:

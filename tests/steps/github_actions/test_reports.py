@@ -88,11 +88,12 @@ def test_dockers_switches_count(switch: str, lacks: str) -> None:
     assert lacks not in str(told(metadata, env={switch: "false"}))
 
 
-def test_who_may_not_push_to_ghcr_is_told_what_the_job_needs() -> None:
-    failure = Failure(message="can't push to 'ghcr.io/o/a': denied: permission_denied: write_package (403)", hint="log in")
-    (error,) = obeyed(told(_journal(failure=failure), code=1)[LOG])
-    assert "packages: write" in error.data
-    assert "Manage Actions access" in error.data
+def test_annotation_and_summary_say_what_to_do_in_githubs_words() -> None:
+    failure = Failure(message="401", hint="log in there, for instance with `masu login a.test`")
+    found = told(_journal(failure=failure), code=1)
+    (error,) = obeyed(found[LOG])
+    assert "docker/login-action" in error.data
+    assert "docker/login-action" in found["/f/summary"]
 
 
 def test_five_megabytes_of_output_make_a_small_annotation() -> None:
