@@ -29,6 +29,7 @@ EXAMPLES = ROOT / "examples/cloudbuild"
 ARTIFACTS, CONTAINERS, STORAGE = "us-docker.pkg.dev", "gcr.io", "storage.googleapis.com"
 HUB, TOKENS = "registry-1.docker.io", "tokens.pkg.dev"
 MASU = f"{ARTIFACTS}/{PROJECT}/masu/masu:latest"
+PYTHON = "python:3.11-bookworm"
 TAG = "5eed1e5"
 DOCKERFILE = """\
 FROM busybox
@@ -113,12 +114,26 @@ def cloud(engine: Engine, image: str, debug_image: str, tmp_path_factory: pytest
                 f"docker://{hub}/library/busybox:latest",
             ]
         )
-        routes = {ARTIFACTS: google, CONTAINERS: google, HUB: hub, TOKENS: near, STORAGE: storage}
-        worker = stack.enter_context(
-            open_worker(engine, directory / "worker", images={MASU: image}, holder=debug_image, routes=routes)
-        )
         masu = Masu(state=directory / "state")
+        images = {MASU: image, PYTHON: engine.load(with_make(masu, hub, directory / "make"))}
+        routes = {ARTIFACTS: google, CONTAINERS: google, HUB: hub, TOKENS: near, STORAGE: storage}
+        worker = stack.enter_context(open_worker(engine, directory / "worker", images=images, holder=debug_image, routes=routes))
         yield Cloud(worker=worker, registry=registry, hub=hub, tokens=tokens, bucket=bucket, source=source, masu=masu)
+
+
+def with_make(masu: Masu, hub: str, directory: Path) -> Path:
+    """A shell and Debian's make as a docker archive, in the place of the image that the project's own build uses."""
+    program = shutil.which("make")
+    assert program
+    for path in (program, *re.findall(r"/\S+", shell(["ldd", program]))):
+        target = directory / f"context/tree{path}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    context = write_context(directory / "context", "FROM busybox\nCOPY tree /\n")
+    options = ("--no-push", f"--registry-mirror={hub}", f"--tar-path={directory}/make.tar", "--destination=make:1")
+    done = masu("build", *options, context)
+    assert done.returncode == 0, done.stderr
+    return directory / "make.tar"
 
 
 DEPLOYMENT = "FROM scratch\nCOPY images.txt /\n"
@@ -239,6 +254,26 @@ def test_the_readmes_build_brings_a_new_user_to_a_pushed_image(cloud: Cloud, exp
         assert step.finished.code == 0, step.finished.output
         (image,) = step.images()
         assert differences(expected, cloud.pulled(image["name"].removeprefix(f"{ARTIFACTS}/"), tmp_path)) == []
+
+
+def test_the_projects_own_build_starts_its_four_steps(cloud: Cloud, tmp_path: Path) -> None:
+    """All that each would do, said by make: doing it takes the better part of an hour. test_make_image.py does the pushing."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    values = {"_IMAGE": "europe-docker.pkg.dev/p/tools/masu", "_TAG": "1.0"}
+    with cloud.worker.build((ROOT / "cloudbuild.yaml").read_text(), tmp_path, substitutions=values, triggered=False) as build:
+        build.document["options"]["env"].append("MAKEFLAGS=n")
+        steps = build.run()
+        argv, _ = build.argv(3)
+    assert [step.finished.code for step in steps] == [0] * 4, steps[-1].finished.output
+    lint, test, image, debug = (step.finished.output.splitlines() for step in steps)
+    assert ".venv/bin/ruff check ." in lint
+    assert "scripts/make-venv .venv ." in " ".join(lint)
+    assert ".venv/bin/pytest -n 2 --dist loadfile" in test
+    assert image[-1] == "PUSH=yes scripts/make-image build default"
+    assert debug[-1] == "PUSH=yes scripts/make-image build debug"
+    assert {"IMAGE_NAME=europe-docker.pkg.dev/p/tools/masu", "IMAGE_TAG=1.0", "BUILDER_OUTPUT=/builder/outputs"} <= set(argv)
 
 
 # --- what a worker may do to a build -----------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.support.cluster import World, check
-from tests.support.masu import ROOT
+from tests.support.masu import ROOT, write_context
 from tests.support.pipelines import RESULTS, argo_pod, jenkins_command, tekton_pod
 from tests.support.pods import pod_of, started
 
@@ -44,6 +45,25 @@ def test_the_task_takes_the_catalogs_parameters_and_gives_its_results(world: Wor
     assert found["IMAGES"] == f"registry.example.com/team/app@{digest}"
 
 
+def test_parameters_reach_masu_as_they_are(world: World, tmp_path: Path) -> None:
+    """Tekton makes one word of each, and none of an empty list; what masu makes of a word has no shell in between."""
+    odd = 'it\'s "b" $HOME `id` $(params.IMAGE)\n c;d '
+    params = {"IMAGE": IMAGE, "EXTRA_ARGS": [f"--label=a={odd}", "--label=empty=", ""]}
+    results(world, tmp_path, params, {"dockerconfig": "registry-login"})
+    assert world.pulled(IMAGE, tmp_path)[1].config["config"]["Labels"] == {"a": odd, "empty": ""}
+
+
+@pytest.mark.parametrize(("run", "code"), [("exit 42", 42), ("true\nCOPY nowhere /", 1)])
+def test_a_task_that_fails_has_the_commands_exit_code_and_no_results(run: str, code: int, world: World, tmp_path: Path) -> None:
+    """With the catalog's defaults: an empty list of arguments."""
+    source = write_context(tmp_path / "source", f"FROM busybox\nRUN {run}\n")
+    (tmp_path / "results").mkdir()
+    pod = tekton_pod(TASK, {"IMAGE": IMAGE}, source=SOURCE, secrets={"dockerconfig": "registry-login"})
+    result = world.play(pod, tmp_path, files={SOURCE: source, RESULTS: tmp_path / "results"})
+    assert result.finished.code == code, result.finished.output
+    assert list((tmp_path / "results").iterdir()) == []
+
+
 def test_the_pipelines_result_is_the_image_that_its_task_pushed(world: World, tmp_path: Path) -> None:
     pipeline = yaml.safe_load((ROOT / "examples/tekton/pipeline.yaml").read_text())["spec"]
     (build,) = [task for task in pipeline["tasks"] if task["taskRef"]["name"] == TASK["metadata"]["name"]]
@@ -59,9 +79,12 @@ def test_the_pipelines_result_is_the_image_that_its_task_pushed(world: World, tm
 def test_the_output_parameter_of_argos_template_is_the_digest(world: World, tmp_path: Path) -> None:
     workflow = yaml.safe_load((ROOT / "examples/argo/workflow.yaml").read_text())
     (parameter,) = workflow["spec"]["templates"][0]["outputs"]["parameters"]
-    (tmp_path / "digest").touch()
-    result = world.play(argo_pod(workflow), tmp_path, files={parameter["valueFrom"]["path"]: tmp_path / "digest"})
-    assert result.finished.code == 0, result.finished.output
+    cluster = world.with_files(tmp_path, {})
+    with started(cluster, argo_pod(workflow)) as name:
+        podman = world.cluster.podman
+        assert podman("wait", name, timeout=600).output.strip() == "0", podman("logs", name).output
+        copied = podman("cp", f"{name}:{parameter['valueFrom']['path']}", tmp_path / "digest")  # as Argo's executor reads it
+        assert copied.code == 0, copied.output
     digest, image = world.pulled(IMAGE, tmp_path)
     check(image)
     assert (tmp_path / "digest").read_text() == digest
