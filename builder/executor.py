@@ -18,7 +18,7 @@ from builder.journal import Done
 from builder.log import RunOutput
 from builder.ops import Copy, CopyFrom, Exec, FromUrl, Op
 from builder.plan import Plan, PlannedStage, Step
-from builder.plan.needs import dependencies, has_independent_stages, needs_layers, needs_rootfs, runs
+from builder.plan.needs import dependencies, has_independent_stages, needs_contents, needs_layers, needs_rootfs, runs
 from builder.rootfs import Changes, Rootfs, SourceTree
 from builder.rootfs.combined import Combined
 from builder.rootfs.plain import PlainRootfs
@@ -138,7 +138,7 @@ class _Work:
     """
 
     def __init__(self, maker: _Maker, image: Image, output: RunOutput) -> None:
-        self.tree = StageTree(image.layers, self._unpacked)
+        self.tree = StageTree(image.layers, self._unpacked, outline=not needs_contents(maker.supplies.plan, maker.stage))
         self._maker = maker
         self._output = output
         self._combined: Combined | None = None
@@ -193,15 +193,18 @@ class _Work:
             layer = _encoded(_linked(op, self._maker)[1], self._maker)
             self.tree.add(layer)
         else:
-            rootfs = self.tree.rootfs()
-            layer = _encoded(_packed(_changed(op, rootfs, self._maker, self._output), rootfs, self._maker), self._maker)
+            layer = _encoded(self.tree.change(lambda rootfs: self._made(op, rootfs)), self._maker)
             self.tree.grow(layer)
         return layer
 
-    def _unpacked(self, layers: Sequence[Layer]) -> Rootfs:
-        if layers and not self._maker.workshop.trees.has(layers):
+    def _made(self, op: Op, rootfs: Rootfs) -> Layer:
+        return _packed(_changed(op, rootfs, self._maker, self._output), rootfs, self._maker)
+
+    def _unpacked(self, layers: Sequence[Layer], outline: bool) -> Rootfs:
+        if layers and not self._maker.workshop.trees.has(layers, outline=outline):
             log.info("Unpacking rootfs as cmd %s requires it.", self._text)  # Kaniko's sentence
-        return self._maker.supplies.rootfs(self._maker.stage, layers)
+            log.debug("only an outline, without the contents of files" if outline else "with the contents of files")
+        return self._maker.supplies.rootfs(self._maker.stage, layers, outline=outline)
 
     def _together(self, op: Op, step: Step) -> Layer | None:
         rootfs = self.tree.rootfs()

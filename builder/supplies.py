@@ -16,7 +16,7 @@ from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.ops import CopyFrom, FromContext, FromImage, FromNamedContext, FromStage, sources
 from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
-from builder.plan.needs import is_used, needs_rootfs, read_by
+from builder.plan.needs import is_used, needs_contents, needs_rootfs, read_by
 from builder.rootfs import Rootfs, SourceTree
 from builder.values import dataclass, field, replace
 from builder.workshop import Workshop
@@ -54,14 +54,18 @@ class Supplies:
             return self._downloaded(self.workshop.image_of(stage.base.reference, stage.base.platform))
         return Image.scratch(stage.platform)
 
-    def rootfs(self, stage: PlannedStage, layers: Sequence[Layer]) -> Rootfs:
-        """A tree with these layers, which begin with those of the stage's base, for the stage to change."""
+    def rootfs(self, stage: PlannedStage, layers: Sequence[Layer], *, outline: bool) -> Rootfs:
+        """A tree with these layers, which begin with those of the stage's base, for the stage to change.
+
+        It may be asked for anew when an `outline` turns out not to be enough.
+        """
         parent, is_free = None, False
         if isinstance(stage.base, StageBase) and len(layers) == len(self.base_image(stage).layers):
             parent = self.finished[stage.base.index].rootfs
             is_free = not is_used(self.plan, stage.base.index, by=self._unfinished(), but_as_base_of=stage)
-        directory = self.workshop.directory / f"stage-{stage.index}"
-        return self.workshop.trees.make(directory, layers, ops=len(stage.steps), parent=parent, is_free=is_free)
+        directory = self.workshop.directory / f"{'outline' if outline else 'stage'}-{stage.index}"
+        ops = len(stage.steps)
+        return self.workshop.trees.make(directory, layers, ops=ops, parent=parent, is_free=is_free, outline=outline)
 
     def tree(self, source: CopyFrom, stage: PlannedStage) -> SourceTree:
         """What a COPY or a mount of this stage reads."""
@@ -75,6 +79,7 @@ class Supplies:
             case FromStage():
                 rootfs = self.finished[source.index].rootfs
                 assert rootfs is not None
+                assert not rootfs.is_outline
                 return rootfs.as_source()
 
     def identity(self, source: CopyFrom, stage: PlannedStage) -> str:
@@ -133,7 +138,8 @@ def downloading(plan: Plan, workshop: Workshop) -> Iterator[Downloads]:
     """Fetch into the store, at the same time as all else, the layers that will be unpacked and aren't yet."""
     pool = ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="download")
     try:
-        stacks = [layers for layers in _unpacked(plan, workshop) if not workshop.trees.has(layers)]
+        has = workshop.trees.has
+        stacks = [layers for layers, outline in _unpacked(plan, workshop) if not has(layers, outline=outline)]
         blobs = {layer.blob.descriptor.digest: layer.blob for layers in stacks for layer in layers}
         yield {digest: pool.submit(_download, blob, workshop) for digest, blob in blobs.items()}
     finally:
@@ -156,16 +162,19 @@ def located(step: Step) -> Iterator[None]:
         raise
 
 
-def _unpacked(plan: Plan, workshop: Workshop) -> Iterator[Sequence[Layer]]:
-    """The layers that trees are surely made of: images, and of a stage what is cached up to the first step to be carried out."""
+def _unpacked(plan: Plan, workshop: Workshop) -> Iterator[tuple[Sequence[Layer], bool]]:
+    """The layers that trees are surely made of, and whether as outlines.
+
+    Those of images, and of a stage what is cached up to the first step to be carried out.
+    """
     stages = {stage.index: stage for stage in plan.stages}
     for stage in plan.stages:
         if needs_rootfs(plan, stage):
-            yield _known_layers(stage, stages, workshop)[0]
+            yield _known_layers(stage, stages, workshop)[0], not needs_contents(plan, stage)
         for step, source in read_by(stage):
             if isinstance(source, FromImage):
                 with located(step):
-                    yield workshop.image_of(source.reference, stage.platform).layers
+                    yield workshop.image_of(source.reference, stage.platform).layers, False
 
 
 def _known_layers(stage: PlannedStage, stages: Mapping[int, PlannedStage], workshop: Workshop) -> tuple[list[Layer], bool]:

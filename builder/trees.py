@@ -31,24 +31,37 @@ class Trees:
         self._lock = threading.Lock()
 
     def make(
-        self, directory: Path, layers: Sequence[Layer], *, ops: int, parent: Rootfs | None = None, is_free: bool = False
+        self,
+        directory: Path,
+        layers: Sequence[Layer],
+        *,
+        ops: int,
+        parent: Rootfs | None = None,
+        is_free: bool = False,
+        outline: bool = False,
     ) -> Rootfs:
         """One with `layers` unpacked, in the new directory `directory`, for at most `ops` ops.
 
-        A `parent` has just these layers, and is finished; if it `is_free` as well, nobody else will read it.
+        A `parent` has just these layers, and is finished; if it `is_free` as well, nobody else will read it. If an `outline` is
+        enough, it is one where that is less work.
         """
+        if parent is not None and parent.is_outline and not outline:
+            parent = None
+        outline = outline and not self.has(layers)
         if isinstance(parent, PlainRootfs) and is_free:
             return parent
         if isinstance(parent, OverlayRootfs) and _fits(parent.depth, ops):
             return self._noted(parent.child(directory))
         if self._layer_trees is not None and _fits(len(layers), ops) and self._suits():
-            return self._noted(OverlayRootfs.of(directory, overlayfs, layers, self._layer_trees))
-        return _plain(directory, layers)
+            return self._noted(OverlayRootfs.of(directory, overlayfs, layers, self._layer_trees, outline=outline))
+        return _plain(directory, layers, outline=outline)
 
-    def has(self, layers: Sequence[Layer]) -> bool:
-        """Whether these layers lie unpacked already, so that nobody will read them."""
-        trees = self._layer_trees
-        return trees is not None and all(trees.has(chain) for chain in chain_ids(layer.diff_id for layer in layers))
+    def has(self, layers: Sequence[Layer], *, outline: bool = False) -> bool:
+        """Whether these layers, or their outlines if an `outline` is enough, lie unpacked, so that nobody will read them."""
+        if self._layer_trees is None:
+            return False
+        has, chains = self._layer_trees.has, tuple(chain_ids(layer.diff_id for layer in layers))
+        return all(map(has, chains)) or (outline and all(has(chain, outline=True) for chain in chains))
 
     def close(self) -> None:
         """Unmount everything."""
@@ -97,8 +110,8 @@ def _fits(layers: int, ops: int) -> bool:
     return layers + 2 * ops + 2 <= overlayfs.MOST_LAYERS
 
 
-def _plain(directory: Path, layers: Sequence[Layer]) -> PlainRootfs:
-    rootfs = PlainRootfs(directory)
+def _plain(directory: Path, layers: Sequence[Layer], *, outline: bool) -> PlainRootfs:
+    rootfs = PlainRootfs(directory, is_outline=outline)
     for layer in layers:
         with layer.blob.open() as stream:
             rootfs.unpack(stream, diff_id=layer.diff_id)

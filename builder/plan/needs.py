@@ -54,6 +54,20 @@ def needs_rootfs(plan: Plan, stage: PlannedStage) -> bool:
     return is_read(plan, stage) or any(step.op and (plan.single_layer or not _is_link(step.op)) for step in stage.pending)
 
 
+def needs_contents(plan: Plan, stage: PlannedStage) -> bool:
+    """Whether the files of the stage's tree must have their contents, so that an outline isn't enough.
+
+    What copies or makes directories needs to know which are there. Where that turns out not to be enough, a whole tree is made of
+    the layers; so there must be one of each step.
+    """
+    if any(isinstance(step.op, Exec) for step in stage.pending) or is_read(plan, stage):
+        return True
+    if plan.single_layer or not needs_layers(plan, stage):
+        return True
+    children = (other for other in plan.stages if other.base == StageBase(index=stage.index))
+    return any(needs_rootfs(plan, child) and needs_contents(plan, child) for child in children)
+
+
 def is_read(plan: Plan, stage: PlannedStage) -> bool:
     """Whether another stage copies from it."""
     return any(_reads(other, stage.index) for other in plan.stages)

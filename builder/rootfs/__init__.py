@@ -21,13 +21,20 @@ __all__ = ["Changes", "Identity", "Owners", "Rootfs", "SourceTree"]
 
 
 class Rootfs(Protocol):
-    """`path` is its directory; except during a RUN everything is done there. `owners` knows the true metadata of its files."""
+    """`path` is its directory; except during a RUN everything is done there. `owners` knows the true metadata of its files.
+
+    An outline has all directories and links of its layers, but their regular files empty: as much as COPY and WORKDIR nearly
+    always need to know (they raise OutlineError if it isn't enough). Nothing can be run in it, nothing copied from it.
+    """
 
     @property
     def path(self) -> Path: ...
 
     @property
     def owners(self) -> Owners: ...
+
+    @property
+    def is_outline(self) -> bool: ...
 
     def unpack(self, layer: BinaryIO, *, diff_id: Digest | None = None) -> None:
         """Apply a layer's tar stream, compressed or not; read to its end. With `diff_id` its content is checked."""

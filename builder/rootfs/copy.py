@@ -20,17 +20,18 @@ from builder.rootfs.unpack import extract_archive, is_archive
 from builder.rootfs.users import lookup_chown
 
 
-def copy_into(root_fd: int, op: Copy, source: SourceTree, owners: Owners) -> Changes:
+def copy_into(root_fd: int, op: Copy, source: SourceTree, owners: Owners, *, outline: bool = False) -> Changes:
     """Do a Copy op; returns what it wrote, directories made on the way included.
 
-    Raises ContextError for a source that isn't there, RootfsError for what can't be written.
+    Raises ContextError for a source that isn't there, RootfsError for what can't be written, OutlineError (something may be
+    written then) for what can't be told because the root has only the `outline` of its files.
     """
-    chown = lookup_chown(root_fd, op.chown) if op.chown is not None else None
+    chown = lookup_chown(root_fd, op.chown, outline=outline) if op.chown is not None else None
     with paths.opened_root(source.path) as source_fd:
         override = Override(owner=chown, mode=Change.parse(op.chmod) if op.chmod else None)
         view = View(fd=source_fd, tree=source)
         copier = TreeCopier(view, root_fd, owners, override)
-        job = _Job(view, root_fd, owners, op, override, copier)
+        job = _Job(view, root_fd, owners, op, override, copier, outline=outline)
         try:
             for path in op.paths:
                 job.copy_all(path)
@@ -52,6 +53,8 @@ class _Job:
         op: Copy,
         override: Override,
         copier: TreeCopier,
+        *,
+        outline: bool,
     ) -> None:
         self._view = view
         self._root_fd = root_fd
@@ -59,6 +62,7 @@ class _Job:
         self._op = op
         self._override = override
         self._copier = copier
+        self._outline = outline
         # BuildKit makes directories under the umask 022, special bits get lost on the way to mkdir(2), and clauses don't count.
         octal = override.mode.octal if override.mode else None
         self._maker = self._maker_of(mode=0o755 if octal is None else octal & 0o755)
@@ -139,7 +143,8 @@ class _Job:
                 return False
             file.seek(0)
             target = self._made(self._op.destination, self._maker_of(mode=0o755))  # --chmod isn't for archives
-            written = extract_archive(self._root_fd, target, file, self._owners, chown=self._override.owner)
+            owner = self._override.owner
+            written = extract_archive(self._root_fd, target, file, self._owners, chown=owner, outline=self._outline)
             self._copier.written.update(written)
             return True
 

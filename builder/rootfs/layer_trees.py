@@ -54,12 +54,12 @@ class LayerTrees:
         for other in directory.iterdir():
             _prune(other, UNUSED_DAYS * 86400.0 if other.name == boot else 0.0)
 
-    def get(self, chain: Digest, make: Callable[[Path], Iterable[Iterable[str]]]) -> LayerTree:
-        """The tree of that name. Raises what `make` raises.
+    def get(self, chain: Digest, make: Callable[[Path], Iterable[Iterable[str]]], *, outline: bool = False) -> LayerTree:
+        """The tree of that name, or the outline of that name, which is another tree. Raises what `make` raises.
 
         One that isn't there is made by `make`: it gets an empty directory, leaves `tree` in it, and returns the links.
         """
-        name = f"{chain.hex}-{_FORMAT}"
+        name = _name(chain, outline=outline)
         with self._mutex:
             if name in self._known:
                 return self._known[name]
@@ -76,9 +76,9 @@ class LayerTrees:
             self._known[name] = tree
         return tree
 
-    def has(self, chain: Digest) -> bool:
+    def has(self, chain: Digest, *, outline: bool = False) -> bool:
         """Whether it is there now. It may be gone a moment later."""
-        return (self._directory / f"{chain.hex}-{_FORMAT}").exists()
+        return (self._directory / _name(chain, outline=outline)).exists()
 
     def close(self) -> None:
         """Let go of all trees."""
@@ -119,6 +119,10 @@ class LayerTrees:
             pass
         os.close(lock)
         return None
+
+
+def _name(chain: Digest, *, outline: bool) -> str:
+    return f"{chain.hex}-{_FORMAT}{'-outline' if outline else ''}"
 
 
 def _make(directory: Path, make: Callable[[Path], Iterable[Iterable[str]]]) -> None:

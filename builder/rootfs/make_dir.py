@@ -35,13 +35,14 @@ class DirectoryMaker:
         self._made.add(path)
 
 
-def make_dir(root_fd: int, op: MakeDir, owners: Owners) -> Changes:
+def make_dir(root_fd: int, op: MakeDir, owners: Owners, *, outline: bool = False) -> Changes:
     """Do a MakeDir op: missing directories are made 0755; existing ones stay as they are.
 
-    Raises RootfsError where a file is in the way. A user is looked up as for --chown: BuildKit does the same for WORKDIR.
+    Raises RootfsError where a file is in the way, and as `lookup_chown`: BuildKit does the same for WORKDIR's user.
     """
     made: set[str] = set()
-    maker = DirectoryMaker(owners, owner=lookup_chown(root_fd, op.user) if op.user else None, mode=0o755, made=made)
+    owner = lookup_chown(root_fd, op.user, outline=outline) if op.user else None
+    maker = DirectoryMaker(owners, owner=owner, mode=0o755, made=made)
     try:
         fd, _ = paths.open_dir(root_fd, op.path, make=maker)
     except OSError as error:

@@ -41,12 +41,19 @@ class OverlayRootfs:
     """
 
     def __init__(
-        self, directory: Path, mounter: Mounter, *, lowers: Sequence[Path] = (), links: Iterable[Iterable[str]] = ()
+        self,
+        directory: Path,
+        mounter: Mounter,
+        *,
+        lowers: Sequence[Path] = (),
+        links: Iterable[Iterable[str]] = (),
+        is_outline: bool = False,
     ) -> None:
         self._directory = directory
         self._mounter = mounter
         self._stack: Stack | None = Stack(directory, mounter, lowers)
         self.path = self._stack.path
+        self.is_outline = is_outline
         self.owners = Owners(directory)
         self._links = Links(links)
         self._is_written = False  # something may be in the upper directory
@@ -54,15 +61,18 @@ class OverlayRootfs:
         self._remembered: list[Path] = []
 
     @classmethod
-    def of(cls, directory: Path, mounter: Mounter, layers: Iterable[Layer], trees: LayerTrees) -> OverlayRootfs:
-        """With these layers, unpacked unless they are."""
-        lowers, links = _unpacked(layers, trees, mounter)
-        return cls(directory, mounter, lowers=lowers, links=links)
+    def of(
+        cls, directory: Path, mounter: Mounter, layers: Iterable[Layer], trees: LayerTrees, *, outline: bool = False
+    ) -> OverlayRootfs:
+        """With these layers, or their outlines, unpacked unless they are."""
+        lowers, links = _unpacked(layers, trees, mounter, outline=outline)
+        return cls(directory, mounter, lowers=lowers, links=links, is_outline=outline)
 
     def child(self, directory: Path) -> OverlayRootfs:
         """Another one that begins with the same files, and lives no longer; nothing may be done to this one any more."""
         self._has_children = True
-        return OverlayRootfs(directory, self._mounter, lowers=self._mounted.lowers, links=self._links.groups)
+        lowers, links = self._mounted.lowers, self._links.groups
+        return OverlayRootfs(directory, self._mounter, lowers=lowers, links=links, is_outline=self.is_outline)
 
     @property
     def depth(self) -> int:
@@ -71,7 +81,7 @@ class OverlayRootfs:
 
     def unpack(self, layer: BinaryIO, *, diff_id: Digest | None = None) -> None:
         with self._writing() as root_fd:
-            names = apply_layer(root_fd, layer, self.owners, diff_id=diff_id)
+            names = apply_layer(root_fd, layer, self.owners, diff_id=diff_id, outline=self.is_outline)
         self._follow(names)
         self._push()
 
@@ -97,13 +107,13 @@ class OverlayRootfs:
 
     def copy(self, op: Copy, source: SourceTree) -> Changes:
         with self._writing() as root_fd:
-            changes = copy_into(root_fd, op, source, self.owners)
+            changes = copy_into(root_fd, op, source, self.owners, outline=self.is_outline)
         self._follow(changes.written)
         return changes
 
     def make_dir(self, op: MakeDir) -> Changes:
         with self._writing() as root_fd:
-            return make_dir(root_fd, op, self.owners)
+            return make_dir(root_fd, op, self.owners, outline=self.is_outline)
 
     def pack(
         self,
@@ -166,20 +176,20 @@ class OverlayRootfs:
 
 
 def _unpacked(
-    layers: Iterable[Layer], trees: LayerTrees, mounter: Mounter
+    layers: Iterable[Layer], trees: LayerTrees, mounter: Mounter, *, outline: bool
 ) -> tuple[tuple[Path, ...], tuple[tuple[str, ...], ...]]:
     """The lower directories of these layers, topmost first, and the links in them."""
     lowers: tuple[Path, ...] = ()
     links: tuple[tuple[str, ...], ...] = ()
     layers = list(layers)
     for layer, chain in zip(layers, chain_ids(layer.diff_id for layer in layers), strict=True):
-        tree = trees.get(chain, partial(_unpack, layer, lowers, links, mounter))
+        tree = trees.get(chain, partial(_unpack, layer, lowers, links, mounter, outline=outline), outline=outline)
         lowers, links = (tree.path, *lowers), tree.links
     return lowers, links
 
 
 def _unpack(
-    layer: Layer, lowers: Sequence[Path], links: Iterable[Iterable[str]], mounter: Mounter, directory: Path
+    layer: Layer, lowers: Sequence[Path], links: Iterable[Iterable[str]], mounter: Mounter, directory: Path, *, outline: bool
 ) -> Iterable[Iterable[str]]:
     """Make the tree of a layer in `directory`, as LayerTrees wants it: what it writes on those below, if there are any."""
     tree, owners, known = directory / "tree", Owners(directory), Links(links)
@@ -187,12 +197,12 @@ def _unpack(
         tree.mkdir()
         tree.chmod(0o755)
         with layer.blob.open() as stream, paths.opened_root(tree) as root_fd:
-            names = apply_layer(root_fd, stream, owners, diff_id=layer.diff_id)
+            names = apply_layer(root_fd, stream, owners, diff_id=layer.diff_id, outline=outline)
             return linked_among(root_fd, names).linked.values()
     stack = Stack(directory / "stack", mounter, lowers)
     try:
         with layer.blob.open() as stream, paths.opened_root(stack.path) as root_fd:
-            names = apply_layer(root_fd, stream, owners, diff_id=layer.diff_id)
+            names = apply_layer(root_fd, stream, owners, diff_id=layer.diff_id, outline=outline)
         _follow(known, names, stack)
     finally:
         stack.close()

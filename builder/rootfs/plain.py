@@ -32,8 +32,9 @@ class PlainRootfs:
     `owners` are another's on that filesystem, for a tree that becomes part of its own.
     """
 
-    def __init__(self, path: Path, owners: Owners | None = None) -> None:
+    def __init__(self, path: Path, owners: Owners | None = None, *, is_outline: bool = False) -> None:
         self.path = path
+        self.is_outline = is_outline
         path.mkdir(exist_ok=True)
         path.chmod(0o755)
         self.owners = owners or Owners(path.parent)
@@ -43,7 +44,7 @@ class PlainRootfs:
     def unpack(self, layer: BinaryIO, *, diff_id: Digest | None = None) -> None:
         self._is_current = False
         with paths.opened_root(self.path) as root_fd:
-            apply_layer(root_fd, layer, self.owners, diff_id=diff_id)
+            apply_layer(root_fd, layer, self.owners, diff_id=diff_id, outline=self.is_outline)
 
     def remember(self) -> Lookup:
         tree = self._current()
@@ -65,12 +66,12 @@ class PlainRootfs:
     def copy(self, op: Copy, source: SourceTree) -> Changes:
         self._is_current = False
         with paths.opened_root(self.path) as root_fd:
-            return copy_into(root_fd, op, source, self.owners)
+            return copy_into(root_fd, op, source, self.owners, outline=self.is_outline)
 
     def make_dir(self, op: MakeDir) -> Changes:
         self._is_current = False
         with paths.opened_root(self.path) as root_fd:
-            return make_dir(root_fd, op, self.owners)
+            return make_dir(root_fd, op, self.owners, outline=self.is_outline)
 
     def pack(
         self,

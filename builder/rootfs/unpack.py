@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from builder.errors import BuilderError, RootfsError
+from builder.errors import BuilderError, OutlineError, RootfsError
 from builder.image.digest import Digest
 from builder.rootfs import paths
 from builder.rootfs.archive import BLOCK, Member, TarReader, has_good_checksum
 from builder.rootfs.decompress import DAMAGED, ReadAhead, decompressed
 from builder.rootfs.owner import Meta, Owners
+from builder.rootfs.users import TABLES
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -45,16 +46,19 @@ def apply_layer(
     diff_id: Digest | None = None,
     chown: Chown | None = None,
     watch: Callable[[int], None] = lambda size: None,
+    outline: bool = False,
 ) -> set[str]:
     """Unpack a layer, compressed or not, onto the root; `stream` is read to its end. With `diff_id` the tar's digest is checked.
 
-    `chown` replaces the layer's owners; `watch` is told how many bytes of the tar have come, and may raise. Returns the
-    paths between which it made hard links.
+    `chown` replaces the layer's owners; `watch` is told how many bytes of the tar have come, and may raise. For an `outline`
+    regular files are made empty and without their metadata, unless they have the name of a table of users. Returns the paths
+    between which it made hard links.
 
     Raises RootfsError for a malformed or hostile archive and for a full disk, and whatever reading `stream` raises.
     """
     hasher = diff_id.hasher() if diff_id else None
-    with ReadAhead(stream, hasher=hasher) as chunks, _Applier(root_fd, "", owners, chown=chown) as applier, explained():
+    applier = _Applier(root_fd, "", owners, chown=chown, makes_outline=outline)
+    with ReadAhead(stream, hasher=hasher) as chunks, applier, explained():
         reader = TarReader(_watched(chunks, watch))
         for member in reader:
             applier.apply(member, reader)
@@ -64,12 +68,16 @@ def apply_layer(
     return applier.linked
 
 
-def extract_archive(root_fd: int, directory: str, stream: BinaryIO, owners: Owners, *, chown: Chown | None = None) -> list[str]:
+def extract_archive(
+    root_fd: int, directory: str, stream: BinaryIO, owners: Owners, *, chown: Chown | None = None, outline: bool = False
+) -> list[str]:
     """Extract an archive for ADD into the existing `directory` (a path without links); returns the paths written, sorted.
 
-    No whiteouts here; `chown` replaces the archive's owners. Raises as `apply_layer`.
+    No whiteouts here; `chown` replaces the archive's owners. Raises as `apply_layer`, and OutlineError for a hard link to a file
+    of which the root has only the `outline`.
     """
-    with ReadAhead(stream) as chunks, _Applier(root_fd, directory, owners, chown=chown, whiteouts=False) as applier:
+    applier = _Applier(root_fd, directory, owners, chown=chown, whiteouts=False, is_on_outline=outline)
+    with ReadAhead(stream) as chunks, applier:
         with explained():
             reader = TarReader(chunks)
             for member in reader:
@@ -105,12 +113,24 @@ def _watched(chunks: Iterator[bytes], watch: Callable[[int], None]) -> Iterator[
 class _Applier:
     """Puts one archive's members below `base`, a directory of the root."""
 
-    def __init__(self, root_fd: int, base: str, owners: Owners, *, chown: Chown | None = None, whiteouts: bool = True) -> None:
+    def __init__(
+        self,
+        root_fd: int,
+        base: str,
+        owners: Owners,
+        *,
+        chown: Chown | None = None,
+        whiteouts: bool = True,
+        makes_outline: bool = False,
+        is_on_outline: bool = False,
+    ) -> None:
         self._root_fd = paths.open_known(root_fd, base)
         self._base = base
         self._owners = owners
         self._chown = chown
         self._whiteouts = whiteouts
+        self._makes_outline = makes_outline
+        self._is_on_outline = is_on_outline
         self._open: dict[str, tuple[int, str]] = {}  # directory as named → descriptor, path without links
         self._stale: list[int] = []  # descriptors to close once the current member is done
         self._mine: set[str] = set()  # paths without links that this archive has made or gone through
@@ -169,7 +189,10 @@ class _Applier:
         if member.hard:
             self._hard_link(dir_fd, base, path, member)
         elif kind == stat.S_IFREG:
-            self._file(dir_fd, base, member, reader)
+            if self._makes_outline and base not in TABLES:
+                self._replacing(dir_fd, base, lambda: os.mknod(base, stat.S_IFREG | 0o600, dir_fd=dir_fd))
+            else:
+                self._file(dir_fd, base, member, reader)
             self._times.pop(path, None)
         elif kind == stat.S_IFDIR:
             self._make_directory(dir_fd, base, path, member)
@@ -251,6 +274,8 @@ class _Applier:
             status = spot.lstat()
             if status is None or stat.S_ISDIR(status.st_mode):
                 raise RootfsError(f"invalid tar entry {member.name!r}: can't make a hard link to {member.link!r}")
+            if self._is_on_outline and spot.path not in self._mine:
+                raise OutlineError(f"can't tell what {'/' + spot.path!r} is, to which {member.name!r} is a hard link")
             link = (spot.name, base)
             self.linked.update((path, spot.path))
             self._replacing(

@@ -10,9 +10,12 @@ import os
 import re
 from collections.abc import Iterator
 
-from builder.errors import RootfsError
+from builder.errors import OutlineError, RootfsError
 from builder.rootfs import paths
 from builder.values import dataclass
+
+TABLES = frozenset({"passwd", "group"})
+"""Names of files, in whatever directory, that an outline has with their content."""
 
 _LIMIT = 1 << 24  # bytes of a passwd file; far more than any real one
 _MAX_ID = (1 << 32) - 2
@@ -51,23 +54,24 @@ def lookup_user(root_fd: int, user: str) -> Identity:
     return Identity(uid=uid, gid=gid, home=home)
 
 
-def lookup_chown(root_fd: int, chown: str) -> tuple[int, int]:
+def lookup_chown(root_fd: int, chown: str, *, outline: bool = False) -> tuple[int, int]:
     """uid and gid for `--chown`: a number alone is the group too, a name alone brings its passwd group.
 
     What is empty or an unknown user is 0, an unknown group is that which the user alone would have. Raises RootfsError for a
-    name where nothing at all is in the rootfs yet, as BuildKit refuses it.
+    name where nothing at all is in the rootfs yet, as BuildKit refuses it; OutlineError where the file that has the names may be
+    one of which the root has only the `outline`.
     """
     name, colon, group = chown.partition(":")
     uid = gid = _chown_number(name)
     if uid is None:
         _refuse_names_in_nothing(root_fd, name)
-        found = next((row for row in _passwd(root_fd) if row.name == name), None)
+        found = next((row for row in _passwd(root_fd, outline=outline) if row.name == name), None)
         uid, gid = (found.uid, found.gid) if found else (0, 0)
     if colon:
         number = _chown_number(group)
         if number is None:
             _refuse_names_in_nothing(root_fd, group)
-            number = _group_id(root_fd, group)
+            number = _group_id(root_fd, group, outline=outline)
         gid = gid if number is None else number
     return uid, gid or 0
 
@@ -96,15 +100,15 @@ class _User:
     home: str
 
 
-def _passwd(root_fd: int) -> Iterator[_User]:
-    for fields in _rows(root_fd, "etc/passwd"):
+def _passwd(root_fd: int, *, outline: bool = False) -> Iterator[_User]:
+    for fields in _rows(root_fd, "etc/passwd", outline=outline):
         uid, gid = (_number(field) for field in (fields + [""] * 4)[2:4])
         if uid is not None and gid is not None:
             yield _User(name=fields[0], uid=uid, gid=gid, home=(fields + [""] * 6)[5])
 
 
-def _group_id(root_fd: int, name: str) -> int | None:
-    for fields in _rows(root_fd, "etc/group"):
+def _group_id(root_fd: int, name: str, *, outline: bool = False) -> int | None:
+    for fields in _rows(root_fd, "etc/group", outline=outline):
         if fields[0] == name and len(fields) > 2 and (gid := _number(fields[2])) is not None:
             return gid
     return None
@@ -125,8 +129,11 @@ def _number(text: str) -> int | None:
     return int(text) if plain and int(text) <= _MAX_ID else None
 
 
-def _rows(root_fd: int, path: str) -> list[list[str]]:
-    """The lines of a colon-separated file as fields; none if there is no such file."""
+def _rows(root_fd: int, path: str, *, outline: bool = False) -> list[list[str]]:
+    """The lines of a colon-separated file as fields; none if there is no such file.
+
+    In an `outline` an empty file may be one that isn't: a link can lead to any name.
+    """
     try:
         with paths.find(root_fd, path) as spot:
             # Never wait for a FIFO that an image has put there.
@@ -137,4 +144,6 @@ def _rows(root_fd: int, path: str) -> list[list[str]]:
         return []
     except OSError as error:
         raise RootfsError(f"can't read {'/' + path!r} of the image: {error.strerror or error}") from error
+    if outline and not text:
+        raise OutlineError(f"can't tell what is in {'/' + path!r}")
     return [line.split(":") for line in text.splitlines() if line and not line.startswith("#")]

@@ -26,6 +26,16 @@ RUN --mount=type=bind,from=tools,source=/t,target=/mnt,rw touch /mnt/x && echo 1
 COPY --link file /linked/file
 RUN mv /t/a /t/b && mv /t/b /t/a && rm -r /work && mkdir /work && mv /linked /work
 """
+OUTLINED = """
+FROM base AS below
+COPY --chown=nobody file /etc/new/
+FROM below AS link
+COPY --link file /apart
+COPY . /bin/sub
+FROM link
+WORKDIR /etc/new/er
+ADD file /bin/echo
+"""
 EPOCH = ("--build-arg", "SOURCE_DATE_EPOCH=1000000000")
 
 
@@ -36,10 +46,11 @@ def masu(tmp_path: Path) -> Masu:
     return masu
 
 
+@pytest.mark.parametrize("text", [TEXT, OUTLINED])
 @with_own_mounts
-def test_an_overlay_and_a_plain_directory_give_the_same_digest(masu: Masu, tmp_path: Path) -> None:
+def test_an_overlay_and_a_plain_directory_give_the_same_digest(text: str, masu: Masu, tmp_path: Path) -> None:
     require_overlays(masu.state)
-    context, digests = write_context(tmp_path / "c", TEXT, {"file": "f"}), {}
+    context, digests = write_context(tmp_path / "c", text, {"file": "f"}), {}
     for sandbox, kind in (("namespaces", "stages are on overlayfs"), ("chroot", "no overlayfs")):
         file = tmp_path / sandbox
         done = masu("build", "-v", "debug", "--sandbox", sandbox, "--no-push", "--digest-file", file, *EPOCH, context)
@@ -59,6 +70,18 @@ def test_a_base_that_lies_unpacked_is_neither_read_nor_downloaded(masu: Masu, tm
     assert masu("build", "--no-push", context).returncode == 0
     shutil.rmtree(masu.state / "layers")
     assert masu("build", "--no-push", context).returncode != 0
+
+
+@with_own_mounts
+def test_a_stage_that_only_copies_unpacks_an_outline_and_the_next_that_runs_something_all(masu: Masu, tmp_path: Path) -> None:
+    require_overlays(masu.state)
+    texts = ("FROM base\nCOPY file /bin/\n", "FROM base AS a\nCOPY file /bin/\nFROM a\nRUN test -s /bin/sh -a -s /bin/file\n")
+    for text, outline in zip((texts[0], texts[0], texts[1], texts[0]), (True, False, False, False), strict=True):
+        done = masu("build", "-v", "debug", "--no-push", write_context(tmp_path / "c", text, {"file": "f"}))
+        assert done.returncode == 0, done.stderr
+        assert ("only an outline" in done.stderr) is outline
+    names = sorted(path.name.partition("-")[2] for path in (masu.state / "layers").glob("*/*-*[1e]"))
+    assert names == ["1", "1-outline"]
 
 
 @with_own_mounts

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from builder.plan.needs import dependencies, has_independent_stages, is_used, needs_layers, needs_rootfs
+from builder.plan.needs import dependencies, has_independent_stages, is_used, needs_contents, needs_layers, needs_rootfs
+from builder.values import replace
 from tests.support.dockerfiles import lowered
 
 DIAMOND = """
@@ -61,3 +62,20 @@ def test_a_stage_that_nobody_reads_and_that_only_links_needs_no_tree() -> None:
 def test_a_stage_needs_layers_if_an_image_is_made_of_it_or_they_tell_its_files(text: str, expected: list[bool]) -> None:
     plan = lowered(text)
     assert [needs_layers(plan, stage) for stage in plan.stages] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("FROM scratch\nWORKDIR /w\nCOPY a b\nADD c d", [False]),
+        ("FROM scratch\nCOPY a b\nRUN c", [True]),
+        ("FROM scratch AS a\nCOPY a b\nFROM a\nCOPY c d", [False, False]),
+        ("FROM scratch AS a\nCOPY a b\nFROM a\nRUN c", [True, True]),
+        ("FROM scratch AS a\nCOPY a b\nFROM a\nCOPY --from=a c d", [True, False]),
+        ("FROM scratch AS a\nCOPY a b\nFROM scratch\nRUN --mount=from=a,target=/a b", [True, True]),
+    ],
+)
+def test_contents_are_needed_where_something_is_run_or_read(text: str, expected: list[bool]) -> None:
+    plan = lowered(text)
+    assert [needs_contents(plan, stage) for stage in plan.stages] == expected
+    assert all(needs_contents(replace(plan, single_layer=True), stage) for stage in plan.stages)
