@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 from builder import cli
 
 
-def main() -> None:
-    sys.exit(cli.main(sys.argv[1:], os.environ))
+def main() -> NoReturn:
+    cli.leave(cli.main(sys.argv[1:], os.environ))
 
 
 if __name__ == "__main__":

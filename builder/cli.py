@@ -9,12 +9,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from builder import __version__, flags, log
 from builder.commands import COMMANDS, Call, Command, command_of, own_words, parser_of
 from builder.decoration import Bare, Decoration
-from builder.errors import BuilderError, Terminated
+from builder.errors import BuilderError, Terminated, hint_of
 from builder.options import CommonOptions
 
 _logger = logging.getLogger("masu")
@@ -36,19 +37,26 @@ def main(
     """
     decoration, report = decoration or Bare(), report or print_error
     try:
-        return _dispatch(list(argv), env, decoration, commands)
-    except BuilderError as error:
-        report(error)
-        return error.exit_code
-    except BrokenPipeError:  # whoever read our output has gone
-        return 1
-    except OSError as error:
-        report(_from_the_machine(error))
-        return 1
-    except (KeyboardInterrupt, Terminated) as error:
+        try:
+            return _dispatch(list(argv), env, decoration, commands)
+        except BuilderError as error:
+            report(error)
+            return error.exit_code
+        except BrokenPipeError:  # whoever read our output has gone
+            return 1
+        except OSError as error:
+            report(_from_the_machine(error))
+            return 1
+        except Exception:  # noqa: BLE001 - the one boundary: anything else is a bug in masu
+            return _bug()
+    except (KeyboardInterrupt, Terminated) as error:  # also one that came while an error was shown
         _leave(error, leaving)
-    except Exception:  # noqa: BLE001 - the one boundary: anything else is a bug in masu
-        return _bug()
+
+
+def heed_no_signals() -> None:
+    """From now on: what is left to do takes no time, and must not stay half done."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _dispatch(argv: list[str], env: Mapping[str, str], decoration: Decoration, commands: Mapping[str, Command]) -> int:
@@ -75,8 +83,7 @@ def _terminate(number: int, frame: object) -> None:
 
 def _leave(signalled: BaseException, leaving: Callable[[int, BaseException], None] | None) -> NoReturn:
     """At once: transfers under way in other threads must not keep a cancelled build alive, nor a second signal stop this."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    heed_no_signals()
     word, code = ("terminated", _TERMINATED) if isinstance(signalled, Terminated) else ("interrupted", _INTERRUPTED)
     sys.stderr.write(f"masu: {word}\n")
     try:
@@ -88,19 +95,36 @@ def _leave(signalled: BaseException, leaving: Callable[[int, BaseException], Non
     os._exit(code)
 
 
+def leave(code: int) -> NoReturn:
+    """End the process with this exit code, 1 if what was printed can't all be written.
+
+    At once: taking the interpreter apart takes longer than starting many a command, and at this point nothing is open any more.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError as error:
+        if not code and not isinstance(error, BrokenPipeError):
+            os.write(2, f"error: can't write what was to be printed: {error.strerror}\n".encode())
+        code = code or 1
+    os._exit(code)
+
+
 def _from_the_machine(error: OSError) -> BuilderError:
     """A refusal of the kernel that nobody closer to it has put into words."""
     _logger.debug("where it happened:", exc_info=error)
     what = (error.strerror or str(error)).lower()
     where = f": {error.filename!r}" if error.filename else ""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    hint = "free some space, or give --state-dir on a larger disk" if full else "-v debug shows where in masu it happened"
+    debug = "-v debug shows where in masu it happened"
+    hint = "free some space, or give --state-dir on a larger disk" if full else hint_of(error) or debug
     return BuilderError(f"{'disk full, ' if full else ''}{what}{where}", hint=hint)
 
 
 def print_error(error: BuilderError, *, harmless: Callable[[str], str] = str) -> None:
     """Print it and what to do about it, as everything that can go wrong is shown; `harmless` changes the text."""
-    sys.stdout.flush()
+    with suppress(OSError):  # which may be the error to be told
+        sys.stdout.flush()
     hint = f"hint: {error.hint}\n" if error.hint else ""
     text = harmless(f"error{f' {error.under_way}' if error.under_way else ''}: {error.message}\n{hint}")
     sys.stderr.write(log.in_form(text, level=logging.ERROR))

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from builder import cli
 from steps.entrypoint import on_platform
 
-sys.exit(on_platform(sys.argv[1:], os.environ))
+cli.leave(on_platform(sys.argv[1:], os.environ))

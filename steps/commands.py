@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from typing import NoReturn
 
 from builder import cli
 from builder.commands import COMMANDS as CORE
@@ -14,6 +15,6 @@ from steps.migration.command import MIGRATE
 COMMANDS: Mapping[str, Command] = {**CORE, "migrate": MIGRATE}
 
 
-def main() -> None:
+def main() -> NoReturn:
     """The program `masu` where it is installed as a package; `entrypoint.py` is that of the step image."""
-    sys.exit(cli.main(sys.argv[1:], os.environ, commands=COMMANDS))
+    cli.leave(cli.main(sys.argv[1:], os.environ, commands=COMMANDS))

@@ -35,7 +35,7 @@ _STEP, _BUILD = "step", "build"
 def main() -> NoReturn:
     """What `image/executor` calls."""
     os.umask(0o022)
-    sys.exit(run(sys.argv, os.environ))
+    cli.leave(run(sys.argv, os.environ))
 
 
 def run(argv: Sequence[str], env: MutableMapping[str, str]) -> int:
@@ -131,6 +131,7 @@ def _reported(arguments: Sequence[str], env: MutableMapping[str, str], adapter: 
     with temporary as directory:
         file = Path(directory, "metadata.json")
         code = cli.main(_telling(arguments, file), env, decoration=decoration, report=show, leaving=leave, commands=COMMANDS)
+        cli.heed_no_signals()
         tell(code, errors[-1] if errors else None)
     return code
 

@@ -35,6 +35,19 @@ def test_an_image_is_built_listed_and_run(masu: Masu, tmp_path: Path) -> None:
     assert masu("run", "mine", "/etc/passwd").stdout.startswith("root:")
 
 
+def test_what_cannot_be_printed_is_no_success(masu: Masu) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            masu.argv("ls"), env=masu.environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr.partition("\n")[0]) == (1, "error: disk full, no space left on device")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(masu.argv("ls"), env=masu.environment(), stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_run_passes_the_exit_code_on(masu: Masu) -> None:
     assert masu("run", "base", "sh", "-c", "exit 9").returncode == 9
 
