@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import dropwhile
 from pathlib import Path
 
 from builder.cancel import Cancel
@@ -47,7 +48,6 @@ class Trees:
         """
         if parent is not None and parent.is_outline and not outline:
             parent = None
-        outline = outline and not self.has(layers)
         if isinstance(parent, PlainRootfs) and is_free:
             return parent
         if isinstance(parent, OverlayRootfs) and _fits(parent.depth, ops):
@@ -60,8 +60,9 @@ class Trees:
         """Whether these layers, or their outlines if an `outline` is enough, lie unpacked, so that nobody will read them."""
         if self._layer_trees is None:
             return False
-        has, chains = self._layer_trees.has, tuple(chain_ids(layer.diff_id for layer in layers))
-        return all(map(has, chains)) or (outline and all(has(chain, outline=True) for chain in chains))
+        has, chains = self._layer_trees.has, chain_ids(layer.diff_id for layer in layers)
+        missing = list(dropwhile(has, chains))
+        return not missing or (outline and all(has(chain, outline=True) for chain in missing))
 
     def close(self) -> None:
         """Unmount everything."""

@@ -64,9 +64,9 @@ class OverlayRootfs:
     def of(
         cls, directory: Path, mounter: Mounter, layers: Iterable[Layer], trees: LayerTrees, *, outline: bool = False
     ) -> OverlayRootfs:
-        """With these layers, or their outlines, unpacked unless they are."""
-        lowers, links = _unpacked(layers, trees, mounter, outline=outline)
-        return cls(directory, mounter, lowers=lowers, links=links, is_outline=outline)
+        """With these layers, unpacked unless they are; where an `outline` is enough, outlines of those that aren't."""
+        lowers, links, is_outline = _unpacked(layers, trees, mounter, outline=outline)
+        return cls(directory, mounter, lowers=lowers, links=links, is_outline=is_outline)
 
     def child(self, directory: Path) -> OverlayRootfs:
         """Another one that begins with the same files, and lives no longer; nothing may be done to this one any more."""
@@ -177,15 +177,20 @@ class OverlayRootfs:
 
 def _unpacked(
     layers: Iterable[Layer], trees: LayerTrees, mounter: Mounter, *, outline: bool
-) -> tuple[tuple[Path, ...], tuple[tuple[str, ...], ...]]:
-    """The lower directories of these layers, topmost first, and the links in them."""
+) -> tuple[tuple[Path, ...], tuple[tuple[str, ...], ...], bool]:
+    """The lower directories of these layers, topmost first, the links in them, and whether any is an outline.
+
+    Over an outline there are only outlines: what a whole tree has been made on is whole.
+    """
     lowers: tuple[Path, ...] = ()
     links: tuple[tuple[str, ...], ...] = ()
+    is_outline = False
     layers = list(layers)
     for layer, chain in zip(layers, chain_ids(layer.diff_id for layer in layers), strict=True):
-        tree = trees.get(chain, partial(_unpack, layer, lowers, links, mounter, outline=outline), outline=outline)
+        is_outline = is_outline or (outline and not trees.has(chain))
+        tree = trees.get(chain, partial(_unpack, layer, lowers, links, mounter, outline=is_outline), outline=is_outline)
         lowers, links = (tree.path, *lowers), tree.links
-    return lowers, links
+    return lowers, links, is_outline
 
 
 def _unpack(

@@ -27,6 +27,7 @@ from builder.rootfs.plain import PlainRootfs
 from builder.sandbox import overlayfs
 from builder.stage_tree import StageTree
 from builder.trees import Trees, opened_trees
+from builder.values import replace
 from tests.support.overlays import with_own_mounts
 from tests.support.tree import make_tar, make_tree, member, tree_dump
 
@@ -203,6 +204,19 @@ def test_an_outline_has_all_names_and_no_contents(tmp_path: Path) -> None:
         name: "" if name in files else entry for name, entry in expected.items()
     }
     assert all("empty" in shown[name] for name in files)
+
+
+@with_own_mounts
+def test_an_outline_is_made_only_of_what_lies_not_unpacked(tmp_path: Path) -> None:
+    reason = overlayfs.unsuitable(tmp_path)
+    if reason:
+        pytest.skip(f"overlays can't be tested here: {reason}")
+    unreadable = replace(BASE[0], blob=replace(BASE[0].blob, open=pytest.fail))
+    with opened_trees(tmp_path, tmp_path / "layers", wanted=True, suits=lambda: True, cancel=Cancel()) as trees:
+        trees.make(tmp_path / "whole", BASE[:1], ops=1)
+        rootfs = trees.make(tmp_path / "outline", (unreadable, BASE[1]), ops=1, outline=True)
+        assert (rootfs.is_outline, (rootfs.path / "app/file").read_text()) == (True, "content")
+        assert [trees.has(BASE, outline=outline) for outline in (True, False)] == [True, False]
 
 
 _DIRECTORIES, _FILES = ("a", "b", "etc"), ("f", "g", "passwd")
