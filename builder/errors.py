@@ -20,6 +20,7 @@ Each says what was being done and to what; `hint` says what to do next. Only cli
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -57,6 +58,13 @@ def during(what: str) -> Iterator[None]:
     except BuilderError as error:
         error.under_way = error.under_way or what
         raise
+
+
+def hint_of(refusal: OSError) -> str:
+    """What to do when the kernel refuses for lack of rights; empty where it is something else."""
+    if refusal.errno not in (errno.EACCES, errno.EPERM):
+        return ""
+    return "the user that masu runs as may not: give that user the files (in a pod by fsGroup), or let masu run as their owner"
 
 
 class Terminated(BaseException):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from builder.context.ignore import IgnoreRules
 from builder.context.source import Means, Tree
-from builder.errors import ContextError
+from builder.errors import ContextError, hint_of
 from builder.values import dataclass, field
 
 IGNORE_FILE = ".dockerignore"
@@ -74,4 +74,4 @@ def _read(file: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ContextError(f"can't read {str(file)!r}: {error.strerror}") from error
+        raise ContextError(f"can't read {str(file)!r}: {error.strerror}", hint=hint_of(error)) from error

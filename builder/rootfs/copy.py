@@ -7,7 +7,7 @@ import os
 import stat
 from posixpath import basename
 
-from builder.errors import RootfsError
+from builder.errors import RootfsError, hint_of
 from builder.modes import Change
 from builder.ops import Copy, InlineFile
 from builder.rootfs import paths
@@ -153,4 +153,4 @@ def _failure(error: OSError) -> RootfsError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return RootfsError("no space left on the disk to copy files", hint="give masu's directory more space, or another disk")
     name = f" {os.fsdecode(error.filename)!r}" if error.filename else ""
-    return RootfsError(f"can't copy{name}: {error.strerror or error}")
+    return RootfsError(f"can't copy{name}: {error.strerror or error}", hint=hint_of(error))

@@ -149,6 +149,18 @@ def _await_handler(pid: int, number: int) -> None:
     raise AssertionError(f"process {pid} doesn't catch signal {number}")
 
 
+@pytest.mark.parametrize(
+    ("path", "said"), [("Dockerfile", "permission denied: '/workspace/Dockerfile'"), ("file", "can't copy 'file': P")]
+)
+def test_a_context_of_another_user_is_said_to_be_one(path: str, said: str, engine: Engine, image: str, tmp_path: Path) -> None:
+    context = write_context(tmp_path / "context", "FROM scratch\nCOPY file /\n", {"file": "content"})
+    (context / path).chmod(0o600)
+    done = engine.run(image, "--no-push", options=[*NOBODY, f"--volume={context}:/workspace:ro"])
+    assert done.code == 1
+    assert said in done.output
+    assert "hint: the user that masu runs as may not" in done.output
+
+
 def test_anybody_can_build_with_a_read_only_root(engine: Engine, image: str, tmp_path: Path) -> None:
     write_context(tmp_path / "context", "FROM scratch\nCOPY file /\n", {"file": "content"})
     options = ["--read-only", *NOBODY, f"--volume={tmp_path}/context:/workspace:ro"]
