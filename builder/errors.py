@@ -90,11 +90,17 @@ class ContextError(BuilderError):
     pass
 
 
+_SIGNALLED = {
+    137: "SIGKILL ended it, as the kernel does for lack of memory: raise the container's limit, or give --jobs 1",
+    143: "SIGTERM ended it, as when a job is cancelled or its time is up",
+}
+
+
 class RunError(BuilderError):
     """`exit_code` is the command's own (128 + signal if a signal ended it), `output` what it printed last."""
 
-    def __init__(self, message: str, *, exit_code: int, output: str = "", hint: str = "") -> None:
-        super().__init__(message + self.printed(output), hint=hint)
+    def __init__(self, message: str, *, exit_code: int, output: str = "") -> None:
+        super().__init__(message + self.printed(output), hint=_SIGNALLED.get(exit_code, ""))
         self.exit_code = exit_code
         self.output = output
 

@@ -58,12 +58,17 @@ def _run(argv: list[str], pass_fds: tuple[int, ...], output: Output, stdin: int 
             elif chunk := os.read(stdout, _CHUNK):
                 output(chunk)
             else:
-                return child.wait()
+                return _exit_code(child.wait())
     finally:
         child.terminate()  # for a child that has something to put in order; the others die of it
         child.wait()
         if child.stdout:
             child.stdout.close()
+
+
+def _exit_code(status: int) -> int:
+    """Of a child that a signal ended, as a shell has it."""
+    return status if status >= 0 else 128 - status
 
 
 def _memory_file(data: bytes) -> int:

@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -281,6 +281,27 @@ def test_a_secret_of_the_jobs_environment_reaches_its_run_and_nothing_else(hoste
     assert "INPUT_" not in files["env"]
 
 
+def until(word: bytes, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines up to that which says the word, and not only in the text of a RUN."""
+    for line in lines:
+        yield line
+        if word in line and b"echo" not in line:
+            return
+    raise AssertionError(f"{word!r} never came")
+
+
+def check_cancelled(log: str, hosted: HostedRun, under_way: str) -> None:
+    """Everything that was opened is closed; annotation and summary say what was cancelled; no output is left."""
+    found = runner.obeyed(log)
+    names = [entry.name for entry in found]
+    assert names.count("group") == names.count("endgroup")
+    (error,) = (entry for entry in found if entry.name == "error")
+    assert error.data.startswith("interrupted by SIGINT")
+    assert under_way in error.data.partition("\n")[0]
+    assert "interrupted by SIGINT" in hosted.file("summary").read_text()
+    assert not hosted.file("output").exists()
+
+
 @pytest.mark.parametrize("moment", [b"at work", b"Pushing image"])
 def test_a_cancelled_job_leaves_no_container_and_no_half_image_and_the_next_works(
     moment: bytes, hosted: HostedRun, hub: Hub, engine: Engine
@@ -292,9 +313,10 @@ def test_a_cancelled_job_leaves_no_container_and_no_half_image_and_the_next_work
     inputs = {"tags": f"{hub.host}/{name}:1", "push": "true"}
     process = hosted.start(inputs, {"MASU_DOCKER_RUN_ARGS": "--network=host\n--label=masu-cancelled"})
     assert process.stdout is not None
-    assert any(moment in line for line in process.stdout if b"echo" not in line)
+    log = list(until(moment, process.stdout))
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=7.5) == 130
+    check_cancelled(b"".join([*log, *process.stdout]).decode(), hosted, "RUN echo at work" if moment == b"at work" else "")
     assert engine("ps", "--all", "--quiet", "--filter", "label=masu-cancelled").output == ""
     if f"{name}/_manifests/tags" in shell(["find", hub.directory, "-type", "d"]):
         assert moment == b"Pushing image"

@@ -11,6 +11,7 @@ from steps.outcome import Outcome
 _DONE = Done(
     name="stage 1/1, step 2/2", text="RUN x", file="Dockerfile", line=3, seconds=1.5, cached=False, reasons=("never cached",)
 )
+ENDED = "SIGTERM ended it, as when a job is cancelled or its time is up"
 WHO = "masu didn't end by itself: the build was cancelled, or its time was up"
 _WARNED = Warned(file="Dockerfile", line=1, end=2, rule="StageNameCasing", message="m", url="https://a.test")
 
@@ -33,8 +34,8 @@ def _located(error: BuilderError) -> BuilderError:
     ("error", "expected"),
     [
         (
-            _located(RunError("exit code 2", exit_code=2, output="a\nb", hint="h")),
-            Failure(message="Dockerfile:3: RUN x: exit code 2", hint="h", file="Dockerfile", line=3, output="a\nb"),
+            _located(RunError("exit code 143", exit_code=143, output="a\nb")),
+            Failure(message="Dockerfile:3: RUN x: exit code 143", hint=ENDED, file="Dockerfile", line=3, output="a\nb"),
         ),
         (
             _located(RunError("exit code 2", exit_code=2)),
