@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from builder import __version__, flags, log
@@ -53,10 +53,15 @@ def main(
         _leave(error, leaving)
 
 
-def heed_no_signals() -> None:
-    """From now on: what is left to do takes no time, and must not stay half done."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No signal ends what is done meanwhile: it takes no time, and must not stay half done."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _dispatch(argv: list[str], env: Mapping[str, str], decoration: Decoration, commands: Mapping[str, Command]) -> int:
@@ -83,16 +88,16 @@ def _terminate(number: int, frame: object) -> None:
 
 def _leave(signalled: BaseException, leaving: Callable[[int, BaseException], None] | None) -> NoReturn:
     """At once: transfers under way in other threads must not keep a cancelled build alive, nor a second signal stop this."""
-    heed_no_signals()
     word, code = ("terminated", _TERMINATED) if isinstance(signalled, Terminated) else ("interrupted", _INTERRUPTED)
-    sys.stderr.write(f"masu: {word}\n")
-    try:
-        if leaving:
-            leaving(code, signalled)
-    except Exception:  # noqa: BLE001 - as above
-        _bug()
-    sys.stderr.flush()
-    os._exit(code)
+    with undisturbed():
+        sys.stderr.write(f"masu: {word}\n")
+        try:
+            if leaving:
+                leaving(code, signalled)
+        except Exception:  # noqa: BLE001 - as above
+            _bug()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def leave(code: int) -> NoReturn:

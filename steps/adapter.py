@@ -16,7 +16,8 @@ class Invocation:
     """What the core is to be called with: `argv` begins with a command of masu's, `env` is added to the environment.
 
     `before` is written to the log first (values to mask, say). `files` are made for the time of the build, readable for masu
-    alone, with these texts; the `stale` ones are removed first: they tell of an earlier build.
+    alone, with these texts; the `stale` ones are removed first: they tell of an earlier build. `replacing` is written to the log
+    if there was one.
     """
 
     argv: tuple[str, ...]
@@ -24,6 +25,7 @@ class Invocation:
     before: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     stale: tuple[str, ...] = ()
+    replacing: str = ""
 
 
 class Adapter(Protocol):

@@ -89,6 +89,8 @@ def _changed_files(asked: Invocation) -> Iterator[None]:
     """Without the stale files, and with the private ones meanwhile. Raises BuilderError."""
     with ExitStack() as stack:
         try:
+            if any(map(os.path.lexists, asked.stale)):
+                sys.stderr.write(asked.replacing)
             for path in (*asked.stale, *asked.files):
                 Path(path).unlink(missing_ok=True)
             for path, text in asked.files.items():
@@ -131,8 +133,8 @@ def _reported(arguments: Sequence[str], env: MutableMapping[str, str], adapter: 
     with temporary as directory:
         file = Path(directory, "metadata.json")
         code = cli.main(_telling(arguments, file), env, decoration=decoration, report=show, leaving=leave, commands=COMMANDS)
-        cli.heed_no_signals()
-        tell(code, errors[-1] if errors else None)
+        with cli.undisturbed():
+            tell(code, errors[-1] if errors else None)
     return code
 
 

@@ -36,11 +36,14 @@ def arguments(words: Sequence[str], env: Mapping[str, str]) -> Invocation:
     flags = [flag for row in INPUTS if row.is_flag for flag in row.flags(env)]
     _check_destinations(flags)
     variables, files = _identity(env)
+    reports = directory(env)
     return Invocation(
         argv=("build", *flags, *_authorities(env), *values("args", env), *words),
         env={"MASU_CONTEXT": env.get("MASU_CONTEXT") or env.get("CI_PROJECT_DIR") or ".", **variables},
         files=files,
-        stale=tuple(os.path.join(directory(env), name) for name in (*gitlab_reports.NAMES, gitlab_reports.BILL)),
+        stale=tuple(os.path.join(reports, name) for name in (*gitlab_reports.NAMES, gitlab_reports.BILL)),
+        replacing=f"warning: the reports of an earlier build in {reports!r} are replaced: if it was this job's, give each of its "
+        "builds a directory by MASU_REPORTS, or build each image in a job of its own\n",
     )
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from builder import cli
 from steps.entrypoint import run
+from steps.gitlab_reports import NAMES
 
 
 @pytest.fixture
@@ -66,6 +69,33 @@ def test_a_platform_is_told_what_was_pushed_and_nothing_of_a_dry_run(
     assert run(["executor", *words, "-c", str(tmp_path), *tar], env) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"Dockerfile", "image.tar", "mine.json", "output", "state"}
     assert '"masu.steps": []' in (tmp_path / "mine.json").read_text()
+
+
+def test_reports_of_an_earlier_build_are_replaced_and_it_is_said(
+    env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    env |= {
+        "CI_PROJECT_DIR": str(tmp_path),
+        "MASU_REPORTS": ".masu/app",
+        "INPUT_NO_PUSH": "true",
+        "INPUT_DESTINATION": "a.test/b:1",
+    }
+    env["INPUT_TAR_PATH"], bill = f"{tmp_path}/image.tar", tmp_path / ".masu/app/gl-sbom-image.cdx.json"
+    assert run(["masu", "step", "gitlab"], dict(env)) == 0
+    assert "earlier build" not in capsys.readouterr().err
+    bill.write_text("{}")
+    assert run(["masu", "step", "gitlab"], dict(env)) == 0
+    assert f"warning: the reports of an earlier build in '{tmp_path}/.masu/app' are replaced" in capsys.readouterr().err
+    assert {path.name for path in (tmp_path / ".masu/app").iterdir()} == set(NAMES)
+
+
+def test_no_signal_stops_reports_from_being_written_and_they_count_again_afterwards() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with cli.undisturbed():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_with_no_platform_wanted_none_is_detected(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
