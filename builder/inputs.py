@@ -14,7 +14,7 @@ from builder.context.ignore import IgnoreRules
 from builder.context.local import IGNORE_FILE, BuildContext, open_directory, rules_beside
 from builder.contexts import Contexts, Opened, read_dockerfile
 from builder.dockerfile.parse import Dockerfile, parse
-from builder.errors import ContextError
+from builder.errors import ContextError, hint_of
 from builder.options import BuildOptions
 from builder.rootfs import SourceTree, paths
 from builder.values import dataclass, replace
@@ -104,7 +104,7 @@ def _read_local(path: Path, directory: Path) -> _Found:
         with path.open("rb") as file:
             data = read_dockerfile(file, repr(shown))
     except OSError as error:
-        raise ContextError(f"can't read the Dockerfile {str(path)!r}: {error.strerror}") from error
+        raise ContextError(f"can't read the Dockerfile {str(path)!r}: {error.strerror}", hint=hint_of(error)) from error
     return _Found(dockerfile=parse(data, file=shown), path=path)
 
 
@@ -129,7 +129,7 @@ def _opened(root: int, name: str, what: str) -> BinaryIO | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ContextError(f"can't read {what} of the build context: {error.strerror}") from error
+        raise ContextError(f"can't read {what} of the build context: {error.strerror}", hint=hint_of(error)) from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise ContextError(f"can't read {what} of the build context: it is no regular file")

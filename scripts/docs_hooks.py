@@ -1,6 +1,6 @@
 """What mkdocs.yml adds to mkdocs: pages written elsewhere in the repository, and links to its files, which must exist.
 
-`<!-- include: PATH -->` stands for the text of that file. A link that leads out of docs/ leads to the repository's own site.
+`<!-- include: PATH -->` stands for the text of that file, as a block of code if it isn't Markdown. A link that leads out of docs/ leads to the repository's own site.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
         path = root / match[1]
         if not path.is_file():
             raise PluginError(f"{own}: there is no {match[1]} to include")
-        body = re.sub(r"\A# .*\n", "", path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if path.suffix != ".md":
+            return f"```{path.suffix.removeprefix('.')}\n{text}```\n"
+        body = re.sub(r"\A# .*\n", "", text)
         return relinked(body, of=match[1], page=own, root=root, site=config.repo_url)
 
     return _INCLUDE.sub(included, text)

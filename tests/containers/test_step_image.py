@@ -150,7 +150,7 @@ def _await_handler(pid: int, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"), [("Dockerfile", "permission denied: '/workspace/Dockerfile'"), ("file", "can't copy 'file': P")]
+    ("path", "said"), [("Dockerfile", "can't read the Dockerfile '/workspace/Dockerfile': P"), ("file", "can't copy 'file': P")]
 )
 def test_a_context_of_another_user_is_said_to_be_one(path: str, said: str, engine: Engine, image: str, tmp_path: Path) -> None:
     context = write_context(tmp_path / "context", "FROM scratch\nCOPY file /\n", {"file": "content"})
