@@ -73,12 +73,14 @@ def need_act() -> None:
 class GitHubRun:
     """`docker run` as actions/runner has it for an action that is a container (DockerCommandManager.DockerRun).
 
-    `directory` has the runner's `_temp` and the workspace, all of user 1001.
+    `directory` has the runner's `_temp` and the workspace, all of user 1001. `options` are further ones.
     """
 
     engine: Engine
     image: str
     directory: Path
+    network: str = "host"
+    options: Sequence[str] = ()
 
     @property
     def workspace(self) -> Path:
@@ -109,7 +111,7 @@ class GitHubRun:
         }
         words = ["run", "--name", name, "--label", "4a7b1d", "--workdir", "/github/workspace", "--rm"]
         words += [word for variable in env for word in ("-e", variable)]
-        words += ["-e", "GITHUB_ACTIONS=true", "-e", "CI=true", "--network", "host"]
+        words += ["-e", "GITHUB_ACTIONS=true", "-e", "CI=true", "--network", self.network, *self.options]
         words += [word for source, target in mounts.items() for word in ("-v", f"{source}:{target}")]
         return [*self.engine.command, *words, self.image, *arguments]
 

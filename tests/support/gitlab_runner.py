@@ -37,6 +37,7 @@ class Job:
     builds: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     options: Sequence[str] = ()
+    network: str = "host"
 
     @property
     def project(self) -> Path:
@@ -80,7 +81,8 @@ class Job:
             process.wait(timeout=60)
 
     def _argv(self, name: str) -> list[str]:
-        options = ["--rm", "--interactive", "--name", name, "--network=host", f"--volume={self.builds}:/builds", *self.options]
+        volume = f"--volume={self.builds}:/builds"
+        options = ["--rm", "--interactive", "--name", name, f"--network={self.network}", volume, *self.options]
         return self.engine.argv("run", *options, self.image, "sh", "-c", DETECT)
 
 
