@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 import signal
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from steps import IMAGE as STEP_IMAGE
 from tests.support import act, runner
 from tests.support.act import ACTION, IMAGE, Act, GitHubRun, HostedRun
 from tests.support.certificates import make_identity
@@ -24,6 +26,7 @@ from tests.support.engine import Engine
 from tests.support.masu import Masu, add_base, shell, write_context
 from tests.support.registry import serve_registry
 from tests.support.shared import REPOSITORY
+from tests.support.smart_git import serve_smart_git
 from tests.support.step_image import STATE
 from tests.support.tokens import TokenServer, serve_tokens
 
@@ -178,6 +181,37 @@ def test_a_pull_request_of_the_example_pushes_nothing(runs: Act, hub: Hub, tmp_p
     assert done.code == 0, done.output
     assert "Skipping push" in done.output
     assert "octo/pr/_manifests" not in shell(["find", hub.directory, "-type", "d"])
+
+
+def readme_block(word: str) -> str:
+    """The action's README's own snippet that has the word."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "plugins/github-actions/README.md").read_text(), re.DOTALL)
+    return textwrap.dedent(next(block for block in blocks if word in block))
+
+
+def test_the_readmes_job_in_masus_own_image_fetches_logs_in_and_pushes(
+    runs: Act, hub: Hub, engine: Engine, debug_image: str, tmp_path: Path
+) -> None:
+    assert engine("tag", debug_image, f"{STEP_IMAGE}:debug").code == 0
+    text = workflow("on: push\n" + readme_block("container:"), hub).replace("my-arc-runners", "ubuntu-24.04")
+    logins = frozenset({f"x-access-token:{PASSWORD}"})
+    with serve_smart_git(tmp_path / "git", project(tmp_path / "files", hub), logins=logins) as git:
+        place = f"http://{git.host}/private/repo.git#{git.commit('main')}"
+        text = text.replace("$GITHUB_SERVER_URL/$GITHUB_REPOSITORY.git#$GITHUB_SHA", place)
+        done = runs(project(tmp_path / "p", hub), text, secrets={"GITHUB_TOKEN": PASSWORD})
+    assert done.code == 0, done.output
+    (pushed,) = re.findall(r"set-output:: image-with-digest=(\S+)", done.output)
+    assert listing(hub.files(pushed, tmp_path))["all/src/a"] == "a\n"
+
+
+def test_the_readmes_image_as_an_action_pushes(runs: Act, hub: Hub, engine: Engine, image: str, tmp_path: Path) -> None:
+    assert engine("tag", image, f"{STEP_IMAGE}:latest").code == 0
+    steps = yaml.safe_load(readme_block("docker://"))
+    text = workflow(yaml.safe_dump({"on": "push", "jobs": {"image": {"runs-on": "ubuntu-24.04", "steps": steps}}}), hub)
+    done = runs(project(tmp_path / "p", hub), text, secrets={"GITHUB_TOKEN": PASSWORD})
+    assert done.code == 0, done.output
+    (pushed,) = re.findall(r"set-output:: image-with-digest=(\S+)", done.output)
+    assert listing(hub.files(pushed, tmp_path)) == {"note": "\n", "all/src/a": "a\n"}
 
 
 # --- the script, as a hosted runner starts it -----------------------------------------------------------------------------------
