@@ -303,7 +303,7 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput, *, compare
 
 def _copy(op: Copy, rootfs: Rootfs, maker: _Maker) -> Changes:
     if not op.remotes:
-        return rootfs.copy(op, maker.supplies.tree(op.source, maker.stage))
+        return rootfs.copy(op, maker.supplies.source(op, maker.stage))
     written: set[str] = set()
     for part, source in _parts(op, maker):
         written.update(rootfs.copy(part, source).written)

@@ -14,10 +14,11 @@ from builder.image.blob import Blob
 from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.layer import Layer
-from builder.ops import CopyFrom, FromContext, FromImage, FromNamedContext, FromStage, sources
+from builder.ops import Copy, CopyFrom, FromContext, FromImage, FromNamedContext, FromStage, sources
 from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
-from builder.plan.needs import is_used, needs_contents, needs_rootfs, read_by
+from builder.plan.needs import is_read_once, is_used, needs_contents, needs_rootfs, read_by
 from builder.rootfs import Rootfs, SourceTree
+from builder.rootfs.wildcards import has_wildcards
 from builder.values import dataclass, field, replace
 from builder.workshop import Workshop
 
@@ -77,10 +78,24 @@ class Supplies:
             case FromImage():
                 return self._image_tree(self.workshop.image_of(source.reference, stage.platform)).as_source()
             case FromStage():
-                rootfs = self.finished[source.index].rootfs
-                assert rootfs is not None
-                assert not rootfs.is_outline
-                return rootfs.as_source()
+                return self._stage_tree(source).as_source()
+
+    def source(self, op: Copy, stage: PlannedStage) -> SourceTree:
+        """What the op reads; of a stage that is read only once nobody needs anything afterwards."""
+        if isinstance(op.source, FromStage) and self._empties(op) and is_read_once(self.plan, op.source.index):
+            return self._stage_tree(op.source).as_source(for_good=True)
+        return self.tree(op.source, stage)
+
+    def _empties(self, op: Copy) -> bool:
+        """Whether it may take files away: several paths may lie in one another, and the key of a single layer is made later."""
+        is_one = len(op.paths) == 1 and not op.parents and not has_wildcards(op.paths[0])
+        return is_one and not (self.plan.single_layer and self.workshop.lookup)
+
+    def _stage_tree(self, source: FromStage) -> Rootfs:
+        rootfs = self.finished[source.index].rootfs
+        assert rootfs is not None
+        assert not rootfs.is_outline
+        return rootfs
 
     def identity(self, source: CopyFrom, stage: PlannedStage) -> str:
         """Tells what a cache mount begins with from what it would have begun with at another time."""

@@ -73,6 +73,13 @@ def is_read(plan: Plan, stage: PlannedStage) -> bool:
     return any(_reads(other, stage.index) for other in plan.stages)
 
 
+def is_read_once(plan: Plan, index: int) -> bool:
+    """Whether a single op reads the stage, and nothing else needs its files."""
+    if index == plan.target_index or any(other.base == StageBase(index=index) for other in plan.stages):
+        return False
+    return sum(source == FromStage(index=index) for stage in plan.stages for _, source in read_by(stage)) == 1
+
+
 def needs_layers(plan: Plan, stage: PlannedStage) -> bool:
     """Whether layers of its changes are asked for: by the image, by a stage that begins with it, or to know its files by.
 

@@ -65,8 +65,8 @@ class Rootfs(Protocol):
     def mountpoints(self, wanted: Mapping[str, bool]) -> AbstractContextManager[dict[str, str]]:
         """Places for a sandbox to mount on, there as long as the context is entered (mountpoints.py says more)."""
 
-    def as_source(self) -> SourceTree:
-        """What COPY --from reads."""
+    def as_source(self, *, for_good: bool = False) -> SourceTree:
+        """What COPY --from reads; `for_good`: it is read for the last time, and directories may be taken out of it."""
 
     def remove(self) -> None:
         """Delete the whole tree."""

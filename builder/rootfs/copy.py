@@ -23,6 +23,7 @@ from builder.rootfs.users import lookup_chown
 def copy_into(root_fd: int, op: Copy, source: SourceTree, owners: Owners, *, outline: bool = False) -> Changes:
     """Do a Copy op; returns what it wrote, directories made on the way included.
 
+    What the source's `taking` has is counted, but still to be moved.
     Raises ContextError for a source that isn't there, RootfsError for what can't be written, OutlineError (something may be
     written then) for what can't be told because the root has only the `outline` of its files.
     """
@@ -39,7 +40,8 @@ def copy_into(root_fd: int, op: Copy, source: SourceTree, owners: Owners, *, out
                 job.inline(file)
         except OSError as error:
             raise _failure(error) from error
-    return Changes(written=tuple(sorted(copier.written)))
+    taken = source.taking.names if source.taking else ()
+    return Changes(written=tuple(sorted(copier.written.union(taken))))
 
 
 class _Job:

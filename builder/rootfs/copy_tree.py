@@ -51,13 +51,15 @@ class _Directory(NamedTuple):
 
 
 class TreeCopier:
-    """Copies entries of one source into one rootfs; `written` has the paths made or changed."""
+    """Copies entries of one source into one rootfs; `written` has the paths made or changed, without those in what is taken."""
 
     def __init__(self, view: View, root_fd: int, owners: Owners, override: Override) -> None:
         self._view = view
         self._root_fd = root_fd
         self._owners = owners
         self._override = override
+        as_it_is = owners.plain and view.tree.owners is not None and view.tree.owners.plain and override == Override()
+        self._taking = view.tree.taking if as_it_is else None
         self._links: dict[tuple[int, int], str] = {}
         self.written: set[str] = set()
 
@@ -109,6 +111,8 @@ class TreeCopier:
             if stat.S_ISDIR(status.st_mode):
                 is_new = _make_directory(target_fd, name, child.target)
                 self.written.add(child.target)
+                if is_new and wanted is None and self._taking is not None and self._taking.take(child.source, child.target):
+                    continue
                 made.append(child._replace(is_taken=is_new or wanted is None or wanted[child.path], is_new=is_new))
             else:
                 if not directory.is_new:

@@ -5,7 +5,7 @@ The layers that it makes are those that a plain directory gives; docs/difference
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from builder.rootfs.owner import Owners
 from builder.rootfs.pack import write_layer
 from builder.rootfs.sources import SourceTree
 from builder.rootfs.stack import Mounter, Stack
+from builder.rootfs.taking import Taking, lone
 from builder.rootfs.tree import Changes
 from builder.rootfs.unpack import apply_layer
 from builder.rootfs.users import Identity, lookup_user
@@ -108,7 +109,10 @@ class OverlayRootfs:
     def copy(self, op: Copy, source: SourceTree) -> Changes:
         with self._writing() as root_fd:
             changes = copy_into(root_fd, op, source, self.owners, outline=self.is_outline)
-        self._follow(changes.written)
+        taking = source.taking
+        self._follow([name for name in changes.written if not taking or name not in taking.names])
+        if taking:
+            self._push(taking.finish)
         return changes
 
     def make_dir(self, op: MakeDir) -> Changes:
@@ -139,8 +143,14 @@ class OverlayRootfs:
             self._is_written |= bool(found.made)
             yield dict(found.places)
 
-    def as_source(self) -> SourceTree:
-        return SourceTree(path=self.path, owners=self.owners)
+    def as_source(self, *, for_good: bool = False) -> SourceTree:
+        taking = Taking(self._lone, release=self.close) if for_good else None
+        return SourceTree(path=self.path, owners=self.owners, taking=taking)
+
+    def _lone(self, path: str) -> Path | None:
+        """Which of its own directories alone has the directory at `path`."""
+        found = lone((self._mounted.upper, *self._mounted.lowers), path)
+        return found if found is not None and found.is_relative_to(self._directory) else None
 
     def close(self) -> None:
         """Unmount it; twice is no error."""
@@ -170,8 +180,8 @@ class OverlayRootfs:
     def _follow(self, names: Collection[str]) -> None:
         _follow(self._links, names, self._mounted)
 
-    def _push(self) -> None:
-        self._mounted.push()
+    def _push(self, change: Callable[[Path], None] | None = None) -> None:
+        self._mounted.push(change)
         self._is_written = False
 
 

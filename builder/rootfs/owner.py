@@ -242,12 +242,13 @@ def _at(target: int | str, dir_fd: int | None) -> dict[str, Any]:
 
 def stored_xattrs(fd: int) -> tuple[tuple[str, bytes], ...]:
     """The attributes of an open file that layers keep, as the filesystem has them, sorted."""
-    return tuple((name, os.getxattr(fd, name)) for name in sorted(_listed(fd)) if keeps_xattr(name))
+    return tuple((name, os.getxattr(fd, name)) for name in sorted(list_xattrs(fd)) if keeps_xattr(name))
 
 
-def _listed(fd: int) -> list[str]:
+def list_xattrs(target: int | str) -> list[str]:
+    """The names of a file's attributes, none where the filesystem has none; a path is not followed."""
     try:
-        return os.listxattr(fd)
+        return os.listxattr(target) if isinstance(target, int) else os.listxattr(target, follow_symlinks=False)
     except OSError as error:
         if error.errno in _UNSUPPORTED:
             return []

@@ -21,6 +21,7 @@ from builder.rootfs.mountpoints import mountpoints
 from builder.rootfs.owner import Owners
 from builder.rootfs.pack import write_layer
 from builder.rootfs.sources import SourceTree
+from builder.rootfs.taking import Taking
 from builder.rootfs.tree import Changes, Entry, diff, look, scan, settle
 from builder.rootfs.unpack import apply_layer
 from builder.rootfs.users import Identity, lookup_user
@@ -66,7 +67,10 @@ class PlainRootfs:
     def copy(self, op: Copy, source: SourceTree) -> Changes:
         self._is_current = False
         with paths.opened_root(self.path) as root_fd:
-            return copy_into(root_fd, op, source, self.owners, outline=self.is_outline)
+            changes = copy_into(root_fd, op, source, self.owners, outline=self.is_outline)
+        if source.taking:
+            source.taking.finish(self.path)
+        return changes
 
     def make_dir(self, op: MakeDir) -> Changes:
         self._is_current = False
@@ -96,8 +100,9 @@ class PlainRootfs:
             yield dict(found.places)
         self._look_again(found.made)
 
-    def as_source(self) -> SourceTree:
-        return SourceTree(path=self.path, owners=self.owners)
+    def as_source(self, *, for_good: bool = False) -> SourceTree:
+        taking = Taking(lambda path: self.path, release=lambda: None) if for_good else None
+        return SourceTree(path=self.path, owners=self.owners, taking=taking)
 
     def remove(self) -> None:
         self._tree = None

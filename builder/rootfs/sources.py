@@ -14,6 +14,7 @@ from builder.ops import Copy
 from builder.rootfs import paths
 from builder.rootfs.owner import Owners, Truth, stored_xattrs
 from builder.rootfs.selection import Selection
+from builder.rootfs.taking import Taking
 from builder.rootfs.wildcards import expand, has_wildcards
 from builder.values import dataclass, field
 
@@ -33,7 +34,8 @@ class SourceTree:
     `owners` is the source rootfs's; None means a build context, whose files all belong to root. `ignored` says which paths
     (relative to the root) aren't there; `prunes` for which ignored directories this holds of all below. Hints name the
     `ignore_file`, or say what `withheld` has about the path. With `git_modes` the files of a build context have the modes that
-    git knows, whatever umask they were checked out under; `is_private` says that it let their owner alone read them.
+    git knows, whatever umask they were checked out under; `is_private` says that it let their owner alone read them. Whole
+    directories may go to `taking` instead of being copied, if there is one.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class SourceTree:
     withheld: Mapping[str, str] = field(default_factory=dict)
     git_modes: bool = False
     is_private: bool = False
+    taking: Taking | None = None
 
     def truth(self, status: os.stat_result, name: str, *, dir_fd: int) -> Truth:
         """Mode, owner and device number that the file has for COPY; `status` is lstat's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -49,9 +49,11 @@ class Stack:
     def _work(self) -> Path:
         return self._directory / str(self._number) / "work"
 
-    def push(self) -> None:
-        """Make the upper directory the topmost of the lower ones, and lay a new one over it."""
+    def push(self, change: Callable[[Path], None] | None = None) -> None:
+        """Make the upper directory, after a `change` while nothing is mounted, the topmost of the lower ones; begin a new one."""
         self.close()
+        if change is not None:
+            change(self.upper)
         remove_tree(self._work)  # with the index, whose links count as names of the files
         self.lowers = (self.upper, *self.lowers)
         self._number += 1
