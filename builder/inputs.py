@@ -82,7 +82,7 @@ def _find(option: str, opened: Opened, contexts: Contexts, stdin: BinaryIO) -> _
     if opened.is_ours:
         return _local(option, opened.path)
     if option and Path(option).is_file():
-        log.info("the Dockerfile is %r of this machine, not of the build context", option)
+        _say_not_inside(Path(option))
         return _read_local(Path(option), Path(option).parent)
     return _inside(opened, (option,) if option else _NAMES)
 
@@ -93,9 +93,15 @@ def _local(option: str, directory: Path) -> _Found:
     candidates = list(dict.fromkeys(names))
     for candidate in candidates:
         if candidate.is_file():
+            if not candidate.resolve().is_relative_to(directory.resolve()):
+                _say_not_inside(candidate)
             return _read_local(candidate, directory)
     tried = " or ".join(repr(str(candidate)) for candidate in candidates)
     raise ContextError(f"no Dockerfile at {tried}", hint="name it with --dockerfile PATH")
+
+
+def _say_not_inside(path: Path) -> None:
+    log.info("the Dockerfile is %r of this machine, not of the build context", str(path))
 
 
 def _read_local(path: Path, directory: Path) -> _Found:

@@ -66,8 +66,9 @@ class BuildOptions:
     """What `masu build` takes beside them."""
 
     dockerfile: str = _flag("", "path or URL of the Dockerfile, tried as it is, then in the context; - reads standard input "
-        "(default Dockerfile in the context)", short="f", aliases=("file",), metavar="PATH",
-        kaniko="better: - is standard input; without the flag `dockerfile` is found, too")
+        "(default Dockerfile in the context)", short="f", aliases=("file",), env="MASU_DOCKERFILE", metavar="PATH",
+        kaniko="better: - is standard input; without the flag `dockerfile` is found, too; the step image takes Dockerfile in the "
+        "current directory, if there is one, before the context's, as Kaniko does; masu's own command doesn't")
     context: str = _flag("", "what COPY and ADD read: a directory, a git URL, an archive at gs://, s3://, http(s):// or "
         "tar://, or - for one on standard input; also given as an argument (default: the current directory)",
         short="c", env="MASU_CONTEXT", metavar="DIR",

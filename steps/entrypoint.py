@@ -27,6 +27,8 @@ from steps.surroundings import completed
 
 _CONTEXT = "/workspace"
 """Kaniko's default, wherever it is called."""
+_DOCKERFILE = "Dockerfile"
+"""Kaniko's default; one in the current directory, as of a job in its checkout, goes before the context's."""
 _COMMANDS = {"executor": "build", "warmer": "warmer"}
 """What Kaniko's programs do when they are given flags alone."""
 _STEP, _BUILD = "step", "build"
@@ -51,6 +53,8 @@ def run(argv: Sequence[str], env: MutableMapping[str, str]) -> int:
     if program in _COMMANDS and _are_flags(arguments):
         arguments = [_COMMANDS[program], *arguments]
         env.setdefault("MASU_CONTEXT", _CONTEXT)
+        if os.path.isfile(_DOCKERFILE):
+            env.setdefault("MASU_DOCKERFILE", _DOCKERFILE)
     return on_platform(arguments, env)
 
 

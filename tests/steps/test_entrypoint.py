@@ -27,6 +27,23 @@ def test_flags_alone_are_a_build_of_kanikos_workspace(
     assert "LABEL" in capsys.readouterr().out
 
 
+def test_the_dockerfile_of_the_current_directory_goes_before_the_contexts(
+    env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, context = tmp_path / "here", tmp_path / "context"
+    for directory in (here, context):
+        directory.mkdir()
+        (directory / "Dockerfile").write_text(f"FROM scratch\nLABEL of={directory.name}\n")
+    monkeypatch.chdir(here)
+    assert run(["/kaniko/executor", "--dry-run", "-c", str(context)], dict(env)) == 0
+    assert "LABEL of=here" in capsys.readouterr().out
+    assert run(["/kaniko/executor", "build", "--dry-run", str(context)], dict(env)) == 0  # as docker does
+    assert "LABEL of=context" in capsys.readouterr().out
+    (here / "Dockerfile").unlink()
+    assert run(["/kaniko/executor", "--dry-run", "-c", str(context)], dict(env)) == 0
+    assert "LABEL of=context" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("argv", [["executor", "version"], ["executor", "--version"], ["masu", "--version"]])
 def test_commands_of_masus_are_known(argv: list[str], env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(argv, env) == 0
