@@ -85,6 +85,7 @@ finish() {
   rm -rf "$out"
 }
 trap finish EXIT
+trap 'exit 130' INT # as soon as docker has made the container, for which it may pull the image: nothing is started then
 entries=$(ls -A "$GITHUB_WORKSPACE" | wc -l)
 container=$(docker create "${arguments[@]}" --env "MASU_WORKSPACE_ENTRIES=${entries// /}" --env MASU_LOAD_FILE=/kaniko/out/image.tar \
   --env GITHUB_OUTPUT=/kaniko/out/output --env GITHUB_STEP_SUMMARY=/kaniko/out/summary "$image" step github) ||

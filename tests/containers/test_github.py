@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import signal
@@ -359,6 +360,26 @@ def test_a_cancelled_job_leaves_no_container_and_no_half_image_and_the_next_work
     done = hosted(inputs)
     assert done.code == 0, done.output
     assert runner.outputs(hosted.file("output").read_text())["digest"] == hub.digest(inputs["tags"])
+
+
+def test_a_job_that_is_cancelled_while_docker_pulls_the_image_starts_nothing(
+    hosted: HostedRun, hub: Hub, engine: Engine, tmp_path: Path
+) -> None:
+    """A docker that takes its time to make the container, until this test lets it."""
+    os.mkfifo(tmp_path / "go")
+    slow = f'#!/bin/sh\nif [ $1 = create ]; then echo pulling >&2; read word <{tmp_path}/go; fi\nexec /usr/bin/docker "$@"\n'
+    write_context(tmp_path / "bin", "", {"docker": slow})
+    (tmp_path / "bin/docker").chmod(0o755)
+    process = replace(hosted, path=str(tmp_path / "bin")).start(
+        {"tags": f"{hub.host}/octo/early:1", "push": "true"}, {"MASU_DOCKER_RUN_ARGS": "--network=host\n--label=masu-early"}
+    )
+    assert process.stdout is not None
+    assert b"pulling" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    (tmp_path / "go").write_text("go\n")
+    assert process.wait(timeout=60) == 130
+    assert b"INFO" not in process.stdout.read()
+    assert engine("ps", "--all", "--quiet", "--filter", "label=masu-early").output == ""
 
 
 # --- the image, as the runner starts a container action -----------------------------------------------------------------------
