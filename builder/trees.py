@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import dropwhile
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from builder.errors import SandboxError
 from builder.image.digest import chain_ids
 from builder.image.layer import Layer
 from builder.rootfs import Rootfs
-from builder.rootfs.layer_trees import LayerTrees
+from builder.rootfs.layer_trees import ARCHIVE, OUTLINE, LayerTrees
+from builder.rootfs.outline import write_outline
 from builder.rootfs.overlay import OverlayRootfs
 from builder.rootfs.plain import PlainRootfs
 from builder.sandbox import overlayfs
@@ -23,11 +25,12 @@ log = logging.getLogger(__name__)
 
 
 class Trees:
-    """Makes each Rootfs; `layer_trees` is None where there are only plain directories."""
+    """Makes each Rootfs, with what is `kept` between builds where that can be; on `overlays` if it `suits`."""
 
-    def __init__(self, layer_trees: LayerTrees | None, suits: Callable[[], bool]) -> None:
-        self._layer_trees = layer_trees
+    def __init__(self, kept: LayerTrees | None, suits: Callable[[], bool], *, overlays: bool) -> None:
+        self._kept = kept
         self._suits = suits
+        self._on_overlays = overlays
         self._overlays: list[OverlayRootfs] = []
         self._lock = threading.Lock()
 
@@ -52,17 +55,19 @@ class Trees:
             return parent
         if isinstance(parent, OverlayRootfs) and _fits(parent.depth, ops):
             return self._noted(parent.child(directory))
-        if self._layer_trees is not None and _fits(len(layers), ops) and self._suits():
-            return self._noted(OverlayRootfs.of(directory, overlayfs, layers, self._layer_trees, outline=outline))
-        return _plain(directory, layers, outline=outline)
+        if self._kept and self._on_overlays and _fits(len(layers), ops) and self._suits():
+            return self._noted(OverlayRootfs.of(directory, overlayfs, layers, self._kept, outline=outline))
+        return _outlined(directory, layers, self._kept) if self._kept and outline else _plain(directory, layers, outline=outline)
 
     def has(self, layers: Sequence[Layer], *, outline: bool = False) -> bool:
         """Whether these layers, or their outlines if an `outline` is enough, lie unpacked, so that nobody will read them."""
-        if self._layer_trees is None:
+        if self._kept is None:
             return False
-        has, chains = self._layer_trees.has, chain_ids(layer.diff_id for layer in layers)
-        missing = list(dropwhile(has, chains))
-        return not missing or (outline and all(has(chain, outline=True) for chain in missing))
+        has, diff_ids = self._kept.has, [layer.diff_id for layer in layers]
+        if not self._on_overlays:
+            return outline and all(has(diff_id, kind=ARCHIVE) for diff_id in diff_ids)
+        missing = list(dropwhile(has, chain_ids(diff_ids)))
+        return not missing or (outline and all(has(chain, kind=OUTLINE) for chain in missing))
 
     def close(self) -> None:
         """Unmount everything."""
@@ -85,14 +90,22 @@ def opened_trees(work: Path, layers: Path, *, wanted: bool, suits: Callable[[], 
     """
     reason = _why_not(work, layers) if wanted else "the sandbox that was asked for can't use it"
     log.debug("%s", f"no overlayfs: {reason}" if reason else "stages are on overlayfs")
-    layer_trees = None if reason else LayerTrees(layers, checkpoint=cancel.check)
-    trees = Trees(layer_trees, suits)
+    kept = _kept(layers, cancel)
+    trees = Trees(kept, suits, overlays=not reason)
     try:
         yield trees
     finally:
         trees.close()
-        if layer_trees:
-            layer_trees.close()
+        if kept:
+            kept.close()
+
+
+def _kept(layers: Path, cancel: Cancel) -> LayerTrees | None:
+    try:
+        return LayerTrees(layers, checkpoint=cancel.check)
+    except OSError as error:  # no /proc, or a directory that can only be read
+        log.debug("nothing unpacked is kept: %s", error)
+        return None
 
 
 def _why_not(work: Path, layers: Path) -> str:
@@ -109,6 +122,20 @@ def _why_not(work: Path, layers: Path) -> str:
 def _fits(layers: int, ops: int) -> bool:
     """Each op may need two directories, one of them for mount points; and there are two empty ones."""
     return layers + 2 * ops + 2 <= overlayfs.MOST_LAYERS
+
+
+def _outlined(directory: Path, layers: Sequence[Layer], kept: LayerTrees) -> PlainRootfs:
+    rootfs = PlainRootfs(directory, is_outline=True)
+    for layer in layers:
+        archive = kept.get(layer.diff_id, partial(_write_archive, layer), kind=ARCHIVE).path
+        with archive.open("rb") as stream:
+            rootfs.unpack(stream)
+    return rootfs
+
+
+def _write_archive(layer: Layer, directory: Path) -> tuple[()]:
+    write_outline(layer, directory / "tree")
+    return ()
 
 
 def _plain(directory: Path, layers: Sequence[Layer], *, outline: bool) -> PlainRootfs:

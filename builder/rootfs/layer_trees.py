@@ -1,6 +1,7 @@
 """Unpacked layers for overlays: each once, as overlayfs wants it, shared by all stages and builds with one state directory.
 
 A tree belongs to its layer and all below it (by their chain id): what a whiteout or a hard link of a layer does depends on those.
+For plain directories the archives are kept here that outlines are made of (outline.py); they belong to the layer alone.
 It is made under another name and then renamed; a lock file for each is held shared by whoever uses the tree, exclusively by who
 makes or removes it, so that what a killed build was making is made anew. Trees outlive no reboot: nobody has waited until they
 were on the disk.
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 UNUSED_DAYS = 7
 """Trees that no build has used for so long are removed."""
 
+OUTLINE, ARCHIVE = "-outline", "-archive"
+"""Kinds of trees beside whole ones: an outline as a lower directory, and the archive of one."""
+
 _FORMAT = "1"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PAUSE = 0.05  # seconds between two looks at a lock that another build holds
@@ -34,7 +38,7 @@ _PAUSE = 0.05  # seconds between two looks at a lock that another build holds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerTree:
-    """`path` is to be a lower directory; `links` are the groups of names of files with several, of all layers so far."""
+    """`path` is a lower directory or an archive; `links` are the groups of names of files with several, of all layers so far."""
 
     path: Path
     links: tuple[tuple[str, ...], ...]
@@ -54,17 +58,17 @@ class LayerTrees:
         for other in directory.iterdir():
             _prune(other, UNUSED_DAYS * 86400.0 if other.name == boot else 0.0)
 
-    def get(self, chain: Digest, make: Callable[[Path], Iterable[Iterable[str]]], *, outline: bool = False) -> LayerTree:
-        """The tree of that name, or the outline of that name, which is another tree. Raises what `make` raises.
+    def get(self, name: Digest, make: Callable[[Path], Iterable[Iterable[str]]], *, kind: str = "") -> LayerTree:
+        """The tree of that name and kind. Raises what `make` raises.
 
         One that isn't there is made by `make`: it gets an empty directory, leaves `tree` in it, and returns the links.
         """
-        name = _name(chain, outline=outline)
+        full = _full(name, kind)
         with self._mutex:
-            if name in self._known:
-                return self._known[name]
-        directory = self._directory / name
-        lock = self._held(name, directory, make)
+            if full in self._known:
+                return self._known[full]
+        directory = self._directory / full
+        lock = self._held(full, directory, make)
         try:
             os.utime(lock)
             tree = _read(directory)
@@ -73,12 +77,12 @@ class LayerTrees:
             raise
         with self._mutex:
             self._locks.append(lock)
-            self._known[name] = tree
+            self._known[full] = tree
         return tree
 
-    def has(self, chain: Digest, *, outline: bool = False) -> bool:
+    def has(self, name: Digest, *, kind: str = "") -> bool:
         """Whether it is there now. It may be gone a moment later."""
-        return (self._directory / _name(chain, outline=outline)).exists()
+        return (self._directory / _full(name, kind)).exists()
 
     def close(self) -> None:
         """Let go of all trees."""
@@ -121,8 +125,8 @@ class LayerTrees:
         return None
 
 
-def _name(chain: Digest, *, outline: bool) -> str:
-    return f"{chain.hex}-{_FORMAT}{'-outline' if outline else ''}"
+def _full(name: Digest, kind: str) -> str:
+    return f"{name.hex}-{_FORMAT}{kind}"
 
 
 def _make(directory: Path, make: Callable[[Path], Iterable[Iterable[str]]]) -> None:

@@ -19,7 +19,7 @@ from builder.ops import Copy, MakeDir
 from builder.rootfs import paths
 from builder.rootfs.combined import Lookup, look_up
 from builder.rootfs.copy import copy_into
-from builder.rootfs.layer_trees import LayerTrees
+from builder.rootfs.layer_trees import OUTLINE, LayerTrees
 from builder.rootfs.links import Links, linked_among
 from builder.rootfs.make_dir import make_dir
 from builder.rootfs.mountpoints import mountpoints
@@ -198,7 +198,8 @@ def _unpacked(
     layers = list(layers)
     for layer, chain in zip(layers, chain_ids(layer.diff_id for layer in layers), strict=True):
         is_outline = is_outline or (outline and not trees.has(chain))
-        tree = trees.get(chain, partial(_unpack, layer, lowers, links, mounter, outline=is_outline), outline=is_outline)
+        make = partial(_unpack, layer, lowers, links, mounter, outline=is_outline)
+        tree = trees.get(chain, make, kind=OUTLINE if is_outline else "")
         lowers, links = (tree.path, *lowers), tree.links
     return lowers, links, is_outline
 

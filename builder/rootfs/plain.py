@@ -45,7 +45,7 @@ class PlainRootfs:
     def unpack(self, layer: BinaryIO, *, diff_id: Digest | None = None) -> None:
         self._is_current = False
         with paths.opened_root(self.path) as root_fd:
-            apply_layer(root_fd, layer, self.owners, diff_id=diff_id, outline=self.is_outline)
+            apply_layer(root_fd, layer, self.owners, diff_id=diff_id, outline=self.is_outline, sharing=self.is_outline)
 
     def remember(self) -> Lookup:
         tree = self._current()

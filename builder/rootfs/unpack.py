@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from builder.errors import BuilderError, OutlineError, RootfsError
 from builder.image.digest import Digest
@@ -21,6 +21,9 @@ from builder.rootfs.archive import BLOCK, Member, TarReader, has_good_checksum
 from builder.rootfs.decompress import DAMAGED, ReadAhead, decompressed
 from builder.rootfs.owner import Meta, Owners
 from builder.rootfs.users import TABLES
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -47,25 +50,32 @@ def apply_layer(
     chown: Chown | None = None,
     watch: Callable[[int], None] = lambda size: None,
     outline: bool = False,
+    sharing: bool = False,
 ) -> set[str]:
     """Unpack a layer, compressed or not, onto the root; `stream` is read to its end. With `diff_id` the tar's digest is checked.
 
     `chown` replaces the layer's owners; `watch` is told how many bytes of the tar have come, and may raise. For an `outline`
-    regular files are made empty and without their metadata, unless they have the name of a table of users. Returns the paths
-    between which it made hard links.
+    regular files and devices are made empty files without metadata, unless they have the name of a table of users; with
+    `sharing` they are names of one file, which costs much less. Returns the paths between which it made hard links.
 
     Raises RootfsError for a malformed or hostile archive and for a full disk, and whatever reading `stream` raises.
     """
     hasher = diff_id.hasher() if diff_id else None
-    applier = _Applier(root_fd, "", owners, chown=chown, makes_outline=outline)
+    applier = _Applier(root_fd, "", owners, chown=chown, makes_outline=outline, sharing=sharing)
     with ReadAhead(stream, hasher=hasher) as chunks, applier, explained():
         reader = TarReader(_watched(chunks, watch))
         for member in reader:
             applier.apply(member, reader)
         applier.finish()
-    if diff_id and hasher and hasher.hexdigest() != diff_id.hex:
-        raise RootfsError(f"layer has the diff_id {diff_id.algorithm}:{hasher.hexdigest()}, expected {diff_id}")
+    if diff_id and hasher:
+        check_diff_id(diff_id, hasher)
     return applier.linked
+
+
+def check_diff_id(diff_id: Digest, hasher: _Hash) -> None:
+    """Raise RootfsError unless what was hashed is the layer of this name."""
+    if hasher.hexdigest() != diff_id.hex:
+        raise RootfsError(f"layer has the diff_id {diff_id.algorithm}:{hasher.hexdigest()}, expected {diff_id}")
 
 
 def extract_archive(
@@ -122,6 +132,7 @@ class _Applier:
         chown: Chown | None = None,
         whiteouts: bool = True,
         makes_outline: bool = False,
+        sharing: bool = False,
         is_on_outline: bool = False,
     ) -> None:
         self._root_fd = paths.open_known(root_fd, base)
@@ -130,6 +141,8 @@ class _Applier:
         self._chown = chown
         self._whiteouts = whiteouts
         self._makes_outline = makes_outline
+        self._sharing = sharing
+        self._empty = -1  # descriptor of the file to share
         self._is_on_outline = is_on_outline
         self._open: dict[str, tuple[int, str]] = {}  # directory as named → descriptor, path without links
         self._stale: list[int] = []  # descriptors to close once the current member is done
@@ -149,6 +162,7 @@ class _Applier:
     def __exit__(self, *_: object) -> None:
         self._forget()
         self._close_stale()
+        self._forget_empty()
         os.close(self._root_fd)
 
     def apply(self, member: Member, reader: TarReader) -> None:
@@ -188,17 +202,16 @@ class _Applier:
         kind = stat.S_IFMT(member.mode)
         if member.hard:
             self._hard_link(dir_fd, base, path, member)
-        elif kind == stat.S_IFREG:
-            if self._makes_outline and base not in TABLES:
-                self._replacing(dir_fd, base, lambda: os.mknod(base, stat.S_IFREG | 0o600, dir_fd=dir_fd))
-            else:
-                self._file(dir_fd, base, member, reader)
+        elif kind == stat.S_IFREG and (not self._makes_outline or base in TABLES):
+            self._file(dir_fd, base, member, reader)
             self._times.pop(path, None)
         elif kind == stat.S_IFDIR:
             self._make_directory(dir_fd, base, path, member)
         elif kind == stat.S_IFLNK:
             self._replacing(dir_fd, base, lambda: os.symlink(member.link, base, dir_fd=dir_fd))
             self._owners.set(base, self._meta(member), dir_fd=dir_fd)
+        elif self._makes_outline:
+            self._replacing(dir_fd, base, lambda: self._make_empty(dir_fd, base))
         else:
             self._replacing(dir_fd, base, lambda: self._owners.mknod(base, self._meta(member), dir_fd=dir_fd))
         self._note(path)
@@ -240,6 +253,26 @@ class _Applier:
         free = os.fstatvfs(fd)
         if free.f_bavail * free.f_frsize < _SPARE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _make_empty(self, dir_fd: int, base: str) -> None:
+        """A name of the file that all share, or the first of a new one: it may have no more names, or have lost all of them."""
+        if self._empty >= 0:
+            try:
+                os.link(f"/proc/self/fd/{self._empty}", base, dst_dir_fd=dir_fd, follow_symlinks=True)
+            except FileExistsError:
+                raise
+            except OSError:
+                self._forget_empty()
+            else:
+                return
+        os.mknod(base, stat.S_IFREG | 0o600, dir_fd=dir_fd)
+        if self._sharing:
+            self._empty = os.open(base, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+
+    def _forget_empty(self) -> None:
+        if self._empty >= 0:
+            os.close(self._empty)
+            self._empty = -1
 
     def _make_directory(self, dir_fd: int, base: str, path: str, member: Member) -> None:
         """A directory stays if there is one; anything else in its place, a link to a directory too, gives way."""

@@ -196,14 +196,40 @@ def test_a_whole_tree_is_made_when_an_outline_is_not_enough(
 
 
 def test_an_outline_has_all_names_and_no_contents(tmp_path: Path) -> None:
+    replaced = (
+        (member("f"), b"1"),
+        member("f", type=tarfile.SYMTYPE, linkname="etc"),
+        (member("g"), b"2"),
+        member("h", mode=0o4755),
+    )
+    layers = (*BASE, layer_of(*replaced, member("etc/group", type=tarfile.FIFOTYPE)))
     with opened_trees(tmp_path, tmp_path / "layers", wanted=False, suits=lambda: True, cancel=Cancel()) as trees:
-        outline, whole = (trees.make(tmp_path / str(kind), BASE, ops=1, outline=kind) for kind in (True, False))
+        outline, whole = (trees.make(tmp_path / str(kind), layers, ops=1, outline=kind) for kind in (True, False))
     shown, expected = (tree_dump(rootfs.path, times=True) for rootfs in (outline, whole))
-    files = {name for name, entry in expected.items() if entry.startswith("file") and name != "/etc/passwd"}
+    files = {name for name, entry in expected.items() if entry.startswith(("file", "fifo")) and name != "/etc/passwd"}
     assert {name: "" if name in files else entry for name, entry in shown.items()} == {
         name: "" if name in files else entry for name, entry in expected.items()
     }
     assert all("empty" in shown[name] for name in files)
+    assert len({os.lstat(outline.path / name[1:]).st_ino for name in files}) < len(files)
+
+
+def test_what_an_outline_is_made_of_is_kept(tmp_path: Path) -> None:
+    unreadable = [replace(layer, blob=replace(layer.blob, open=pytest.fail)) for layer in BASE]
+    for number, layers in enumerate((BASE, unreadable)):
+        with opened_trees(tmp_path, tmp_path / "layers", wanted=False, suits=lambda: True, cancel=Cancel()) as trees:
+            assert trees.has(layers, outline=True) is bool(number)
+            outline = trees.make(tmp_path / str(number), layers, ops=1, outline=True)
+            assert (outline.path / "app").is_dir()
+            assert not trees.has(layers)
+
+
+def test_an_outline_is_not_made_of_the_wrong_layer(tmp_path: Path) -> None:
+    wrong = replace(BASE[0], blob=BASE[1].blob)
+    with opened_trees(tmp_path, tmp_path / "layers", wanted=False, suits=lambda: True, cancel=Cancel()) as trees:
+        with pytest.raises(RootfsError, match="expected"):
+            trees.make(tmp_path / "outline", [wrong], ops=1, outline=True)
+        assert not trees.has([wrong], outline=True)
 
 
 @with_own_mounts
