@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,9 @@ def run(call: Call) -> int:
 
 
 def _migrate(file: Path, options: MigrateOptions) -> Changes:
-    from steps.migration import rewriting
-
     text = _read(file)
     try:
-        rewrite = rewriting.of_yaml if file.suffix in (".yml", ".yaml") else rewriting.of_other
-        changes = rewrite(text, image=options.image, action=options.action)
+        changes = rewriter(file, text)(text, image=options.image, action=options.action)
     except BuilderError as error:
         raise UsageError(f"{str(file)!r} can't be migrated: {error.message}", hint=error.hint) from error
     new = applied(text, changes.edits)
@@ -64,6 +62,17 @@ def _migrate(file: Path, options: MigrateOptions) -> Changes:
     for note in sorted(set(changes.notes)):
         sys.stderr.write(f"{file}:{note.line}: {'TO DO: ' if note.to_do else ''}{note.text}\n")
     return changes
+
+
+def rewriter(file: Path, text: str) -> Callable[..., Changes]:
+    """What knows the file's language; JSON is YAML."""
+    from steps.migration import rewriting
+
+    if file.suffix in (".yml", ".yaml", ".json"):
+        return rewriting.of_yaml
+    if file.suffix == ".groovy" or "Jenkinsfile" in file.name:
+        return rewriting.of_groovy
+    return rewriting.of_shell if file.suffix == ".sh" or re.match(r"#!.*\b(?:ba|da|a)?sh\b", text) else rewriting.of_other
 
 
 def _read(file: Path) -> str:
@@ -103,5 +112,11 @@ MIGRATE = Command(
     help="rewrite Kaniko to masu in CI files: cloudbuild.yaml, .gitlab-ci.yml, workflows, pods, Tekton tasks",
     tables=(MigrateOptions, CommonOptions),
     run=run,
-    arguments=(Argument(name="FILE", count="+", help="a CI file; one that isn't YAML has only its images renamed"),),
+    arguments=(
+        Argument(
+            name="FILE",
+            count="+",
+            help="a CI file: YAML or JSON, a shell script, a Jenkinsfile; any other has only its images renamed",
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from builder.values import replace
 from steps.migration import images, shellwords
 from steps.migration.changes import Changes, Edit, Note, line_of
 from steps.migration.executor_flags import verdict
@@ -57,10 +58,28 @@ def in_list(text: str, items: Sequence[tuple[Any, Scalar | None]], sequence: Any
             changes += Changes(edits=(Edit(start=start, end=end, text=said.name),))
     gone = [number for number in sorted(dropped) if number < len(items)]
     if len(gone) == len(items):
-        return Changes(notes=changes.notes)
+        return Changes(notes=tuple(replace(note, text=note.text.replace("is dropped", "may go")) for note in changes.notes))
     return changes + Changes(
-        edits=tuple(_without_item(text, [node for node, _ in items], number, gone, sequence) for number in gone)
+        edits=without_items(
+            text, [(node.start_mark.index, node.end_mark.index) for node, _ in items], gone, in_lines=not sequence.flow_style
+        )
     )
+
+
+def without_items(text: str, spans: Sequence[tuple[int, int]], gone: Sequence[int], *, in_lines: bool) -> tuple[Edit, ...]:
+    """Takes items out of a list or entries out of a mapping, not all, with their lines if they have their own (`in_lines`)."""
+    return tuple(_without_item(text, spans, number, gone, in_lines=in_lines) for number in gone)
+
+
+def _without_item(text: str, spans: Sequence[tuple[int, int]], number: int, gone: Sequence[int], *, in_lines: bool) -> Edit:
+    start, end = spans[number]
+    line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+    if in_lines:
+        return Edit(start=line_start, end=len(text) if line_end < 0 else line_end + 1, text="")
+    if number + 1 < len(spans):
+        return Edit(start=start, end=spans[number + 1][0], text="")
+    kept = max(other for other in range(len(spans)) if other not in gone)
+    return Edit(start=spans[kept][1], end=end, text="")
 
 
 def first_item(text: str, items: Sequence[Any], word: str) -> Edit:
@@ -127,7 +146,7 @@ def _without(text: str, start: int, end: int, before: int) -> Edit:
     line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)
     line_end = len(text) if line_end < 0 else line_end
     rest = text[end:line_end].strip()
-    alone = not text[line_start:start].strip() and rest in ("", "\\")
+    alone = not text[line_start:start].strip() and not rest.strip("\\")
     if alone and (rest or not _goes_on(text, line_start)):
         return Edit(start=line_start, end=min(line_end + 1, len(text)), text="")
     if alone and before >= 0:
@@ -145,18 +164,6 @@ def _goes_on(text: str, line_start: int) -> bool:
 
 def _blanks(text: str, start: int) -> int:
     return start - len(text[:start].rstrip(" \t"))
-
-
-def _without_item(text: str, nodes: Sequence[Any], number: int, gone: Sequence[int], sequence: Any) -> Edit:
-    """Takes an item out of a list, with its line in a list of lines; `gone` are all that are taken out."""
-    start, end = nodes[number].start_mark.index, nodes[number].end_mark.index
-    line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)
-    if not sequence.flow_style:
-        return Edit(start=line_start, end=len(text) if line_end < 0 else line_end + 1, text="")
-    if number + 1 < len(nodes):
-        return Edit(start=start, end=nodes[number + 1].start_mark.index, text="")
-    kept = max(other for other in range(len(nodes)) if other not in gone)
-    return Edit(start=nodes[kept].end_mark.index, end=end, text="")
 
 
 def _said(word: str, line: int, *, to_do: bool) -> Changes:

@@ -67,14 +67,19 @@ def foreign(text: str) -> str:
 
 
 def replacement(image: Found, given: str) -> str:
-    """The image to take; `given` is what --image says, with masu's name in it if that is empty. Unknown means with a shell."""
+    """The image to take; `given` is what --image says. Unknown means with a shell."""
+    return masus(given, with_shell=image.with_shell is not False)
+
+
+def masus(given: str, *, with_shell: bool) -> str:
+    """Masu's image; with masu's own name in it if --image says nothing."""
     name, at, digest = (given or IMAGE).partition("@")
     head, colon, tag = name.rpartition(":")
-    if at or (colon and "/" not in tag and image.with_shell is False):
+    if at or (colon and "/" not in tag and not with_shell):
         return name + at + digest
     if colon and "/" not in tag:
         return f"{head}:{tag}" if tag.endswith("debug") else f"{head}:{tag}-debug"
-    return f"{name}:latest" if image.with_shell is False else f"{name}:debug"
+    return f"{name}:debug" if with_shell else f"{name}:latest"
 
 
 def _has_shell(tag: str, *, pinned: bool) -> bool | None:

@@ -9,7 +9,7 @@ from typing import Any
 from builder.errors import UsageError
 from builder.kaniko import VARIABLES
 from builder.values import dataclass
-from steps.migration import actions, command_lines, images, positions
+from steps.migration import actions, command_lines, groovy, images, positions, substitutions
 from steps.migration.changes import Changes, Edit, Note, line_of
 from steps.migration.positions import Scalar
 
@@ -19,7 +19,8 @@ _INPUTS = ("kaniko-args", "extra_args", "EXTRA_ARGS")
 _FLAGS = re.compile(r"kaniko_\w*(?:arg|flag|opt)", re.IGNORECASE)
 """Variables by which people hand flags to the executor."""
 _NEEDLESS = {variable.name: variable.told for variable in VARIABLES if variable.told}
-_TASK = "a Task of the catalog: give it the parameter BUILDER_IMAGE with masu's image, or use examples/tekton/task.yaml"
+_BUILDER = "BUILDER_IMAGE"
+_TASK = f"a Task of the catalog: its parameter {_BUILDER} is masu's image; examples/tekton/task.yaml is one of masu's own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +58,49 @@ def of_yaml(text: str, *, image: str, action: str) -> Changes:
     for document in documents:
         for node in _all(document, seen):
             changes += _of_node(file, node)
+    return changes + substitutions.unused(text, documents, changes.edits)
+
+
+def of_shell(text: str, *, image: str, action: str) -> Changes:
+    """Of a shell script: all of it is one."""
+    variables = dict(re.findall(r"""^[ \t]*(?:export[ \t]+)?(\w+)=["']?([^\s"']+)""", text, re.MULTILINE))
+    return _in_lines(text, image) + command_lines.in_script(text, Scalar(value=text, at=range(len(text))), variables)
+
+
+def of_groovy(text: str, *, image: str, action: str) -> Changes:
+    """Of a Jenkinsfile: its strings are scripts, or the YAML of pods."""
+    changes = _in_lines(text, image)
+    for literal in groovy.literals(text):
+        if not command_lines.mentions(literal.value, {}):
+            continue
+        if not groovy.is_pod(literal.value):
+            changes += command_lines.in_script(text, literal, {})
+            continue
+        try:
+            changes += groovy.placed(of_yaml(literal.value, image=image, action=action), literal, text)
+        except UsageError as error:
+            line = line_of(text, literal.at[0])
+            changes += Changes(notes=(Note(line=line, text=f"look at the flags here by hand: {error.message}", to_do=True),))
     return changes
 
 
 def of_other(text: str, *, image: str, action: str) -> Changes:
-    """Of a file in another language, as a Jenkinsfile: images' names are changed, what else names Kaniko is told."""
+    """Of a file in another language: images' names are changed, what else names Kaniko is told."""
+    changes = _in_lines(text, image)
+    for number, line in enumerate(text.splitlines(), start=1):
+        is_comment = line.lstrip().startswith(("#", "//"))
+        if not is_comment and re.search(r"kaniko/executor\s|--(?:customPlatform|snapshotMode|tarPath|whitelist-var-run)\b", line):
+            word = "look at the flags here by hand (docs/flags.md): they are read in YAML, shell scripts and Jenkinsfiles only"
+            changes += Changes(notes=(Note(line=number, text=word, to_do=True),))
+    return changes
+
+
+def _in_lines(text: str, image: str) -> Changes:
+    """Images anywhere but in lines of comment."""
     changes, position = Changes(), 0
     for line in text.splitlines(keepends=True):
         if not line.lstrip().startswith(("#", "//")):
             changes += _images(text, image, {}, position, line)
-            if re.search(r"kaniko/executor\s|--(?:customPlatform|snapshotMode|tarPath|whitelist-var-run)\b", line):
-                word = "look at the flags here by hand (docs/flags.md): only YAML is read for them"
-                changes += Changes(notes=(Note(line=line_of(text, position), text=word, to_do=True),))
         position += len(line)
     return changes
 
@@ -158,7 +190,7 @@ def _of_mapping(file: File, node: Any, entries: Mapping[str, Any]) -> Changes:
             flags = file.scalar(value)
             changes += command_lines.in_flags(file.text, flags, of_warmer=False) if flags else Changes()
     if _is_catalog(entries):
-        changes += file.note(node, _TASK, to_do=True)
+        changes += _catalogs(file, entries)
     return changes
 
 
@@ -244,3 +276,18 @@ def _is_catalog(entries: Mapping[str, Any]) -> bool:
     if reference is None or reference.id != "mapping":
         return False
     return any(node.id == "scalar" and node.value == "kaniko" for node in _all(reference, set()))
+
+
+def _catalogs(file: File, entries: Mapping[str, Any]) -> Changes:
+    """Its parameter for the image is given, unless the file gives one itself, which then is changed as every image is."""
+    params = entries.get("params")
+    items = params.value if params is not None and params.id == "sequence" else []
+    if any(value.value == _BUILDER for item in items if item.id == "mapping" for key, value in item.value if key.value == "name"):
+        return Changes()
+    if not items:
+        return file.note(
+            entries["taskRef"], f"a Task of the catalog: give it the parameter {_BUILDER} with masu's image", to_do=True
+        )
+    image = images.masus(file.image, with_shell=False)
+    edit = command_lines.first_item(file.text, items, f"{{name: {_BUILDER}, value: '{image}'}}")
+    return Changes(edits=(edit,)) + file.note(items[0], _TASK)

@@ -90,13 +90,77 @@ def test_what_is_left_to_do_is_told_and_makes_the_exit_code_1(tmp_path: Path, ca
 
 
 def test_of_another_language_the_images_are_renamed_and_flags_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "Jenkinsfile"
+    file = tmp_path / "Makefile"
     file.write_text(
-        "// gcr.io/kaniko-project/executor\nimage: gcr.io/kaniko-project/executor:debug\nsh '/kaniko/executor --force'\n"
+        "# gcr.io/kaniko-project/executor\nIMAGE = gcr.io/kaniko-project/executor:debug\nx:\n\t/kaniko/executor --force\n"
     )
     assert migrate("--write", file) == 1
-    assert "image: registry.example.org/masu:debug\n" in file.read_text()
-    assert f"{file}:3: TO DO: look at the flags here by hand" in capsys.readouterr().err
+    assert "IMAGE = registry.example.org/masu:debug\n" in file.read_text()
+    assert f"{file}:4: TO DO: look at the flags here by hand" in capsys.readouterr().err
+
+
+# A file's name and text, and what becomes of it.
+OTHERS = (
+    (
+        "build.sh",
+        'IMAGE=gcr.io/kaniko-project/executor:v1\ndocker run -v .:/workspace "$IMAGE" \\\n  --cleanup \\\n  -d x # --force\n',
+        'IMAGE=registry.example.org/masu:latest\ndocker run -v .:/workspace "$IMAGE" \\\n  -d x # --force\n',
+    ),
+    ("build", "#!/usr/bin/env bash\nkaniko/executor --force -d x\n", "#!/usr/bin/env bash\nkaniko/executor -d x\n"),
+    ("a.groovy", 'sh "a && \\"/kaniko/executor\\" --force -d \\$X"\n', 'sh "a && \\"/kaniko/executor\\" -d \\$X"\n'),
+    ("Jenkinsfile", "sh(script: '''kaniko/executor -d x \\\\\n --force\n''')", "sh(script: '''kaniko/executor -d x\n''')"),
+    (
+        "Jenkinsfile",
+        "// '/kaniko/executor --force'\nx = 'it\\'s' + \"\"\n",
+        "// '/kaniko/executor --force'\nx = 'it\\'s' + \"\"\n",
+    ),
+    ("a.json", '{"script": "/kaniko/executor --force -d \\"x\\""}\n', '{"script": "/kaniko/executor -d \\"x\\""}\n'),
+)
+
+
+@pytest.mark.parametrize(("name", "before", "after"), OTHERS, ids=[row[0] for row in OTHERS])
+def test_scripts_are_found_in_shell_groovy_and_json(name: str, before: str, after: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_text(before)
+    assert migrate("--write", file) == 0
+    assert file.read_text() == after
+
+
+def test_a_pod_in_a_jenkinsfile_that_is_no_yaml_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "Jenkinsfile"
+    file.write_text("x\nyaml '''\ncontainers:\n- {image: gcr.io/kaniko-project/executor\n'''\n")
+    assert migrate(file) == 1
+    assert f"{file}:2: TO DO: look at the flags here by hand: it is no YAML" in capsys.readouterr().err
+
+
+STEPS = "steps:\n- name: gcr.io/kaniko-project/executor:$_TAG\n"
+OURS = "steps:\n- name: registry.example.org/masu:latest\n"
+# Cloud Build's substitutions, and what becomes of them when nothing uses _TAG any more.
+SUBSTITUTIONS = (
+    ("substitutions:\n  _TAG: v1\n  _A: b # x\n", "substitutions:\n  _A: b # x\n"),
+    ("substitutions: {_A: b, _TAG: v1}\n", "substitutions: {_A: b}\n"),
+    ("substitutions: {_TAG: v1}\ntimeout: 9s\n", "timeout: 9s\n"),
+    ("timeout: 9s\nsubstitutions:\n  _TAG: v1\n", "timeout: 9s\n"),
+    ("substitutions: {_TAG: v1}\ntags: [$_TAG]\n", "substitutions: {_TAG: v1}\ntags: [$_TAG]\n"),
+)
+
+
+@pytest.mark.parametrize(("before", "after"), SUBSTITUTIONS, ids=[row[0][:40] for row in SUBSTITUTIONS])
+def test_a_substitution_that_nothing_uses_any_more_goes(before: str, after: str, tmp_path: Path) -> None:
+    file = tmp_path / "cloudbuild.yaml"
+    file.write_text(STEPS + before)
+    migrate("--write", file)
+    assert file.read_text() == OURS + after
+
+
+def test_of_a_list_that_would_be_empty_it_is_said_that_its_flags_may_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.yml"
+    file.write_text("image: gcr.io/kaniko-project/executor\nargs: [--force]\n")
+    migrate("--write", file)
+    assert file.read_text().endswith("args: [--force]\n")
+    assert f"{file}:2: --force may go: " in capsys.readouterr().err
 
 
 WRONG = (

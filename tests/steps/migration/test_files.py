@@ -10,12 +10,12 @@ import pytest
 
 from steps import ACTION
 from steps.commands import COMMANDS
-from steps.migration import rewriting
 from steps.migration.changes import Changes, applied
+from steps.migration.command import rewriter
 from tests.support import validators
 
 HERE = Path(__file__).parent
-FILES = sorted(path.relative_to(HERE / "files") for path in (HERE / "files").rglob("*.y*ml"))
+FILES = sorted(path.relative_to(HERE / "files") for path in (HERE / "files").rglob("*") if path.is_file())
 
 
 def text_of(file: Path) -> str:
@@ -24,8 +24,8 @@ def text_of(file: Path) -> str:
         return stream.read()
 
 
-def changes_of(text: str) -> Changes:
-    return rewriting.of_yaml(text, image="", action=ACTION)
+def changes_of(name: Path, text: str) -> Changes:
+    return rewriter(name, text)(text, image="", action=ACTION)
 
 
 def notes_of(changes: Changes) -> str:
@@ -36,14 +36,14 @@ def notes_of(changes: Changes) -> str:
 
 def test_there_are_files_of_every_platform_and_the_command_is_known() -> None:
     assert len(FILES) >= 40
-    assert {file.parts[0] for file in FILES} == {"cloudbuild", "github", "gitlab", "kubernetes", "tekton"}
+    assert {file.parts[0] for file in FILES} == {"cloudbuild", "github", "gitlab", "jenkins", "kubernetes", "tekton"}
     assert "migrate" in COMMANDS
 
 
 @pytest.mark.parametrize("name", FILES, ids=str)
 def test_a_file_becomes_what_is_expected_and_what_is_to_be_known_is_said(name: Path) -> None:
     text = text_of(HERE / "files" / name)
-    changes = changes_of(text)
+    changes = changes_of(name, text)
     assert applied(text, changes.edits) == text_of(HERE / "expected" / name)
     assert notes_of(changes) == text_of((HERE / "expected" / name).with_suffix(".notes"))
 
@@ -51,7 +51,7 @@ def test_a_file_becomes_what_is_expected_and_what_is_to_be_known_is_said(name: P
 @pytest.mark.parametrize("name", FILES, ids=str)
 def test_a_second_run_changes_nothing(name: Path) -> None:
     text = text_of(HERE / "expected" / name)
-    changes = changes_of(text)
+    changes = changes_of(name, text)
     assert applied(text, changes.edits) == text
     assert "executor" not in "".join(note.text for note in changes.notes if not note.to_do)
 
@@ -70,6 +70,7 @@ def test_who_reads_the_file_takes_what_it_has_become(name: Path, tmp_path: Path)
         "cloudbuild": validators.cloud_build,
         "github": validators.github_workflow_as_it_is,
         "gitlab": partial(validators.gitlab, scratch=tmp_path),
+        "jenkins": validators.jenkinsfile,
         "kubernetes": validators.manifests,
         "tekton": validators.manifests,
     }
