@@ -124,3 +124,39 @@ def test_every_message_that_troubleshooting_quotes_is_one_of_the_codes() -> None
     assert len(quoted()) >= 30
     assert [message for message in quoted() if not any(message in text for text in texts)] == []
     assert not any("a message that nobody says" in text for text in texts)
+
+
+OTHERS = frozenset(
+    {
+        "denied: permission_denied: write_package", "no space left on the disk", "Argument list too long", "shell not found",
+        'exec: "/__e/node20/bin/node": … no such file or directory', 'exec: "sh": executable file not found',
+        "CERTIFICATE_VERIFY_FAILED",
+    }
+)  # fmt: skip
+"""Messages of the plugins' READMEs that masu passes on, or that the platform says of it."""
+
+
+@pytest.mark.parametrize(
+    ("plugin", "heading"), [("github-actions", "## Troubleshooting"), ("gitlab", "## When it fails")], ids=["github", "gitlab"]
+)
+def test_every_message_that_a_plugins_readme_quotes_is_one_of_the_codes(plugin: str, heading: str) -> None:
+    directory = REPOSITORY / "plugins" / plugin
+    section = (directory / "README.md").read_text().partition(f"{heading}\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (.*?) \| ", section, re.MULTILINE)[1:]
+    messages = {text for cell in cells for _, text in re.findall(r"(`+)(.*?)\1", cell)}
+    scripts = [re.sub(r"\\\n", "", file.read_text()) for file in directory.glob("*.sh")]
+    texts = [*said(), *(re.sub(r"\$\w+", "…", text) for text in scripts)]
+    assert len(messages) > 10
+    assert sorted(message for message in messages - OTHERS if not any(is_said(message, text) for text in texts)) == []
+
+
+def is_said(message: str, text: str) -> bool:
+    """Whether one begins as the other goes on, up to what varies in either."""
+    fixed, begins = message.partition("…")[0], text.partition("…")[0]
+    return (
+        message in text or (len(fixed) >= _TELLING and fixed in text) or (len(begins) >= _TELLING and message.startswith(begins))
+    )
+
+
+_TELLING = 10
+"""Characters that no two messages have alike."""
