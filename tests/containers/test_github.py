@@ -253,6 +253,41 @@ def test_nothing_of_five_megabytes_of_hostile_output_is_obeyed(hosted: HostedRun
     assert runner.outputs(hosted.file("output").read_text())["digest"] == hub.digest(f"{hub.host}/octo/hostile:1")
 
 
+NAMESPACES = "--network=host\n--cap-add=SYS_ADMIN\n--security-opt=seccomp=unconfined\n--security-opt=apparmor=unconfined"
+HOSTILE = r"""printf '::error::a\n##[error]b\r::warning::c\n  ::set-output name=x::y\n:'; usleep 200000; \
+  printf ':error::split\n\033[0m'; printf '\n\302\205::error::next line\342\200\250::error::line separator\v::error::vt\f::error::ff\nno end'"""
+
+
+def test_stages_that_print_at_the_same_time_give_no_commands_and_the_failing_line_is_annotated(
+    hosted: HostedRun, hub: Hub
+) -> None:
+    write_context(
+        hosted.workspace,
+        f"FROM {hub.base} AS a\nRUN {HOSTILE}; echo > /a\nFROM {hub.base} AS b\nRUN {HOSTILE}\nRUN {HOSTILE}; exit 3\n"
+        f"FROM {hub.base}\nCOPY --from=a /a /\nCOPY --from=b /etc /\n",
+    )
+    done = hosted({"tags": f"{hub.host}/octo/stages:1", "jobs": "2"}, {"MASU_DOCKER_RUN_ARGS": NAMESPACES})
+    assert done.code == 3, done.output
+    assert "sandbox namespaces" in done.output
+    found = [entry for entry in runner.obeyed(done.output) if entry.name != "stop-commands"]
+    assert [(entry.name, entry.properties.get("line")) for entry in found] == [("warning", None), ("error", "7")]
+    assert "[stage 2/3] ::error::split" in done.output
+
+
+def test_long_inputs_and_odd_characters_come_as_they_are(hosted: HostedRun, hub: Hub) -> None:
+    """As docker/metadata-action makes labels; one input may have 128 KiB."""
+    odd = "%0A%25 ünï \"dq\" 'q' $HOME `id` \\"
+    labels = "".join(f"org.example.l{number}={odd}{'x' * 100}\r\n" for number in range(700))
+    write_context(hosted.workspace, f'FROM {hub.base}\nARG ODD\nARG LINES\nRUN echo "$ODD" > /odd; echo "$LINES" > /lines\n')
+    arguments = f'ODD={odd}\r\n"LINES=1\n""2"", 3\n"\n' + "\n".join(f"A{number}={'y' * 150}" for number in range(700))
+    done = hosted({"tags": f"{hub.host}/octo/long:1", "push": "true", "labels": labels, "build-args": arguments})
+    assert done.code == 0, done.output[-2000:]
+    assert listing(hub.files(f"{hub.host}/octo/long:1", hosted.directory)) == {"odd": f"{odd}\n", "lines": '1\n"2", 3\n'}
+    words = ["skopeo", "inspect", "--creds", f"{USER}:{PASSWORD}", "--tls-verify=false", "--config"]
+    found = json.loads(shell([*words, f"docker://{hub.host}/octo/long:1"]))["config"]["Labels"]
+    assert (len(found), set(found.values())) == (700, {odd + "x" * 100})
+
+
 def test_an_image_is_loaded_into_the_runners_engine(hosted: HostedRun, hub: Hub, engine: Engine) -> None:
     done = hosted({"tags": f"{hub.host}/octo/loaded:1", "load": "true"})
     assert done.code == 0, done.output
