@@ -90,7 +90,7 @@ def _leave(signalled: BaseException, leaving: Callable[[int, BaseException], Non
     """At once: transfers under way in other threads must not keep a cancelled build alive, nor a second signal stop this."""
     word, code = ("terminated", _TERMINATED) if isinstance(signalled, Terminated) else ("interrupted", _INTERRUPTED)
     with undisturbed():
-        sys.stderr.write(f"masu: {word}\n")
+        sys.stderr.write(log.in_form(f"masu: {word}\n", level=logging.ERROR))
         try:
             if leaving:
                 leaving(code, signalled)

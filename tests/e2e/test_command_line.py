@@ -166,13 +166,14 @@ def test_a_stopped_build_leaves_nothing_but_word_of_what_it_was_at(
         write_context(tmp_path / "context", "FROM base\nRUN echo is-running; sleep 1000\n"),
         tmp_path / "metadata.json",
     )
-    child = masu.start("build", "-t", "x", "--metadata-file", told, context)
+    child = masu.start("build", "-t", "x", "--log-format=json", "--metadata-file", told, context)
     assert child.stderr is not None
     while line := child.stderr.readline():
-        if line == b"is-running\n":
+        if json.loads(line)["message"] == "is-running\n":
             break
     child.send_signal(number)
-    assert child.wait(timeout=60) == code
+    *_, last = [json.loads(line)["message"] for line in child.stderr]
+    assert (child.wait(timeout=60), last) == (code, f"masu: {word}")
     assert work(masu) == []
     assert str(masu.state) not in Path("/proc/self/mountinfo").read_text()
     failure = json.loads(told.read_text())["masu.failure"]
