@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.cases import CASES
-from bench.compare import Table, compare
+from bench.compare import compare
 from bench.console import exit_code
 from bench.contestants import CONTESTANTS
 from bench.report import DOCUMENT, draw, render, write_between_markers
+from bench.results import KEPT, Comparison, keep
 from bench.settings import FULL, SMALL, Settings, Sizes
 
 _PICTURE = DOCUMENT.with_suffix(".svg")
@@ -33,20 +34,21 @@ def main(argv: Sequence[str]) -> int:
     )
 
     def work() -> None:
-        table = compare(settings)
-        text = render(table, settings)
-        print(text, end="")
-        if arguments.write:
-            _write(table, text)
+        comparisons = []
+        for comparison in compare(settings):
+            comparisons.append(comparison)
+            if arguments.write:
+                _write(comparison)
+        print(render(comparisons), end="")
 
     return exit_code(work)
 
 
-def _write(table: Table, text: str) -> None:
-    """The words first: they must not be lost for want of a picture."""
-    write_between_markers(DOCUMENT, text)
-    draw(table, _PICTURE)
-    write_between_markers(DOCUMENT, f"{text}\n![Wall times by docker's]({_PICTURE.name})\n")
+def _write(comparison: Comparison) -> None:
+    """Beside what other runs have found of other cases; at once, so that nothing is lost when a later case fails."""
+    everything = keep([comparison], KEPT, order=list(CASES))
+    write_between_markers(DOCUMENT, f"{render(everything)}\n![Wall times by docker's]({_PICTURE.name})\n")
+    draw(everything, _PICTURE)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--base-megabytes", type=int, metavar="N", help=f"their size (default {FULL.base_bytes // 10**6})")
     parser.add_argument("--data-megabytes", type=int, metavar="N", help=f"size of the COPY (default {FULL.data_bytes // 10**6})")
     parser.add_argument("--modules", type=int, metavar="N", help=f"files of node_modules (default {FULL.modules:,})")
-    parser.add_argument("--write", action="store_true", help="write the report into docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="put what is found of these cases into docs/performance.md")
     return parser
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from bench.area import Area, opened_area
 from bench.bases import Bases
@@ -15,56 +14,38 @@ from bench.contestants import CONTESTANTS
 from bench.contestants.contestant import Contestant
 from bench.errors import BenchError, Unavailable
 from bench.loopback import moved, own_network
-from bench.measure import Measurement
+from bench.place import machine
 from bench.registry import Registry, served_registry
+from bench.results import FLOOR, OWN, Comparison, Result
 from bench.settings import Settings
 from bench.systems import fetch_systems
 
-OWN = ("masu", "container")
-FLOOR = "floor"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """One build. `layers`: the sizes in bytes of the layers pushed on top of the base; none for the floor. `moved`: bytes to and
-    from the registry, None where they can't be counted."""
-
-    round: int
-    measurement: Measurement
-    layers: tuple[int, ...]
-    moved: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """What came out: results by case and contestant, and what a reader must know beside them."""
-
-    cases: tuple[Case, ...]
-    results: Mapping[str, Mapping[str, tuple[Result, ...]]]
-    versions: Mapping[str, str]
-    left_out: Mapping[str, str]
-    file_system: str
-
-
-def compare(settings: Settings) -> Table:
-    """Everything is gone from the machine when this returns or raises. Raises BenchError when masu itself fails."""
+def compare(settings: Settings) -> Iterator[Comparison]:
+    """Case by case; everything is gone from the machine at the end. Raises BenchError when masu itself fails."""
     with opened_area() as area, ExitStack() as stack:
         if not settings.sizes.tiny:
             fetch_systems(area)
         is_counted = stack.enter_context(own_network())
         contestants, left_out = _open(settings, area, stack)
-        cases, results = [], {}
+        versions = {name: contestant.version for name, contestant in contestants.items()}
         for name in settings.cases:
             say(f"preparing case {name}")
             with served_registry(area.fresh("registry")) as registry:  # each case its own, or the disk would have to hold all
                 shop = Workshop(area=area, bases=Bases(area, registry, settings.sizes), sizes=settings.sizes)
                 case = CASES[name](shop)
-                race = _Race(case, area, registry, contestants, left_out, is_counted=is_counted)
-                results[name] = race.run(settings.runs)
-            cases.append(case)
+                race = _Race(case, area, registry, contestants, is_counted=is_counted)
+                results = race.run(settings.runs)
+            yield Comparison(
+                case=name,
+                title=case.title,
+                mark=case.mark,
+                results=results,
+                versions={name: version for name, version in versions.items() if name in results},
+                left_out={**left_out, **race.left_out},
+                place=machine(area.kind),
+            )
             shutil.rmtree(case.context)
-        versions = {name: contestant.version for name, contestant in contestants.items()}
-        return Table(cases=tuple(cases), results=results, versions=versions, left_out=left_out, file_system=area.kind)
 
 
 def _open(settings: Settings, area: Area, stack: ExitStack) -> tuple[dict[str, Contestant], dict[str, str]]:
@@ -79,7 +60,7 @@ def _open(settings: Settings, area: Area, stack: ExitStack) -> tuple[dict[str, C
 
 
 class _Race:
-    """One case. A peer that fails is left out from then on; masu may not fail."""
+    """One case. A peer that fails is `left_out` from then on; masu may not fail."""
 
     def __init__(
         self,
@@ -87,7 +68,6 @@ class _Race:
         area: Area,
         registry: Registry,
         contestants: Mapping[str, Contestant],
-        left_out: dict[str, str],
         *,
         is_counted: bool,
     ) -> None:
@@ -96,7 +76,7 @@ class _Race:
         self._area = area
         self._registry = registry
         self._contestants = {name: each for name, each in contestants.items() if name != FLOOR or _has_floor(case)}
-        self._left_out = left_out
+        self.left_out: dict[str, str] = {}
 
     def run(self, rounds: int) -> dict[str, tuple[Result, ...]]:
         results: dict[str, tuple[Result, ...]] = dict.fromkeys(self._contestants, ())
@@ -112,7 +92,7 @@ class _Race:
             except BenchError as error:
                 if name in OWN:
                     raise
-                self._left_out[f"{name} in case {self._case.name}"] = str(error)
+                self.left_out[name] = str(error)
                 loudly(f"{name} is left out of case {self._case.name}: {error}")
                 del self._contestants[name]
                 continue

@@ -19,10 +19,11 @@ from bench.data import Material, write_mixed, write_tree
 from bench.errors import BenchError
 from bench.loopback import own_network
 from bench.measure import Measurement
+from bench.place import machine
 from bench.plot import Curve, draw_curves
 from bench.recipe import Copy, Run, Stage
 from bench.registry import Registry, served_registry
-from bench.report import DOCUMENT, machine, spread, write_between_markers
+from bench.report import DOCUMENT, spread, write_between_markers
 from bench.settings import SMALL
 from builder import __version__
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.cases import Case
-from bench.compare import FLOOR, Result
+from bench.results import FLOOR, Comparison, Result
 
 _CONTAINER = 1.5  # times the mark for masu outside
 _BUILDAH = 1.0
@@ -28,11 +27,12 @@ class Verdict:
         return self.value < self.limit if self.is_below else self.value <= self.limit
 
 
-def verdicts(case: Case, results: Mapping[str, Sequence[Result]]) -> Iterator[tuple[str, Verdict]]:
+def verdicts(comparison: Comparison) -> Iterator[tuple[str, Verdict]]:
     """By what is compared; nothing about whom there are no results of."""
+    results = comparison.results
     for own, factor in (("masu", 1.0), ("container", _CONTAINER)):
         for other, results_of in results.items():
-            limit = _limit(case, other, factor)
+            limit = _limit(comparison.mark, other, factor)
             if limit and (found := ratios(results.get(own, ()), results_of)):
                 yield f"{own} ÷ {other}", Verdict(value=median(found), limit=limit, is_below=other.startswith("buildah"))
         if own in results:
@@ -40,10 +40,10 @@ def verdicts(case: Case, results: Mapping[str, Sequence[Result]]) -> Iterator[tu
             yield f"{own}, peak MB", Verdict(value=peak, limit=_PEAK, is_below=True)
 
 
-def _limit(case: Case, other: str, factor: float) -> float:
+def _limit(mark: float, other: str, factor: float) -> float:
     """0 for those that there is no mark for."""
     if other == "docker":
-        return case.mark * factor
+        return mark * factor
     if other == FLOOR:
         return _FLOOR if factor == 1 else 0
     return _BUILDAH if other.startswith("buildah") else 0

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from bench.compare import FLOOR, OWN, Result, Table
 from bench.errors import BenchError
 from bench.marks import Verdict, ratios, verdicts
 from bench.plot import draw_bars
-from bench.settings import Settings
+from bench.results import FLOOR, OWN, Comparison, Result
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 _HEAD = (
@@ -21,16 +18,17 @@ _HEAD = (
 )
 
 
-def render(table: Table, settings: Settings) -> str:
-    return "\n".join([*_preface(table, settings), *_marks(table), *_sections(table), *_omissions(table)]) + "\n"
+def render(comparisons: Sequence[Comparison]) -> str:
+    sections = (line for comparison in comparisons for line in _section(comparison))
+    return "\n".join([*_marks(comparisons), *sections]) + "\n"
 
 
-def draw(table: Table, path: Path) -> None:
+def draw(comparisons: Sequence[Comparison], path: Path) -> None:
     """Everybody's wall time by docker's; raises BenchError where docker is missing."""
-    bars = {case.name: _by_docker(table.results[case.name]) for case in table.cases if "docker" in table.results[case.name]}
+    bars = {item.case: _by_docker(item.results) for item in comparisons if "docker" in item.results}
     if not bars:
         raise BenchError("there is nothing to draw: no case has figures of docker's")
-    marks = {case.name: case.mark for case in table.cases}
+    marks = {item.case: item.mark for item in comparisons}
     draw_bars(path, bars, marks=marks, label="wall time by docker's, median of the rounds; black: masu's mark")
 
 
@@ -52,29 +50,17 @@ def write_between_markers(path: Path, text: str, *, marker: str = "bench") -> No
     temporary.rename(path)
 
 
-def machine(file_system: str) -> str:
-    """A line about where the figures come from."""
-    kernel = ".".join(platform.release().split(".")[:2])
-    return f"{os.cpu_count()} cores, Linux {kernel}, Python {platform.python_version()}; file system: {file_system}."
-
-
 def spread(values: Sequence[float]) -> str:
     """Median and extremes."""
     return f"{median(values):.2f} ({min(values):.2f}–{max(values):.2f})" if values else ""
 
 
-def _preface(table: Table, settings: Settings) -> Iterator[str]:
-    versions = ", ".join(version for name, version in table.versions.items() if name != FLOOR)
-    yield f"{versions}; {settings.runs} builds each, taking turns; median (least–most)."
-    yield machine(table.file_system)
-
-
-def _marks(table: Table) -> Iterator[str]:
+def _marks(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """A row for each case, a column for each comparison; empty without anybody to compare with."""
-    found = {case.name: dict(verdicts(case, table.results[case.name])) for case in table.cases}
+    found = {item.case: dict(verdicts(item)) for item in comparisons}
     columns = sorted({name for row in found.values() for name in row}, key=_order)
     if any(" ÷ " in name for name in columns):
-        yield from ("", f"| case | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}")
+        yield from (f"| case | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}")
         for name, row in found.items():
             yield f"| {name} | {' | '.join(_verdict(row[column]) if column in row else '' for column in columns)} |"
 
@@ -92,12 +78,16 @@ def _verdict(verdict: Verdict) -> str:
     return f"{verdict.value:.{digits}f} {word} ({sign} {verdict.limit:.{digits}f})"
 
 
-def _sections(table: Table) -> Iterator[str]:
-    for case in table.cases:
-        results = table.results[case.name]
-        yield from ("", f"**{case.name}**: {case.title}", "", *_HEAD)
-        for name, found in results.items():
-            yield _row(name, found, results)
+def _section(comparison: Comparison) -> Iterator[str]:
+    results, rounds = comparison.results, max(map(len, comparison.results.values()), default=0)
+    versions = ", ".join(version for name, version in comparison.versions.items() if name != FLOOR)
+    yield from ("", f"**{comparison.case}**: {comparison.title}", "")
+    yield f"{versions}; {rounds} builds each, taking turns; median (least–most). {comparison.place}"
+    yield from ("", *_HEAD)
+    for name, found in results.items():
+        yield _row(name, found, results)
+    if comparison.left_out:
+        yield from ("", "Left out:", "", *_reasons(comparison.left_out))
 
 
 def _row(name: str, found: Sequence[Result], results: Mapping[str, Sequence[Result]]) -> str:
@@ -126,11 +116,6 @@ def _moved(found: Sequence[Result]) -> str:
     counted = [result.moved for result in found if result.moved is not None]
     megabytes = median(counted) / 1e6 if counted else 0
     return f"{megabytes:.{1 if megabytes >= 1 else 2}f}" if counted else ""
-
-
-def _omissions(table: Table) -> Iterator[str]:
-    if table.left_out:
-        yield from ("", "Left out:", "", *_reasons(table.left_out))
 
 
 def _reasons(left_out: Mapping[str, str]) -> Iterator[str]:

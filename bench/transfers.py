@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from bench.console import exit_code, say
 from bench.contestants.peers import System, answer, find_system
 from bench.errors import BenchError, Unavailable
 from bench.measure import Measurement, Watch, measure
+from bench.place import machine
 from bench.registry import Registry, served_registry
 from bench.report import write_between_markers
 from builder import __version__
@@ -170,9 +170,8 @@ def _masu_tags(argv: Sequence[str], env: Mapping[str, str]) -> None:
 
 
 def _report(results: Results, area: Area, rounds: int, *, skopeo: str) -> Iterator[str]:
-    kernel = ".".join(platform.release().split(".")[:2])
     yield f"masu {__version__}, {skopeo}; {rounds} rounds, taking turns; median (least–most) of the ratios of a round."
-    yield f"{os.cpu_count()} cores, Linux {kernel}, Python {platform.python_version()}; file system: {area.kind}."
+    yield machine(area.kind)
     yield from ("", *_HEAD)
     for (kind, image), found in sorted(results.items(), key=lambda item: (item[0][0], item[0][1].layers)):
         speeds = [f"{image.size / 1e6 / median(walls):.0f}" for walls in _walls(found)]

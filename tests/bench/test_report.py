@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.cases import Case
-from bench.compare import Result, Table
 from bench.errors import BenchError
 from bench.marks import ratios, verdicts
 from bench.measure import Measurement
-from bench.recipe import Copy, Stage
 from bench.report import draw, render, write_between_markers
-from bench.settings import SMALL, Settings
-
-STAGES = (Stage(base=None, steps=(Copy(source="file", target="/file"),)),)
-CASE = Case(name="a-case", title="of some kind", mark=0.4, context=Path("/nowhere"), stages=STAGES)
+from bench.results import Comparison, Result, keep
 
 
 def result(round: int, wall: float, *, peak: int = 40_000_000) -> Result:
     measurement = Measurement(wall=wall, cpu=0.5, peak=peak)
     return Result(round=round, measurement=measurement, layers=(1_000_000, 500_000), moved=2_000_000)
+
+
+def comparison(*, case: str = "a-case", **results: Sequence[Result]) -> Comparison:
+    versions = {name: f"{name} 1" for name in results}
+    left_out = {"buildah": "not here: why"}
+    return Comparison(
+        case=case, title="of some kind", mark=0.4, results=results, versions=versions, left_out=left_out, place="2 cores."
+    )
 
 
 def test_ratios_are_taken_within_a_round() -> None:
@@ -30,11 +34,9 @@ def test_ratios_are_taken_within_a_round() -> None:
 
 
 def test_a_table_has_medians_spreads_and_ratios() -> None:
-    results = {"a-case": {"masu": (result(1, 1.0), result(2, 2.0)), "docker": (result(1, 4.0), result(2, 4.0))}}
-    versions = {"masu": "masu 1"}
-    table = Table(cases=(CASE,), results=results, versions=versions, left_out={"buildah": "not here: why"}, file_system="ext4")
-    text = render(table, Settings(sizes=SMALL, contestants=(), cases=(), runs=2))
+    text = render([comparison(masu=(result(1, 1.0), result(2, 2.0)), docker=(result(1, 4.0), result(2, 4.0)))])
     assert "**a-case**: of some kind\n" in text
+    assert "masu 1, docker 1; 2 builds each, taking turns; median (least–most). 2 cores.\n" in text
     assert "| masu | 1.50 (1.00–2.00) | 0.50 (0.50–0.50) | 40 | 2, 1.5 MB | 2.0 |  |  |" in text
     assert "| docker | 4.00 (4.00–4.00) | 0.50 (0.50–0.50) | 40 | 2, 1.5 MB | 2.0 | 0.38 (0.25–0.50) |  |" in text
     assert "| case | masu ÷ docker | masu, peak MB |" in text
@@ -55,28 +57,35 @@ def test_a_table_has_medians_spreads_and_ratios() -> None:
     ],
 )
 def test_a_mark_is_met_up_to_its_limit(own: str, other: str, wall: float, limit: float, is_met: bool) -> None:
-    found = dict(verdicts(CASE, {own: (result(1, wall),), other: (result(1, 10.0),)}))[f"{own} ÷ {other}"]
+    found = dict(verdicts(replace(comparison(), results={own: (result(1, wall),), other: (result(1, 10.0),)})))[
+        f"{own} ÷ {other}"
+    ]
     assert found.limit == pytest.approx(limit)
     assert found.is_met == is_met
 
 
 def test_the_highest_peak_of_all_rounds_counts() -> None:
-    found = dict(verdicts(CASE, {"masu": (result(1, 1.0), result(2, 1.0, peak=160_000_000), result(3, 1.0))}))
+    found = dict(verdicts(comparison(masu=(result(1, 1.0), result(2, 1.0, peak=160_000_000), result(3, 1.0)))))
     assert not found["masu, peak MB"].is_met
 
 
 def test_the_picture_has_everybody_but_docker_beside_docker(tmp_path: Path) -> None:
-    results = {"a-case": {"masu": (result(1, 1.0),), "docker": (result(1, 4.0),), "buildah": (result(1, 6.0),)}}
-    table = Table(cases=(CASE,), results=results, versions={}, left_out={}, file_system="ext4")
-    draw(table, tmp_path / "picture.svg")
+    draw([comparison(masu=(result(1, 1.0),), docker=(result(1, 4.0),), buildah=(result(1, 6.0),))], tmp_path / "picture.svg")
     text = (tmp_path / "picture.svg").read_text()
     assert [name in text for name in ("a-case", ">masu<", ">buildah<", ">docker<")] == [True, True, True, False]
 
 
 def test_there_is_no_picture_without_docker(tmp_path: Path) -> None:
-    results = {"a-case": {"masu": (result(1, 1.0),)}}
     with pytest.raises(BenchError, match="nothing to draw"):
-        draw(Table(cases=(CASE,), results=results, versions={}, left_out={}, file_system=""), tmp_path / "picture.svg")
+        draw([comparison(masu=(result(1, 1.0),))], tmp_path / "picture.svg")
+
+
+def test_what_one_run_found_of_a_case_stays_until_another_measures_it(tmp_path: Path) -> None:
+    first = [comparison(case="b", masu=(result(1, 1.0),)), comparison(case="a", masu=(result(1, 2.0),))]
+    again = comparison(case="b", masu=(result(1, 3.0), result(2, 3.0)))
+    assert keep(first, tmp_path / "kept.json", order=["a", "b"]) == first[::-1]
+    assert keep([again], tmp_path / "kept.json", order=["a", "b"]) == [first[1], again]
+    assert keep([], tmp_path / "kept.json", order=["a", "b"]) == [first[1], again]
 
 
 def test_only_what_lies_between_the_markers_is_written(tmp_path: Path) -> None:
