@@ -93,6 +93,11 @@ WRONG: tuple[tuple[str, str, str], ...] = (
         "nothing",
     ),
     (".github/workflows/b.yml", "on: push\njobs: {a: {runs-on: x, steps: [{uses: a/b@v1}]}}", "unpinned"),
+    (
+        ".github/workflows/c.yml",
+        "on: push\njobs: {a: {runs-on: x, steps: [{uses: OWNER/masu/plugins/github-actions@v1, with: {nonsense: 1}}]}}",
+        "no input 'nonsense'",
+    ),
     (".gitlab-ci.yml", "a: {script: x, artifact: {}}", "artifact"),
     ("plugins/gitlab/templates/t.yml", "spec: {inputs: {a: {type: stringy}}}\n---\na: {script: x}", "stringy"),
     ("examples/kubernetes/p.yaml", "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: a, imag: b}]}", "imag"),

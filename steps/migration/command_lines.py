@@ -178,6 +178,11 @@ def mentions(script: str, variables: Mapping[str, str]) -> bool:
     return any(next(images.found(variables.get(name, ""), {}), None) for name in names)
 
 
+def calls_bare(script: str) -> bool:
+    """Whether it calls an `executor` by its name alone, which is on the PATH of Kaniko's image."""
+    return bool(re.search(r"(?:^|[;&|(])[ \t]*executor[ \t]+-", script, re.MULTILINE))
+
+
 def programs(words: Sequence[str]) -> Iterator[str]:
     """Those of Kaniko among the words of a list."""
     return (os.path.basename(word) for word in words if _PROGRAM.fullmatch(word))

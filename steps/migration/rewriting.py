@@ -35,6 +35,10 @@ class File:
     def scalar(self, node: Any) -> Scalar | None:
         return positions.scalar(self.text, node) if node.id == "scalar" else None
 
+    @property
+    def names_kaniko(self) -> bool:
+        return "kaniko" in self.text
+
     def line(self, node: Any) -> int:
         return line_of(self.text, node.start_mark.index)
 
@@ -57,6 +61,9 @@ def of_yaml(text: str, *, image: str, action: str) -> Changes:
     changes, seen = Changes(), set[int]()
     for document in documents:
         for node in _all(document, seen):
+            parts = _parts(file, node)
+            seen |= {id(part) for part in parts}
+            changes += _of_parts(file, *parts) if parts else Changes()
             changes += _of_node(file, node)
     return changes + substitutions.unused(text, documents, changes.edits)
 
@@ -133,6 +140,26 @@ def _of_node(file: File, node: Any) -> Changes:
     return _of_sequence(file, node)
 
 
+def _parts(file: File, node: Any) -> tuple[Any, ...]:
+    """The name and the tag of an image of Kaniko's in a mapping that has them apart, as Helm's values do."""
+    entries = {key.value: value for key, value in node.value if key.id == value.id == "scalar"} if node.id == "mapping" else {}
+    names = [entries[key] for key in ("repository", "name", "image") if key in entries and "tag" in entries]
+    return next(((name, entries["tag"]) for name in names if next(images.found(f"{name.value}:x", {}), None)), ())
+
+
+def _of_parts(file: File, name: Any, tag: Any) -> Changes:
+    """Each is written in its own place."""
+    image = next(images.found(f"{name.value}:{tag.value}", file.variables))
+    head, _, new_tag = images.replacement(image, file.image).rpartition(":")
+    if image.text != f"{name.value}:{tag.value}" or "@" in head:
+        return file.note(name, "write masu's image here and its tag beside it", to_do=True)
+    edits = []
+    for node, new in ((name, head), (tag, new_tag)):
+        start = file.text.index(node.value, node.start_mark.index)
+        edits.append(Edit(start=start, end=start + len(node.value), text=new))
+    return Changes(edits=tuple(edits))
+
+
 def _of_scalar(file: File, node: Any) -> Changes:
     raw = file.text[node.start_mark.index : node.end_mark.index]
     changes = Changes()
@@ -147,7 +174,8 @@ def _of_scalar(file: File, node: Any) -> Changes:
         changes += file.note(node, word, to_do=True)
     if "builds/use_kaniko" in node.value:
         changes += file.note(node, "gcloud's use_kaniko is Kaniko: name masu as a step in cloudbuild.yaml", to_do=True)
-    if not command_lines.mentions(node.value, file.variables):
+    bare = file.names_kaniko and command_lines.calls_bare(node.value)
+    if not bare and not command_lines.mentions(node.value, file.variables):
         return changes
     script = file.scalar(node)
     if script is None:

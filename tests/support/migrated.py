@@ -63,16 +63,18 @@ def cloud_build(place: Place, text: str, values: Values, directory: Path) -> Non
 
 
 def gitlab(place: Place, text: str, values: Values, directory: Path) -> None:
-    """gitlab-ci-local reads the file (`extends`, `!reference`, `include`, inputs); its jobs are run as GitLab's runner does."""
+    """The jobs as GitLab's runner has them. gitlab-ci-local reads what GitLab adds to YAML: `extends`, `!reference`, inputs."""
     project = directory / "builds/group/project"
     place.copy(project)
     for path in (project, *project.rglob("*")):  # the runner's helper clones with umask 0000
         path.chmod(0o777 if path.is_dir() else 0o666, follow_symlinks=False) if not path.is_symlink() else None
-    document = _preview(place, text, directory)
+    is_plain = not re.search(r"!reference|^ *extends:|^(?:default|spec):", text, re.MULTILINE)
+    document = yaml.safe_load(text) if is_plain else _preview(place, text, directory)
     (project.parent / "project.tmp").mkdir()
     (project.parent / "project.tmp/ca.pem").write_bytes(place.certificate.read_bytes())
     (project.parent / "project.tmp/auth.json").write_text(LOGINS)
-    for job in (entry for entry in document.values() if isinstance(entry, dict) and "script" in entry):
+    jobs = [entry for name, entry in document.items() if name[0] != "." and isinstance(entry, dict) and "script" in entry]
+    for job in jobs:
         for row in _rows(job.get("parallel")):
             known = {**_gitlab_variables(), **values, **document.get("variables", {}), **job.get("variables", {}), **row}
             variables = {name: _expanded(str(value), known) for name, value in known.items()}
@@ -241,14 +243,25 @@ def github(place: Place, text: str, values: Values, directory: Path) -> None:
 
 
 def kubernetes(place: Place, text: str, values: Values, directory: Path) -> None:
-    """Pods, those of Jobs, CronJobs and Argo's workflows. A pod that waits gets the value `sh` as Jenkins' step of this name."""
+    """Pods, those of Jobs, CronJobs and Argo's workflows. A container that waits gets the value `sh` as Jenkins' step."""
     documents = [document for document in yaml.safe_load_all(text) if document]
     maps = {item["metadata"]["name"]: item["data"] for item in documents if item["kind"] == "ConfigMap"}
     for document in documents:
         if document["kind"] in ("Workflow", "WorkflowTemplate"):
             run_pod(place, argo_pod(document, values), directory, script="")
-        elif document["kind"] != "ConfigMap":
-            run_pod(place, _template(document), directory, config_maps=maps, script=values.get("sh", ""))
+        elif document["kind"] in ("Pod", "Job", "CronJob"):
+            own = directory / document["metadata"].get("name", "pod")
+            own.mkdir()
+            run_pod(place, _template(document), own, config_maps=maps, script=values.get("sh", ""))
+
+
+def jenkins(place: Place, text: str, values: Values, directory: Path) -> None:
+    """The pod of the pipeline's agent with the pipeline's `sh` steps."""
+    template = re.search(r"yaml '''(.*?)'''", text, re.DOTALL)
+    assert template, "no pod in the Jenkinsfile"
+    scripts = [found[0] or found[1] for found in re.findall(r"sh '([^'\n]*)'|sh \"\"\"(.*?)\"\"\"", text, re.DOTALL)]
+    script = "\n".join(scripts).replace("\\\\", "\\")
+    run_pod(place, yaml.safe_load(template[1]), directory, script=script)
 
 
 def tekton(place: Place, text: str, values: Values, directory: Path) -> None:
@@ -258,10 +271,13 @@ def tekton(place: Place, text: str, values: Values, directory: Path) -> None:
     """
     for document in (document for document in yaml.safe_load_all(text) if document):
         spec = document["spec"]
-        for task in [{"taskSpec": spec}] if document["kind"] == "Task" else spec.get("tasks", [spec]):
+        known = {item["name"]: item["default"] for item in spec.get("params", ()) if "default" in item} | dict(values)
+        for number, task in enumerate([{"taskSpec": spec}] if document["kind"] == "Task" else spec.get("tasks", [spec])):
             task_spec = task.get("taskSpec") or yaml.safe_load(place.named(CATALOG.read_text()))["spec"]
-            params = {item["name"]: _with_params(item["value"], values) for item in task.get("params", ())}
-            _run_task(place, task_spec, params or values, directory)
+            params = {item["name"]: _with_params(item["value"], known) for item in task.get("params", ())}
+            own = directory / str(number)
+            own.mkdir()
+            _run_task(place, task_spec, params or values, own)
 
 
 def _with_params(value: str | Sequence[str], values: Values) -> str | Sequence[str]:
@@ -307,7 +323,7 @@ def run_pod(
         mounts |= {**(files or {}), "/dev/termination-log": message}
         if WORKSPACE not in mounts:
             mounts[WORKSPACE] = place.copy(directory / f"workspace-{number}")
-        if script:
+        if script and container.get("tty"):
             _jenkins(place, container, mounts, directory, script)
         else:
             options, words = _kubelets(place, container, mounts)
@@ -335,7 +351,7 @@ def _jenkins(place: Place, container: Any, mounts: Mapping[str, Path], directory
     options, words = _kubelets(place, container, {**mounts, "/home/jenkins/agent": agent})
     with place.engine.container(container["image"], *words, options=options, network=place.network) as running:
         work = ["sh", "-c", f"cd /home/jenkins/agent/workspace/app; {jenkins_command('/home/jenkins/agent/control')[-1]}"]
-        done = running(*work, env={"WORKSPACE": "/home/jenkins/agent/workspace/app"})
+        done = running(*work, env={"WORKSPACE": "/home/jenkins/agent/workspace/app", "BUILD_NUMBER": "17"})
     log = (agent / "control/jenkins-log.txt").read_text()
     assert (agent / "control/jenkins-result.txt").read_text() == "0\n", log + done.output
 

@@ -47,7 +47,9 @@ def argo_pod(workflow: Any, inputs: Mapping[str, str] | None = None) -> Any:
     values |= {f"{kind}.parameters.{name}": value for name, value in (inputs or {}).items() for kind in ("inputs", "workflow")}
     (template,) = [item for item in spec["templates"] if item["name"] == spec.get("entrypoint", item["name"])]
     container = {"name": "main", **template["container"]}
-    container["args"] = [_replaced(text, values, pattern=r"\{\{([^}]+)\}\}") for text in container["args"]]
+    pattern = r"\{\{([^}]+)\}\}"
+    container["image"] = _replaced(container["image"], values, pattern=pattern)
+    container["args"] = [_replaced(text, values, pattern=pattern) for text in container["args"]]
     return pod({"containers": [container], "volumes": [*spec.get("volumes", ()), *template.get("volumes", ())]})
 
 

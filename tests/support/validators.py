@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from tests.support.bases import CACHE
 from tests.support.shared import REPOSITORY
 
 _NEWER = ("enableStructuredLogging",)
@@ -49,7 +52,16 @@ def github_workflow(file: Path) -> list[str]:
 def github_workflow_as_it_is(file: Path) -> list[str]:
     """Of a workflow whose habits aren't ours: the schema and actionlint."""
     command = ["actionlint", "-no-color", "-oneline", "-shellcheck=", "-pyflakes=", str(file)]
-    return [*_schema("vendor.github-workflows", file), *_run(command)]
+    return [*_schema("vendor.github-workflows", file), *_run(command), *_inputs(file)]
+
+
+def _inputs(file: Path) -> list[str]:
+    """What our action is given it must know: actionlint reads actions in the repository only by their paths."""
+    action = "plugins/github-actions"
+    known = yaml.safe_load((REPOSITORY / action / "action.yml").read_text())["inputs"]
+    steps = [step for job in yaml.safe_load(file.read_text())["jobs"].values() for step in job.get("steps", ())]
+    ours = [step for step in steps if re.fullmatch(rf"\S+/masu/{action}@\S+", step.get("uses", ""))]
+    return [f"{file}: our action has no input {name!r}" for step in ours for name in step.get("with", {}) if name not in known]
 
 
 def github_action(file: Path) -> list[str]:
@@ -86,6 +98,16 @@ def manifest(document: dict[str, Any]) -> list[str]:
     if group == "argoproj.io":
         return _pods(_argo_pods(document))
     return _pods([document])
+
+
+def tekton(*files: Path, scratch: Path) -> list[str]:
+    """IBM's linter of Tasks and Pipelines, which are known to one another if they are in these files; skips where it isn't."""
+    program = CACHE / "tekton-lint/node_modules/@ibm/tekton-lint/dist/lint.js"
+    if not program.exists() or not shutil.which("node"):
+        pytest.skip("tekton-lint is not installed (scripts/install-tekton-lint)")
+    rules = scratch / "rules.yaml"
+    rules.write_text("rules: {no-missing-resource: off, no-duplicate-resource: off}\n")  # Tasks of the cluster; of two files
+    return _run(["node", str(program), "--config", str(rules), "--quiet", *map(str, files)])
 
 
 def dockerfile(file: Path) -> list[str]:

@@ -126,6 +126,30 @@ def test_scripts_are_found_in_shell_groovy_and_json(name: str, before: str, afte
     assert file.read_text() == after
 
 
+# --image, and what becomes of an image that has its name and tag apart.
+PARTS = (
+    ("", "repository: registry.example.org/masu\n  tag: 'debug'\n", 0),
+    ("host:5/m:1", "repository: host:5/m\n  tag: '1-debug'\n", 0),
+    ("host/m@sha256:" + "a" * 64, "repository: gcr.io/kaniko-project/executor\n  tag: 'v1-debug'\n", 1),
+)
+
+
+@pytest.mark.parametrize(("given", "after", "left"), PARTS, ids=[row[0][:10] for row in PARTS])
+def test_a_name_and_a_tag_apart_stay_so(given: str, after: str, left: int, tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text("image:\n  repository: gcr.io/kaniko-project/executor\n  tag: 'v1-debug'\n")
+    assert migrate("--write", "--image", given, file) == left
+    assert file.read_text() == f"image:\n  {after}"
+
+
+def test_an_executor_without_its_path_is_a_call_where_kaniko_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "ci.yml"
+    for before, after in (("", "executor --force -d x"), ("# kaniko\n", "executor -d x")):
+        file.write_text(f"{before}script: executor --force -d x\n")
+        migrate("--write", file)
+        assert file.read_text() == f"{before}script: {after}\n"
+
+
 def test_a_pod_in_a_jenkinsfile_that_is_no_yaml_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "Jenkinsfile"
     file.write_text("x\nyaml '''\ncontainers:\n- {image: gcr.io/kaniko-project/executor\n'''\n")

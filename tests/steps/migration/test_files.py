@@ -75,3 +75,9 @@ def test_who_reads_the_file_takes_what_it_has_become(name: Path, tmp_path: Path)
         "tekton": validators.manifests,
     }
     assert check[name.parts[0]](HERE / "expected" / name) == []
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.parts[0] == "tekton"], ids=str)
+def test_tektons_linter_finds_no_error(name: Path, tmp_path: Path) -> None:
+    directory = HERE / "expected"
+    assert validators.tekton(directory / name, directory / "tekton/catalog.yaml", scratch=tmp_path) == []
