@@ -126,6 +126,27 @@ def test_scripts_are_found_in_shell_groovy_and_json(name: str, before: str, afte
     assert file.read_text() == after
 
 
+CATALOG = "apiVersion: tekton.dev/v1\nkind: TaskRun\nspec:\n  taskRef: {name: kaniko}\n"
+BUILDER = "{name: BUILDER_IMAGE, value: 'registry.example.org/masu:latest'}"
+# Parameters of a run of the catalog's Task, what becomes of them, and what is left to do.
+TASKS = (
+    ("  params:\n  - name: IMAGE\n    value: a\n", f"  params:\n  - {BUILDER}\n  - name: IMAGE\n    value: a\n", 0),
+    ("  params: [{name: IMAGE, value: a}]\n", f"  params: [{BUILDER}, {{name: IMAGE, value: a}}]\n", 0),
+    ("  params: [{name: BUILDER_IMAGE, value: mine}]\n", "  params: [{name: BUILDER_IMAGE, value: mine}]\n", 0),
+    ("", "", 1),
+)
+
+
+@pytest.mark.parametrize(("before", "after", "left"), TASKS, ids=["block", "flow", "given", "none"])
+def test_the_catalogs_task_is_given_masus_image(before: str, after: str, left: int, tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(CATALOG + before)
+    assert migrate("--write", file) == left
+    assert file.read_text() == CATALOG + after
+    assert migrate("--write", file) == left
+    assert file.read_text() == CATALOG + after
+
+
 # --image, and what becomes of an image that has its name and tag apart.
 PARTS = (
     ("", "repository: registry.example.org/masu\n  tag: 'debug'\n", 0),
