@@ -6,7 +6,6 @@ A boolean is `--flag` or `--flag=true|false`, never two words; of a repeated sin
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
@@ -38,6 +37,8 @@ class Parser(argparse.ArgumentParser):
         return known
 
     def _unknown(self, flag: str) -> NoReturn:
+        import difflib  # only for an error
+
         known = [name for action in self._actions for name in action.option_strings if not name.startswith(_NEGATION)]
         similar = difflib.get_close_matches(flag, known, n=1, cutoff=0.75)
         hint = f"did you mean {similar[0]}?" if similar else f"see {self.prog} --help"

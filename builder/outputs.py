@@ -17,7 +17,6 @@ from builder.reports import DigestFiles, Put, write_build_files
 from builder.retry import Again
 from builder.store.copy import copy
 from builder.store.layout import LayoutStore
-from builder.store.tarball import TarballStore
 from builder.values import dataclass, replace
 
 log = logging.getLogger(__name__)
@@ -70,6 +69,8 @@ def deliver(
     if options.oci_layout_path:
         _write_layout(image, Path(options.oci_layout_path), [*outputs.destinations, *outputs.tags])
     if options.tar_path:
+        from builder.store.tarball import TarballStore
+
         unnamed = "docker.io/unset-repo/unset-image-name:latest"
         Path(options.tar_path).parent.mkdir(parents=True, exist_ok=True)
         with TarballStore(Path(options.tar_path)) as archive:

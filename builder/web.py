@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit, urlunsplit
 
 _ODD = re.compile(r"[^\x21-\x7e]|\\")
@@ -53,6 +52,8 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)
+    from email.utils import parsedate_to_datetime  # not needed by a build that pushes nothing
+
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
     except (ValueError, OverflowError):

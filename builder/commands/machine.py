@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import sys
 import time
 
@@ -46,6 +45,8 @@ def prune(call: Call) -> int:
 
 
 def version(call: Call) -> int:
+    import platform  # costs as much as all else of `version`, and every command comes by here
+
     about = {"version": __version__, "python": platform.python_version(), "platform": f"{sys.platform}/{platform.machine()}"}
     told = json.dumps(about) if call.options(VersionOptions).format == "json" else f"masu {__version__}"
     print(told)  # noqa: T201 - what was asked for

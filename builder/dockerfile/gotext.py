@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from fractions import Fraction
 
 SPACES = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -62,7 +61,7 @@ def parse_duration(text: str) -> int:
         if not part or not (part[1] or part[2]):
             raise ValueError(f"invalid duration {text!r}")
         digits = part[1] + (part[2] or "")
-        total += int(Fraction(int(digits) * _UNITS[part[3]], 10 ** len(part[2] or "")))
+        total += int(digits) * _UNITS[part[3]] // 10 ** len(part[2] or "")
         position = part.end()
     if not rest or total > _LARGEST:
         raise ValueError(f"invalid duration {text!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 _TOO_FAR = 3
 
@@ -19,6 +18,8 @@ class Problem(Exception):
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """A hint that names the closest of `known` (cases ignored), or an empty string when none is close."""
+    from difflib import get_close_matches  # only for an error
+
     spelled = {name.lower(): name for name in known}
     close = get_close_matches(word[:100].lower(), list(spelled), n=1)
     return f"did you mean {spelled[close[0]]!r}?" if close else ""

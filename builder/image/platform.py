@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform as host_platform
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ class Platform:
     @classmethod
     def host(cls) -> Platform:
         """What this machine runs natively."""
-        return cls.normalized(os="linux", architecture=host_platform.machine().lower())
+        return cls.normalized(os="linux", architecture=os.uname().machine.lower())
 
     @classmethod
     def from_json(cls, data: Any) -> Platform:
