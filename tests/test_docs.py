@@ -131,16 +131,27 @@ OTHERS = frozenset(
         "denied: permission_denied: write_package", "no space left on the disk", "Argument list too long", "shell not found",
         'exec: "/__e/node20/bin/node": … no such file or directory', 'exec: "sh": executable file not found',
         "CERTIFICATE_VERIFY_FAILED",
+        "failed to find one or more images after execution of build steps", "signal: killed", "context deadline exceeded", "TIMEOUT",
+        'key "…" in the template is not a valid built-in substitution', "OOMKilled", "Evicted", "ephemeral-storage",
+        'denied: Permission "artifactregistry.repositories.uploadArtifacts" denied', 'violates PodSecurity "restricted:latest"',
+        "ErrImagePull", "ImagePullBackOff", "container has runAsNonRoot and image will run as root",
+        "Permission denied",
     }
 )  # fmt: skip
-"""Messages of the plugins' READMEs that masu passes on, or that the platform says of it."""
+"""Messages of the READMEs that masu passes on, or that the platform says of it."""
 
 
 @pytest.mark.parametrize(
-    ("plugin", "heading"), [("github-actions", "## Troubleshooting"), ("gitlab", "## When it fails")], ids=["github", "gitlab"]
+    ("place", "heading"),
+    [
+        ("plugins/github-actions", "## Troubleshooting"),
+        ("plugins/gitlab", "## When it fails"),
+        ("examples/cloudbuild", "## When it fails"),
+        ("examples/kubernetes", "## When it fails"),
+    ],
 )
-def test_every_message_that_a_plugins_readme_quotes_is_one_of_the_codes(plugin: str, heading: str) -> None:
-    directory = REPOSITORY / "plugins" / plugin
+def test_every_message_that_a_platforms_readme_quotes_is_one_of_the_codes(place: str, heading: str) -> None:
+    directory = REPOSITORY / place
     section = (directory / "README.md").read_text().partition(f"{heading}\n")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (.*?) \| ", section, re.MULTILINE)[1:]
     messages = {text for cell in cells for _, text in re.findall(r"(`+)(.*?)\1", cell)}
