@@ -28,6 +28,7 @@ __all__ = [
     "View",
     "choose",
     "is_directory",
+    "run_nothing",
 ]
 
 log = logging.getLogger(__name__)
@@ -204,6 +205,16 @@ def choose(name: str, state: Path) -> Sandbox:
         f"no sandbox can run commands here: {'; '.join(reasons)}",
         hint="masu doctor tells more; docs/sandboxes.md tells what each of them needs",
     )
+
+
+_NOT_EXECUTABLE = 126
+
+
+def run_nothing(sandbox: Sandbox, view: View) -> None:
+    """Run `/.`, which is not executable. Raises SandboxError for whatever the kernel forbids, or if something else ended it."""
+    done = sandbox.run(Process(argv=("/.",), env={}, cwd="/"), view, output=lambda _: None)
+    if done.code != _NOT_EXECUTABLE:
+        raise SandboxError(f"trying it out ended with exit code {done.code}")
 
 
 def refuse_rights(name: str, process: Process) -> None:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from builder.errors import SandboxError
-from builder.sandbox import Mountpoint, Outcome, Output, Process, View, refuse_rights
+from builder.sandbox import Mountpoint, Outcome, Output, Process, View, refuse_rights, run_nothing
 from builder.sandbox.child import run_child
 from builder.values import asdict
 
@@ -28,7 +28,7 @@ class Chroot:
         self._state = state
 
     def unavailable(self, *, pinned: bool = False) -> str:
-        """Runs nothing (`/.`: not executable, exit code 126) in an empty root."""
+        """Runs nothing in an empty root."""
         if os.geteuid() != 0:
             return "not root"
         self._state.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ class Chroot:
             root = Path(name) / "root"
             (root / "dev").mkdir(parents=True)
             try:
-                self.run(Process(argv=("/.",), env={}, cwd="/"), View(root=root, places={"/dev": "/dev"}), output=lambda _: None)
+                run_nothing(self, View(root=root, places={"/dev": "/dev"}))
             except SandboxError as error:
                 return error.message
         return ""

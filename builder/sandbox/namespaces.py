@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from builder.errors import SandboxError
-from builder.sandbox import THE_KERNELS, Bind, Mount, Mountpoint, Outcome, Output, Process, View
+from builder.sandbox import THE_KERNELS, Bind, Mount, Mountpoint, Outcome, Output, Process, View, run_nothing
 from builder.sandbox.child import run_child
 from builder.values import asdict
 
@@ -30,7 +30,7 @@ class Namespaces:
         self._overlays: dict[Path, bool] = {}
 
     def unavailable(self, *, pinned: bool = False) -> str:
-        """Runs nothing (`/.`: not executable, exit code 126) in an empty root: whatever the kernel forbids shows up here."""
+        """Runs nothing in an empty root: whatever the kernel forbids shows up here."""
         with tempfile.TemporaryDirectory(prefix="masu-probe-") as directory:
             for mountpoint in self.mountpoints:
                 os.mkdir(directory + mountpoint.path)
@@ -61,7 +61,7 @@ class Namespaces:
 
     def _run_nothing(self, root: Path, *mounts: Mount) -> None:
         places = {mountpoint.path: mountpoint.path for mountpoint in self.mountpoints}
-        self.run(Process(argv=("/.",), env={}, cwd="/"), View(root=root, places=places, mounts=mounts), output=lambda _: None)
+        run_nothing(self, View(root=root, places=places, mounts=mounts))
 
     def run(self, process: Process, view: View, *, output: Output) -> Outcome:
         with tempfile.TemporaryDirectory(prefix="masu-staging-") as staging:

@@ -255,7 +255,7 @@ def test_nothing_of_five_megabytes_of_hostile_output_is_obeyed(hosted: HostedRun
 
 NAMESPACES = "--network=host\n--cap-add=SYS_ADMIN\n--security-opt=seccomp=unconfined\n--security-opt=apparmor=unconfined"
 HOSTILE = r"""printf '::error::a\n##[error]b\r::warning::c\n  ::set-output name=x::y\n:'; usleep 200000; \
-  printf ':error::split\n\033[0m'; printf '\n\302\205::error::next line\342\200\250::error::line separator\v::error::vt\f::error::ff\nno end'"""
+  printf ':error::split\n\033[0m\n\302\205::error::next line\342\200\250::error::ls\v::error::vt\f::error::ff\nno end'"""
 
 
 def test_stages_that_print_at_the_same_time_give_no_commands_and_the_failing_line_is_annotated(

@@ -172,17 +172,15 @@ def test_the_runners_own_certificate_authority_is_trusted(job: Job, tmp_path: Pa
 
 SLOW = """FROM {base}
 COPY big /big
-RUN echo now; for n in $(seq 600); do sleep 0.1; done
+RUN echo at-$((6 * 7)); for n in $(seq 600); do sleep 0.1; done
 """
 
 
-@pytest.mark.parametrize(
-    ("word", "dockerfile", "ended"), [("now", SLOW, "RUN echo now"), ("Pushing image to", "FROM {base}\nCOPY big /big\n", "")]
-)
+@pytest.mark.parametrize(("word", "dockerfile"), [("at-42", SLOW), ("Pushing image to", "FROM {base}\nCOPY big /big\n")])
 def test_a_cancelled_job_leaves_a_whole_image_or_none_and_the_next_works(
-    word: str, dockerfile: str, ended: str, job: Job, gitlab: GitLab
+    word: str, dockerfile: str, job: Job, gitlab: GitLab
 ) -> None:
-    """Of two processes the runner ends the later one first: a RUN, from which masu knows it, or masu."""
+    """During a RUN of `takeover` /workspace is away, so docker starts nothing there, and only its SIGKILL comes to masu."""
     name = job.variables["CI_REGISTRY_IMAGE"]
     subprocess.run(["dd", "if=/dev/urandom", f"of={job.project}/big", "bs=1M", "count=24", "status=none"], check=True)
     (job.project / "Dockerfile").write_text(dockerfile.format(base=base_of(job)))
@@ -193,11 +191,10 @@ def test_a_cancelled_job_leaves_a_whole_image_or_none_and_the_next_works(
         assert running.process.wait(timeout=30) != 0
         assert running.process.stdout
         rest = running.process.stdout.read().decode()
-    assert "SIGTERM" in rest or "masu: terminated" in rest
-    assert ("section_end:" in rest) is bool(ended)
-    assert read_dotenv(report(job, "build.env")) == {}
-    issues = read_quality(report(job, "gl-code-quality-report.json"))
-    assert all(ended in issue["description"] for issue in issues)
+    if dockerfile is not SLOW:
+        assert "masu: terminated" in rest
+        assert read_dotenv(report(job, "build.env")) == {}
+        assert read_quality(report(job, "gl-code-quality-report.json")) == []
     whole_or_absent(gitlab, name.rpartition("/")[2])
     (job.project / "Dockerfile").write_text(f"FROM {base_of(job)}\nCOPY big /big\n")
     done = given("/kaniko/masu step gitlab")
