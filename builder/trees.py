@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ from builder.image.digest import chain_ids
 from builder.image.layer import Layer
 from builder.rootfs import Rootfs
 from builder.rootfs.layer_trees import ARCHIVE, OUTLINE, LayerTrees
-from builder.rootfs.outline import write_outline
+from builder.rootfs.outline import recorded
 from builder.rootfs.overlay import OverlayRootfs
 from builder.rootfs.plain import PlainRootfs
 from builder.sandbox import overlayfs
@@ -57,7 +58,7 @@ class Trees:
             return self._noted(parent.child(directory))
         if self._kept and self._on_overlays and _fits(len(layers), ops) and self._suits():
             return self._noted(OverlayRootfs.of(directory, overlayfs, layers, self._kept, outline=outline))
-        return _outlined(directory, layers, self._kept) if self._kept and outline else _plain(directory, layers, outline=outline)
+        return _plain(directory, layers, self._kept, outline=outline)
 
     def has(self, layers: Sequence[Layer], *, outline: bool = False) -> bool:
         """Whether these layers, or their outlines if an `outline` is enough, lie unpacked, so that nobody will read them."""
@@ -124,23 +125,37 @@ def _fits(layers: int, ops: int) -> bool:
     return layers + 2 * ops + 2 <= overlayfs.MOST_LAYERS
 
 
-def _outlined(directory: Path, layers: Sequence[Layer], kept: LayerTrees) -> PlainRootfs:
-    rootfs = PlainRootfs(directory, is_outline=True)
-    for layer in layers:
-        archive = kept.get(layer.diff_id, partial(_write_archive, layer), kind=ARCHIVE).path
-        with archive.open("rb") as stream:
-            rootfs.unpack(stream)
+def _plain(directory: Path, layers: Sequence[Layer], kept: LayerTrees | None, *, outline: bool) -> PlainRootfs:
+    """What outlines are made of is kept as soon as a layer is read."""
+    rootfs = PlainRootfs(directory, is_outline=outline)
+    for number, layer in enumerate(layers):
+        if kept is not None and not kept.has(layer.diff_id, kind=ARCHIVE):
+            archive = directory.with_name(f"{directory.name}-{number}")
+            _unpack(rootfs, layer, archive)
+            kept.get(layer.diff_id, partial(_moved, archive), kind=ARCHIVE)
+        elif kept is not None and outline:
+            with kept.get(layer.diff_id, partial(_made, layer), kind=ARCHIVE).path.open("rb") as stream:
+                rootfs.unpack(stream)
+        else:
+            with layer.blob.open() as stream:
+                rootfs.unpack(stream, diff_id=layer.diff_id)
     return rootfs
 
 
-def _write_archive(layer: Layer, directory: Path) -> tuple[()]:
-    write_outline(layer, directory / "tree")
+def _unpack(rootfs: PlainRootfs, layer: Layer, archive: Path) -> None:
+    """Put the layer there, and into the new file `archive` what its outline is made of."""
+    with layer.blob.open() as stream, recorded(archive) as record:
+        rootfs.unpack(stream, diff_id=layer.diff_id, record=record)
+
+
+def _moved(archive: Path, directory: Path) -> tuple[()]:
+    shutil.move(archive, directory / "tree")
     return ()
 
 
-def _plain(directory: Path, layers: Sequence[Layer], *, outline: bool) -> PlainRootfs:
-    rootfs = PlainRootfs(directory, is_outline=outline)
-    for layer in layers:
-        with layer.blob.open() as stream:
-            rootfs.unpack(stream, diff_id=layer.diff_id)
-    return rootfs
+def _made(layer: Layer, directory: Path) -> tuple[()]:
+    """For the case that what was kept a moment ago has gone."""
+    rootfs = PlainRootfs(directory / "outline", is_outline=True)
+    _unpack(rootfs, layer, directory / "tree")
+    rootfs.remove()
+    return ()

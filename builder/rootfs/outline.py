@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from posixpath import basename
+from typing import BinaryIO
 
 import zstandard
 
-from builder.image.layer import Layer
-from builder.rootfs.archive import BLOCK, Member, TarReader
-from builder.rootfs.decompress import ReadAhead
-from builder.rootfs.unpack import check_diff_id, explained
+from builder.rootfs.archive import BLOCK, Member
+from builder.rootfs.unpack import Content
 from builder.rootfs.users import TABLES
 from builder.rootfs.ustar import header, padding
 
@@ -19,42 +20,36 @@ _LEVEL = 1
 _END = bytes(2 * BLOCK)
 
 
-def write_outline(layer: Layer, to: Path) -> None:
-    """Write into the new file `to` what `apply_layer` makes the same outline of as of the layer itself.
-
-    Raises as `apply_layer`.
-    """
-    hasher = layer.diff_id.hasher()
-    with (
-        layer.blob.open() as stream,
-        ReadAhead(stream, hasher=hasher) as chunks,
-        explained(),
-        to.open("xb") as file,
-        zstandard.ZstdCompressor(level=_LEVEL).stream_writer(file) as writer,
-    ):
-        reader = TarReader(chunks)
-        for member in reader:
-            is_whole = _is_whole(member)
-            writer.write(_header(member, is_whole=is_whole))
-            if is_whole:
-                for piece in reader.content():
-                    writer.write(piece)
-                writer.write(padding(member.size))
-        writer.write(_END)
-    check_diff_id(layer.diff_id, hasher)
+@contextmanager
+def recorded(path: Path) -> Iterator[Recorder]:
+    """Give it to `apply_layer`: of the new file `path` it makes the same outline then as of the layer."""
+    with path.open("xb") as file, zstandard.ZstdCompressor(level=_LEVEL).stream_writer(file) as stream:
+        yield Recorder(stream)
+        stream.write(_END)
 
 
-def _is_whole(member: Member) -> bool:
-    """Whether an outline has all of it."""
-    if member.hard:
-        return False
-    is_table = stat.S_ISREG(member.mode) and basename(member.name) in TABLES
-    return is_table or stat.S_ISDIR(member.mode) or stat.S_ISLNK(member.mode)
+class Recorder:
+    """Writes members to `stream` as they pass."""
+
+    def __init__(self, stream: zstandard.ZstdCompressionWriter | BinaryIO) -> None:
+        self._stream = stream
+
+    def __call__(self, member: Member, content: Content) -> Content:
+        """What is to be read in place of `content`."""
+        is_table = stat.S_ISREG(member.mode) and not member.hard and basename(member.name) in TABLES
+        self._stream.write(_header(member, is_table=is_table))
+        return (lambda: self._passing(member, content)) if is_table else content
+
+    def _passing(self, member: Member, content: Content) -> Iterator[bytes | memoryview]:
+        for piece in content():
+            self._stream.write(piece)
+            yield piece
+        self._stream.write(padding(member.size))
 
 
-def _header(member: Member, *, is_whole: bool) -> bytes:
+def _header(member: Member, *, is_table: bool) -> bytes:
     """Of devices an outline has no more than of files."""
-    if not is_whole:
+    if member.hard or not (is_table or stat.S_ISDIR(member.mode) or stat.S_ISLNK(member.mode)):
         return header(member.name, mode=stat.S_IFREG, uid=0, gid=0, size=0, mtime=0, link=member.link, hard=member.hard)
     seconds, nanoseconds = divmod(member.mtime_ns, 10**9)
     return header(

@@ -23,7 +23,7 @@ from builder.rootfs.pack import write_layer
 from builder.rootfs.sources import SourceTree
 from builder.rootfs.taking import Taking
 from builder.rootfs.tree import Changes, Entry, diff, look, scan, settle
-from builder.rootfs.unpack import apply_layer
+from builder.rootfs.unpack import Record, apply_layer, unrecorded
 from builder.rootfs.users import Identity, lookup_user
 
 
@@ -42,10 +42,18 @@ class PlainRootfs:
         self._tree: dict[str, Entry] | None = None
         self._is_current = False  # nothing has changed since _tree was scanned
 
-    def unpack(self, layer: BinaryIO, *, diff_id: Digest | None = None) -> None:
+    def unpack(self, layer: BinaryIO, *, diff_id: Digest | None = None, record: Record = unrecorded) -> None:
         self._is_current = False
         with paths.opened_root(self.path) as root_fd:
-            apply_layer(root_fd, layer, self.owners, diff_id=diff_id, outline=self.is_outline, sharing=self.is_outline)
+            apply_layer(
+                root_fd,
+                layer,
+                self.owners,
+                diff_id=diff_id,
+                outline=self.is_outline,
+                sharing=self.is_outline,
+                record=record,
+            )
 
     def remember(self) -> Lookup:
         tree = self._current()

@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from builder.errors import BuilderError, OutlineError, RootfsError
 from builder.image.digest import Digest
@@ -21,9 +21,6 @@ from builder.rootfs.archive import BLOCK, Member, TarReader, has_good_checksum
 from builder.rootfs.decompress import DAMAGED, ReadAhead, decompressed
 from builder.rootfs.owner import Meta, Owners
 from builder.rootfs.users import TABLES
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -39,6 +36,15 @@ _NAME_COST = 100  # what a path takes in memory beside its characters
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Chown = tuple[int, int]
+Content = Callable[[], Iterator[bytes | memoryview]]
+"""Gives the bytes of a file in pieces."""
+
+Record = Callable[[Member, Content], Content]
+"""Gets every member and what gives its content, and returns what is to give it."""
+
+
+def unrecorded(_: Member, content: Content) -> Content:
+    return content
 
 
 def apply_layer(
@@ -51,12 +57,14 @@ def apply_layer(
     watch: Callable[[int], None] = lambda size: None,
     outline: bool = False,
     sharing: bool = False,
+    record: Record = unrecorded,
 ) -> set[str]:
     """Unpack a layer, compressed or not, onto the root; `stream` is read to its end. With `diff_id` the tar's digest is checked.
 
     `chown` replaces the layer's owners; `watch` is told how many bytes of the tar have come, and may raise. For an `outline`
     regular files and devices are made empty files without metadata, unless they have the name of a table of users; with
-    `sharing` they are names of one file, which costs much less. Returns the paths between which it made hard links.
+    `sharing` they are names of one file, which costs much less. Members pass `record`. Returns the paths between which it made
+    hard links.
 
     Raises RootfsError for a malformed or hostile archive and for a full disk, and whatever reading `stream` raises.
     """
@@ -65,17 +73,11 @@ def apply_layer(
     with ReadAhead(stream, hasher=hasher) as chunks, applier, explained():
         reader = TarReader(_watched(chunks, watch))
         for member in reader:
-            applier.apply(member, reader)
+            applier.apply(member, record(member, reader.content))
         applier.finish()
-    if diff_id and hasher:
-        check_diff_id(diff_id, hasher)
-    return applier.linked
-
-
-def check_diff_id(diff_id: Digest, hasher: _Hash) -> None:
-    """Raise RootfsError unless what was hashed is the layer of this name."""
-    if hasher.hexdigest() != diff_id.hex:
+    if diff_id and hasher and hasher.hexdigest() != diff_id.hex:
         raise RootfsError(f"layer has the diff_id {diff_id.algorithm}:{hasher.hexdigest()}, expected {diff_id}")
+    return applier.linked
 
 
 def extract_archive(
@@ -91,7 +93,7 @@ def extract_archive(
         with explained():
             reader = TarReader(chunks)
             for member in reader:
-                applier.apply(member, reader)
+                applier.apply(member, reader.content)
             applier.finish()
         return applier.written
 
@@ -165,7 +167,7 @@ class _Applier:
         self._forget_empty()
         os.close(self._root_fd)
 
-    def apply(self, member: Member, reader: TarReader) -> None:
+    def apply(self, member: Member, content: Content) -> None:
         """Put one member in place."""
         try:
             name = _clean(member.name)
@@ -178,7 +180,7 @@ class _Applier:
             if self._whiteouts and base.startswith(WHITEOUT):
                 self._whiteout(dir_fd, directory, base)
                 return
-            self._create(dir_fd, base, paths.join(directory, base), member, reader)
+            self._create(dir_fd, base, paths.join(directory, base), member, content)
         except OSError as error:
             raise _failure(member.name, error) from error
         finally:
@@ -198,12 +200,12 @@ class _Applier:
             finally:
                 os.close(fd)
 
-    def _create(self, dir_fd: int, base: str, path: str, member: Member, reader: TarReader) -> None:
+    def _create(self, dir_fd: int, base: str, path: str, member: Member, content: Content) -> None:
         kind = stat.S_IFMT(member.mode)
         if member.hard:
             self._hard_link(dir_fd, base, path, member)
         elif kind == stat.S_IFREG and (not self._makes_outline or base in TABLES):
-            self._file(dir_fd, base, member, reader)
+            self._file(dir_fd, base, member, content)
             self._times.pop(path, None)
         elif kind == stat.S_IFDIR:
             self._make_directory(dir_fd, base, path, member)
@@ -228,14 +230,14 @@ class _Applier:
         uid, gid = self._chown or (member.uid, member.gid)
         return Meta(member.mode, uid, gid, member.mtime_ns, member.rdev, member.xattrs)
 
-    def _file(self, dir_fd: int, base: str, member: Member, reader: TarReader) -> None:
+    def _file(self, dir_fd: int, base: str, member: Member, content: Content) -> None:
         try:
             fd = os.open(base, _CREATE, 0o600, dir_fd=dir_fd)
         except FileExistsError:
             self._remove(dir_fd, base)
             fd = os.open(base, _CREATE, 0o600, dir_fd=dir_fd)
         try:
-            for piece in reader.content():
+            for piece in content():
                 written = os.write(fd, piece)
                 while written < len(piece):
                     written += os.write(fd, piece[written:])

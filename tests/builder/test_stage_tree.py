@@ -214,14 +214,17 @@ def test_an_outline_has_all_names_and_no_contents(tmp_path: Path) -> None:
     assert len({os.lstat(outline.path / name[1:]).st_ino for name in files}) < len(files)
 
 
-def test_what_an_outline_is_made_of_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("outline_first", [True, False])
+def test_what_an_outline_is_made_of_is_kept_when_a_layer_is_read_for_whatever(outline_first: bool, tmp_path: Path) -> None:
     unreadable = [replace(layer, blob=replace(layer.blob, open=pytest.fail)) for layer in BASE]
-    for number, layers in enumerate((BASE, unreadable)):
+    found = list[dict[str, str]]()
+    for layers, outline in ((BASE, outline_first), (unreadable, True)):
         with opened_trees(tmp_path, tmp_path / "layers", wanted=False, suits=lambda: True, cancel=Cancel()) as trees:
-            assert trees.has(layers, outline=True) is bool(number)
-            outline = trees.make(tmp_path / str(number), layers, ops=1, outline=True)
-            assert (outline.path / "app").is_dir()
-            assert not trees.has(layers)
+            rootfs = trees.make(tmp_path / f"tree-{len(found)}", layers, ops=1, outline=outline)
+            found.append(tree_dump(rootfs.path, times=True))
+            assert (trees.has(layers), trees.has(layers, outline=True)) == (False, True)
+    assert found[0].keys() == found[1].keys()
+    assert found[1]["/etc/passwd"] == found[0]["/etc/passwd"]
 
 
 def test_an_outline_is_not_made_of_the_wrong_layer(tmp_path: Path) -> None:
