@@ -1,6 +1,7 @@
 """What mkdocs.yml adds to mkdocs: pages written elsewhere in the repository, and links to its files, which must exist.
 
-`<!-- include: PATH -->` stands for the text of that file, as a block of code if it isn't Markdown. A link that leads out of docs/ leads to the repository's own site.
+`<!-- include: PATH -->` stands for the text of that file, as a block of code if it isn't Markdown. A link that leads out of docs/
+leads to the repository's own site.
 """
 
 from __future__ import annotations
@@ -34,6 +35,21 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
         return relinked(body, of=match[1], page=own, root=root, site=config.repo_url)
 
     return _INCLUDE.sub(included, text)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Called by mkdocs for each page that is made."""
+    return _without_stars(output)
+
+
+def on_post_template(output_content: str, **_: Any) -> str:
+    """Called by mkdocs for other files, of which one is a page, too."""
+    return _without_stars(output_content)
+
+
+def _without_stars(page: str) -> str:
+    """The link to the repository is a link, for which nothing is asked at api.github.com."""
+    return page.replace(' data-md-component="source"', "")
 
 
 def relinked(text: str, *, of: str, page: str, root: Path, site: str) -> str:

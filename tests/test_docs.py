@@ -64,6 +64,7 @@ def test_every_document_is_a_page_and_nothing_is_fetched_from_elsewhere(site: Pa
         parser = Fetched()
         parser.feed(page.read_text())
         assert [url for url in parser.urls if re.match(r"(https?:)?//", url)] == [], page
+        assert 'data-md-component="source"' not in page.read_text()  # Material would ask api.github.com
 
 
 # What is wrong with a page, and a word of what is said about it.
