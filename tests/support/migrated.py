@@ -56,7 +56,8 @@ def cloud_build(place: Place, text: str, values: Values, directory: Path) -> Non
             elif step["name"].endswith("/docker") and step["args"][0] == "run":
                 words = [word.replace("/workspace:", f"{build.workspace}:") for word in step["args"]]
                 network = words.index("--network=cloudbuild")
-                _succeed(place.engine(*words[:network], f"--network={place.network}", place.trust, *words[network + 1 :]))
+                words[network : network + 1] = ["--rm", f"--network={place.network}", place.trust]
+                _succeed(place.engine(*words))
 
 
 # --- GitLab ------------------------------------------------------------------------------------------------------------------
