@@ -144,7 +144,8 @@ def _parts(file: File, node: Any) -> tuple[Any, ...]:
     """The name and the tag of an image of Kaniko's in a mapping that has them apart, as Helm's values do."""
     entries = {key.value: value for key, value in node.value if key.id == value.id == "scalar"} if node.id == "mapping" else {}
     names = [entries[key] for key in ("repository", "name", "image") if key in entries and "tag" in entries]
-    return next(((name, entries["tag"]) for name in names if next(images.found(f"{name.value}:x", {}), None)), ())
+    apart = [name for name in names if [image.text for image in images.found(f"{name.value}:x", {})] == [f"{name.value}:x"]]
+    return (apart[0], entries["tag"]) if apart else ()
 
 
 def _of_parts(file: File, name: Any, tag: Any) -> Changes:

@@ -163,6 +163,13 @@ def test_a_name_and_a_tag_apart_stay_so(given: str, after: str, left: int, tmp_p
     assert file.read_text() == f"image:\n  {after}"
 
 
+def test_a_tag_beside_an_image_that_has_one_is_not_its_tag(tmp_path: Path) -> None:
+    file = tmp_path / "ci.yml"
+    file.write_text("image: gcr.io/kaniko-project/executor:debug\ntag: v1\n")
+    assert migrate("--write", file) == 0
+    assert file.read_text() == "image: registry.example.org/masu:debug\ntag: v1\n"
+
+
 def test_an_executor_without_its_path_is_a_call_where_kaniko_is_named(tmp_path: Path) -> None:
     file = tmp_path / "ci.yml"
     for before, after in (("", "executor --force -d x"), ("# kaniko\n", "executor -d x")):
