@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from bench.archives import Layer
 from bench.area import Area, opened_area
 from bench.bases import noise_layer, push_base
 from bench.console import exit_code, say
+from bench.contestants.masu import PROGRAM, build_env
 from bench.contestants.peers import System, answer, find_system
 from bench.errors import BenchError, Unavailable
 from bench.measure import Measurement, Watch, measure
@@ -141,10 +141,10 @@ class _Race:
         return measure(self._argv(*arguments), env=self._env(), log=self._area.path / "masu.log", watch=watch)
 
     def _argv(self, verb: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "builder", verb, *arguments, "--state-dir", str(self._area.path / "masu")]
+        return [*PROGRAM, verb, *arguments, "--state-dir", str(self._area.path / "masu")]
 
     def _env(self) -> dict[str, str]:
-        return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._area.path), "PYTHONPATH": str(_ROOT)}
+        return build_env(self._area.path)
 
     def _skopeo_pulls(self) -> Measurement:
         self._area.fresh("skopeo")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from sysconfig import get_path
 
 from bench.area import Area
 from bench.cases import Case, Reuse
@@ -15,6 +16,9 @@ from bench.measure import Measurement, Watch, measure
 from builder import __version__
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+PROGRAM = (sys.executable, "-S", "-m", "builder")
+"""As installed: without what a development environment runs at the start of Python (an editable install's finder, shims)."""
 
 
 @contextmanager
@@ -42,11 +46,11 @@ class _Masu:
 def build_argv(case: Case, target: str, home: Path) -> list[str]:
     """`home`: a directory for all that masu keeps."""
     own = ["--context", str(case.context), "--destination", target, "--state-dir", str(home / "state")]
-    return [sys.executable, "-m", "builder", "build", *own, *cache_flags(case, target, kept=f"{home}/layers")]
+    return [*PROGRAM, "build", *own, *cache_flags(case, target, kept=f"{home}/layers")]
 
 
 def build_env(home: Path) -> dict[str, str]:
-    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "PYTHONPATH": str(_ROOT)}
+    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "PYTHONPATH": f"{_ROOT}:{get_path('purelib')}"}
 
 
 def cache_flags(case: Case, target: str, *, kept: str) -> tuple[str, ...]:
