@@ -93,7 +93,7 @@ def test_whole_directories_leave_the_source(source: str, target: str, tmp_path: 
     two = Two(source, target, tmp_path, blobs)
     pushed(two.source, f"mkdir app; {TREE}; mv m app", blobs)
     file = os.stat(two.source.path / "app/m/b/3").st_ino
-    two.copy("/app/m", to="/m/")
+    two.copy("/app/m", to="/m")
     assert os.stat(two.taken.path / "m/b/3").st_ino == file
     two.close()
 
