@@ -110,7 +110,9 @@ def _read_local(path: Path, directory: Path) -> _Found:
         with path.open("rb") as file:
             data = read_dockerfile(file, repr(shown))
     except OSError as error:
-        raise ContextError(f"can't read the Dockerfile {str(path)!r}: {error.strerror}", hint=hint_of(error)) from error
+        raise ContextError(
+            f"can't read the Dockerfile {str(path.absolute())!r}: {error.strerror}", hint=hint_of(error)
+        ) from error
     return _Found(dockerfile=parse(data, file=shown), path=path)
 
 

@@ -293,9 +293,12 @@ class Dice:
         return member(path, mode=self.random.choice((0o644, 0o755)), **fields), content
 
     def context(self, directory: Path) -> None:
+        """Nothing is written through a link: it leads to this machine's own files."""
         directory.mkdir()
         for _ in range(self.random.randint(3, 8)):
             path = directory / self.path(_FILES)
+            if path.resolve() != directory.resolve() / path.relative_to(directory):
+                continue
             with suppress(OSError):  # something may be in the way
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if self.random.random() < 0.2:

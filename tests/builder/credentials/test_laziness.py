@@ -35,4 +35,4 @@ def test_a_registry_that_is_no_clouds_needs_none_of_them(tmp_path: Path) -> None
     context = write_context(tmp_path / "context", "FROM scratch\nCOPY Dockerfile /\n")
     with serve_registry(tmp_path) as registry:
         words = ("build", "-d", f"{registry.host}/app:1", context)
-        assert loaded(Masu(state=tmp_path / "state", env=env), *words) == "0 ['requests']"
+        assert loaded(Masu(state=tmp_path / "state", env=env), *words) == "0 []"
