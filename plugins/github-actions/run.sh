@@ -36,7 +36,8 @@ logins() { # the docker config with what its credential helpers answer in their 
   local result
   result=$(jq -c 'del(.credsStore, .credHelpers)' "$config")
   while IFS=$'\t' read -r host helper; do
-    answer=$(printf %s "$host" | "docker-credential-$helper" get 2>/dev/null) || continue
+    # No pipe, which would fail with a helper that ends without reading.
+    answer=$("docker-credential-$helper" get 2>/dev/null < <(printf %s "$host")) || continue
     result=$(jq -c --arg host "$host" --argjson answer "$answer" '.auths[$host] = if $answer.Username == "<token>"
       then {identitytoken: $answer.Secret} else {username: $answer.Username, password: $answer.Secret} end' <<<"$result")
   done < <(
