@@ -104,7 +104,7 @@ def tekton(*files: Path, scratch: Path) -> list[str]:
     """IBM's linter of Tasks and Pipelines, which are known to one another if they are in these files; skips where it isn't."""
     program = CACHE / "tekton-lint/node_modules/@ibm/tekton-lint/dist/lint.js"
     if not program.exists() or not shutil.which("node"):
-        pytest.skip("tekton-lint is not installed (scripts/install-tekton-lint)")
+        pytest.skip("tekton-lint is not installed (scripts/install-test-tools)")
     rules = scratch / "rules.yaml"
     rules.write_text("rules: {no-missing-resource: off, no-duplicate-resource: off}\n")  # Tasks of the cluster; of two files
     return _run(["node", str(program), "--config", str(rules), "--quiet", *map(str, files)])
