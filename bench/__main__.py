@@ -13,10 +13,10 @@ from bench.compare import compare
 from bench.console import exit_code
 from bench.contestants import CONTESTANTS
 from bench.report import DOCUMENT, draw, render, write_between_markers
-from bench.results import KEPT, Comparison, keep
+from bench.results import Comparison, keep
 from bench.settings import FULL, SMALL, Settings, Sizes
 
-_PICTURE = DOCUMENT.with_suffix(".svg")
+_PICTURE, _KEPT = DOCUMENT.with_suffix(".svg"), DOCUMENT.with_suffix(".json")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _write(comparison: Comparison) -> None:
     """Beside what other runs have found of other cases; at once, so that nothing is lost when a later case fails."""
-    everything = keep([comparison], KEPT, order=list(CASES))
+    everything = keep([comparison], _KEPT, order=list(CASES))
     write_between_markers(DOCUMENT, f"{render(everything)}\n![Wall times by docker's]({_PICTURE.name})\n")
     draw(everything, _PICTURE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -19,10 +20,16 @@ _SPACE = 40 << 30  # bytes; the file is sparse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """An empty directory; `kind` describes its file system for the report."""
+    """An empty directory; `kind` describes its file system."""
 
     path: Path
     kind: str
+
+    @property
+    def place(self) -> str:
+        """A line for the report about where figures come from."""
+        kernel = ".".join(platform.release().split(".")[:2])
+        return f"{os.cpu_count()} cores, Linux {kernel}, Python {platform.python_version()}; file system: {self.kind}."
 
     def fresh(self, name: str) -> Path:
         """The directory `name`, emptied."""

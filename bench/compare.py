@@ -14,7 +14,6 @@ from bench.contestants import CONTESTANTS
 from bench.contestants.contestant import Contestant
 from bench.errors import BenchError, Unavailable
 from bench.loopback import moved, own_network
-from bench.place import machine
 from bench.registry import Registry, served_registry
 from bench.results import FLOOR, OWN, Comparison, Result
 from bench.settings import Settings
@@ -43,7 +42,7 @@ def compare(settings: Settings) -> Iterator[Comparison]:
                 results=results,
                 versions={name: version for name, version in versions.items() if name in results},
                 left_out={**left_out, **race.left_out},
-                place=machine(area.kind),
+                place=area.place,
             )
             shutil.rmtree(case.context)
 

@@ -19,7 +19,6 @@ from bench.data import Material, write_mixed, write_tree
 from bench.errors import BenchError
 from bench.loopback import own_network
 from bench.measure import Measurement
-from bench.place import machine
 from bench.plot import Curve, draw_curves
 from bench.recipe import Copy, Run, Stage
 from bench.registry import Registry, served_registry
@@ -119,8 +118,8 @@ def main(argv: Sequence[str]) -> int:
     chosen = {name: DIMENSIONS[name] for name in arguments.dimension or DIMENSIONS}
 
     def work() -> None:
-        found, file_system = _measured(chosen, arguments.runs, is_small=arguments.small)
-        text = "\n".join(report(found, arguments.runs, file_system)) + "\n"
+        found, place = _measured(chosen, arguments.runs, is_small=arguments.small)
+        text = "\n".join(report(found, arguments.runs, place)) + "\n"
         print(text, end="")
         if arguments.write:
             write_between_markers(DOCUMENT, text, marker="growth")
@@ -139,9 +138,9 @@ def line_through(points: Sequence[Point]) -> Line:
     return Line(start=start, slope=slope, fit=fit)
 
 
-def report(found: Mapping[str, Sequence[Point]], runs: int, file_system: str) -> Iterator[str]:
+def report(found: Mapping[str, Sequence[Point]], runs: int, place: str) -> Iterator[str]:
     yield f"masu {__version__}; {runs} cold builds of each size, in turns; median (least–most) of the times, highest peak."
-    yield machine(file_system)
+    yield place
     yield from ("", *_HEAD)
     for name, points in found.items():
         line = line_through(points)
@@ -185,7 +184,7 @@ def _measured(chosen: Mapping[str, Dimension], runs: int, *, is_small: bool) -> 
         for name, dimension in chosen.items():
             sizes = dimension.small if is_small else dimension.sizes
             found[name] = list(_points(name, dimension, sizes, runs, shop, registry, contestant))
-        return found, area.kind
+        return found, area.place
 
 
 def _points(

@@ -9,7 +9,7 @@ from statistics import median
 from bench.errors import BenchError
 from bench.marks import Verdict, ratios, verdicts
 from bench.plot import draw_bars
-from bench.results import FLOOR, OWN, Comparison, Result
+from bench.results import FLOOR, OWN, Comparison, Result, write_whole
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 _HEAD = (
@@ -45,9 +45,7 @@ def write_between_markers(path: Path, text: str, *, marker: str = "bench") -> No
     _, end, after = rest.partition(last)
     if not begin or not end:
         raise BenchError(f"{path.name} has no lines {first!r} and {last!r} to write between")
-    temporary = path.with_suffix(".part")
-    temporary.write_text(f"{before}{first}\n{text}{last}{after}", encoding="utf-8")
-    temporary.rename(path)
+    write_whole(path, f"{before}{first}\n{text}{last}{after}")
 
 
 def spread(values: Sequence[float]) -> str:

@@ -12,7 +12,6 @@ from bench.measure import Measurement
 
 OWN = ("masu", "container")
 FLOOR = "floor"
-KEPT = Path(__file__).resolve().parents[1] / "docs" / "performance.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +43,15 @@ def keep(new: Iterable[Comparison], path: Path, *, order: Sequence[str]) -> list
     """Put them into the file, each in place of its case's last; returns all that it has then, in the `order` of their cases."""
     found = {item.case: item for item in (*_read(path), *new)}
     comparisons = sorted(found.values(), key=lambda item: order.index(item.case))
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps([asdict(item) for item in comparisons], indent=1) + "\n", encoding="utf-8")
-    temporary.rename(path)
+    write_whole(path, json.dumps([asdict(item) for item in comparisons], indent=1) + "\n")
     return comparisons
+
+
+def write_whole(path: Path, text: str) -> None:
+    """The file has all of the text, or what it had."""
+    temporary = path.with_suffix(".part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.rename(path)
 
 
 def _read(path: Path) -> list[Comparison]:

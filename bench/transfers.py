@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 from bench.archives import Layer
@@ -18,13 +17,10 @@ from bench.contestants.masu import PROGRAM, build_env
 from bench.contestants.peers import System, answer, find_system
 from bench.errors import BenchError, Unavailable
 from bench.measure import Measurement, Watch, measure
-from bench.place import machine
 from bench.registry import Registry, served_registry
-from bench.report import write_between_markers
+from bench.report import DOCUMENT, spread, write_between_markers
 from builder import __version__
 
-_ROOT = Path(__file__).resolve().parents[1]
-_DOCUMENT = _ROOT / "docs" / "performance.md"
 _MARKER = "transfers"
 _COPIES = 7  # of an image that are there at the same time: the layers' files, the registry's twice, and who pulls and pushes
 _HEAD = ("| what | layers | masu, MB/s | skopeo, MB/s | masu ÷ skopeo, speed | masu ÷ skopeo, CPU |", "|---|---|---|---|---|---|")
@@ -65,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
         text = "\n".join(_compare(arguments.rounds, arguments.megabytes * 10**6, arguments.layers)) + "\n"
         print(text, end="")
         if arguments.write:
-            write_between_markers(_DOCUMENT, text, marker=_MARKER)
+            write_between_markers(DOCUMENT, text, marker=_MARKER)
 
     return exit_code(work)
 
@@ -171,21 +167,17 @@ def _masu_tags(argv: Sequence[str], env: Mapping[str, str]) -> None:
 
 def _report(results: Results, area: Area, rounds: int, *, skopeo: str) -> Iterator[str]:
     yield f"masu {__version__}, {skopeo}; {rounds} rounds, taking turns; median (least–most) of the ratios of a round."
-    yield machine(area.kind)
+    yield area.place
     yield from ("", *_HEAD)
     for (kind, image), found in sorted(results.items(), key=lambda item: (item[0][0], item[0][1].layers)):
         speeds = [f"{image.size / 1e6 / median(walls):.0f}" for walls in _walls(found)]
         wall = [each.skopeo.wall / each.masu.wall for each in found]
         cpu = [each.masu.cpu / each.skopeo.cpu for each in found]
-        yield f"| {kind} | {image.layers} | {' | '.join(speeds)} | {_spread(wall)} | {_spread(cpu)} |"
+        yield f"| {kind} | {image.layers} | {' | '.join(speeds)} | {spread(wall)} | {spread(cpu)} |"
 
 
 def _walls(found: Sequence[Round]) -> tuple[list[float], list[float]]:
     return [each.masu.wall for each in found], [each.skopeo.wall for each in found]
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
 
 
 if __name__ == "__main__":

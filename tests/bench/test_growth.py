@@ -44,7 +44,7 @@ def test_one_size_makes_no_line() -> None:
 
 
 def test_the_report_has_every_size_and_what_the_line_says() -> None:
-    text = "\n".join(report({"files": LINEAR}, 3, "ext4"))
+    text = "\n".join(report({"files": LINEAR}, 3, "2 cores."))
     assert "| files | 10,000 files | 6.00 (5.90–9.00) | 6.00 | 50 |" in text
     assert "- files: 1.00 s and 0.5 s for 1,000 files, r² 1.000; memory 50 MB at the smallest size, 50 MB at the largest" in text
 
