@@ -64,8 +64,7 @@ def needs_contents(plan: Plan, stage: PlannedStage) -> bool:
         return True
     if plan.single_layer or not needs_layers(plan, stage):
         return True
-    children = (other for other in plan.stages if other.base == StageBase(index=stage.index))
-    return any(needs_rootfs(plan, child) and needs_contents(plan, child) for child in children)
+    return any(needs_rootfs(plan, child) and needs_contents(plan, child) for child in _children(plan, stage.index))
 
 
 def is_read(plan: Plan, stage: PlannedStage) -> bool:
@@ -75,7 +74,7 @@ def is_read(plan: Plan, stage: PlannedStage) -> bool:
 
 def is_read_once(plan: Plan, index: int) -> bool:
     """Whether a single op reads the stage, and nothing else needs its files."""
-    if index == plan.target_index or any(other.base == StageBase(index=index) for other in plan.stages):
+    if index == plan.target_index or any(_children(plan, index)):
         return False
     return sum(source == FromStage(index=index) for stage in plan.stages for _, source in read_by(stage)) == 1
 
@@ -85,8 +84,11 @@ def needs_layers(plan: Plan, stage: PlannedStage) -> bool:
 
     Files that other stages copy or mount are read from its tree. What COPY --link makes is a layer before it is in the tree.
     """
-    is_base = any(other.base == StageBase(index=stage.index) for other in plan.stages)
-    if is_base or stage.index == plan.target_index or any(step.op and _is_link(step.op) for step in stage.pending):
+    if (
+        any(_children(plan, stage.index))
+        or stage.index == plan.target_index
+        or any(step.op and _is_link(step.op) for step in stage.pending)
+    ):
         return True
     mounts = (mount for other in plan.stages for step in other.pending if isinstance(step.op, Exec) for mount in step.op.mounts)
     return any(isinstance(mount, CacheMount) and mount.source == FromStage(index=stage.index) for mount in mounts)
@@ -100,6 +102,11 @@ def is_used(plan: Plan, index: int, *, by: Collection[int], but_as_base_of: Plan
         for stage in plan.stages
         if stage.index in by
     )
+
+
+def _children(plan: Plan, index: int) -> Iterator[PlannedStage]:
+    """The stages that begin with this one."""
+    return (stage for stage in plan.stages if stage.base == StageBase(index=index))
 
 
 def _is_link(op: Op) -> bool:

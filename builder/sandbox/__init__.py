@@ -14,6 +14,8 @@ from builder.sandbox.mounts import Bind, File, Mount, Tmpfs, is_directory, to_js
 from builder.values import dataclass
 
 __all__ = [
+    "NOTHING",
+    "NOT_EXECUTABLE",
     "THE_KERNELS",
     "Beliefs",
     "Bind",
@@ -207,13 +209,14 @@ def choose(name: str, state: Path) -> Sandbox:
     )
 
 
-_NOT_EXECUTABLE = 126
+NOTHING, NOT_EXECUTABLE = Process(argv=("/.",), env={}, cwd="/"), 126
+"""A process to try a sandbox out with, and how it ends if nothing else ends it."""
 
 
 def run_nothing(sandbox: Sandbox, view: View) -> None:
-    """Run `/.`, which is not executable. Raises SandboxError for whatever the kernel forbids, or if something else ended it."""
-    done = sandbox.run(Process(argv=("/.",), env={}, cwd="/"), view, output=lambda _: None)
-    if done.code != _NOT_EXECUTABLE:
+    """Raises SandboxError for whatever the kernel forbids, or if the process doesn't end as it should."""
+    done = sandbox.run(NOTHING, view, output=lambda _: None)
+    if done.code != NOT_EXECUTABLE:
         raise SandboxError(f"trying it out ended with exit code {done.code}")
 
 

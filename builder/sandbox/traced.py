@@ -16,6 +16,8 @@ from pathlib import Path
 
 from builder.errors import SandboxError
 from builder.sandbox import (
+    NOT_EXECUTABLE,
+    NOTHING,
     THE_KERNELS,
     Bind,
     File,
@@ -73,10 +75,10 @@ class Traced:
             view = View(root=root, places={point.path: point.path for point in self.mountpoints})
             said: list[bytes] = []
             try:
-                code = self.run(Process(argv=("/.",), env={}, cwd="/"), view, output=said.append).code
+                code = self.run(NOTHING, view, output=said.append).code
             except SandboxError as error:
                 return error.message
-        if code == _NOT_EXECUTABLE:
+        if code == NOT_EXECUTABLE:
             return ""
         first = b"".join(said).decode(errors="replace").strip().partition("\n")[0]
         return f"PRoot can't run a process here: {first or 'it was killed'}"
@@ -114,9 +116,6 @@ class Traced:
             _, answer = run_child("processor", {}, output=lambda _: None)
             self._processor = (answer.get("processor"),)
         return self._processor[0]
-
-
-_NOT_EXECUTABLE = 126
 
 
 @dataclass(slots=True, kw_only=True)
