@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +14,6 @@ import pytest
 
 from builder.cancel import Cancel
 from builder.errors import RootfsError
-from builder.image.blob import Blob
-from builder.image.descriptor import Descriptor
-from builder.image.digest import Digest
 from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER
 from builder.ops import Copy, FromContext, MakeDir
@@ -28,22 +24,17 @@ from builder.sandbox import overlayfs
 from builder.stage_tree import StageTree
 from builder.trees import Trees, opened_trees
 from builder.values import replace
+from tests.support.layers import EPOCH, entries, layer_of
 from tests.support.overlays import with_own_mounts
 from tests.support.tree import make_tar, make_tree, member, tree_dump
-
-EPOCH = 1_000_000_000
-"""What is newer gets this time in a layer, so that layers of different moments can be equal."""
 
 Op = Copy | MakeDir
 Member = tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]
 PASSWD = b"root:x:0:0::/root:/bin/sh\nann:x:5:6::/:\n"
 
 
-def layer_of(*members: Member) -> Layer:
-    archive = make_tar(*members)
-    digest = Digest.of(archive)
-    descriptor = Descriptor(media_type=OCI_LAYER, digest=digest, size=len(archive))
-    return Layer(blob=Blob(descriptor=descriptor, open=lambda: io.BytesIO(archive)), diff_id=digest)
+def packed(*members: Member) -> Layer:
+    return layer_of(make_tar(*members))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,13 +72,6 @@ class Stage:
         return rootfs.pack(changes, to=self.directory, media_type=OCI_LAYER, newest=EPOCH)
 
 
-def entries(layer: Layer) -> Iterator[str]:
-    """A line for each, for people to see what differs."""
-    with layer.blob.open() as stream, tarfile.open(fileobj=stream) as archive:
-        for item in archive:
-            yield f"{item.name} {item.type!r} {item.mode:o} {item.uid}:{item.gid} {item.size} {item.linkname} {item.mtime}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Both:
     """The whole tree's results, those of the outline, and the trees that this has needed."""
@@ -117,7 +101,7 @@ def add(path: str, to: str) -> Copy:
 
 
 BASE = (
-    layer_of(
+    packed(
         member("./", type=tarfile.DIRTYPE, mode=0o751, mtime=3),
         member("app", type=tarfile.DIRTYPE, mode=0o2710, uid=7, gid=8, mtime=11, pax_headers={"SCHILY.xattr.user.k": "v"}),
         (member("app/file", mode=0o640), b"content"),
@@ -130,7 +114,7 @@ BASE = (
         member("to-file", type=tarfile.SYMTYPE, linkname="app/file"),
         (member("etc/passwd"), PASSWD),
     ),
-    layer_of(member("app/.wh.gone"), member("app/emptied/.wh..wh..opq"), (member("later/file"), b"y")),
+    packed(member("app/.wh.gone"), member("app/emptied/.wh..wh..opq"), (member("later/file"), b"y")),
 )
 CONTEXT: dict[str, str | bytes | None] = {
     "f": "new",
@@ -173,8 +157,8 @@ def test_an_outline_is_enough(ops: tuple[Op, ...], shows: str, tmp_path: Path) -
     assert [rootfs.is_outline for rootfs in done.made] == [True]
 
 
-LINKED = layer_of(member("etc/passwd", type=tarfile.SYMTYPE, linkname="/store/names"), (member("store/names"), PASSWD))
-HARD = layer_of((member("etc/names"), PASSWD), member("etc/passwd", type=tarfile.LNKTYPE, linkname="etc/names"))
+LINKED = packed(member("etc/passwd", type=tarfile.SYMTYPE, linkname="/store/names"), (member("store/names"), PASSWD))
+HARD = packed((member("etc/names"), PASSWD), member("etc/passwd", type=tarfile.LNKTYPE, linkname="etc/names"))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +186,7 @@ def test_an_outline_has_all_names_and_no_contents(tmp_path: Path) -> None:
         (member("g"), b"2"),
         member("h", mode=0o4755),
     )
-    layers = (*BASE, layer_of(*replaced, member("etc/group", type=tarfile.FIFOTYPE)))
+    layers = (*BASE, packed(*replaced, member("etc/group", type=tarfile.FIFOTYPE)))
     with opened_trees(tmp_path, tmp_path / "layers", wanted=False, suits=lambda: True, cancel=Cancel()) as trees:
         outline, whole = (trees.make(tmp_path / str(kind), layers, ops=1, outline=kind) for kind in (True, False))
     shown, expected = (tree_dump(rootfs.path, times=True) for rootfs in (outline, whole))
@@ -265,9 +249,9 @@ class Dice:
 
     def layers(self, directory: Path) -> list[Layer]:
         """Some that can be unpacked over one another."""
-        found, rootfs = [layer_of((member("etc/passwd"), PASSWD))], PlainRootfs(directory / "tried")
+        found, rootfs = [packed((member("etc/passwd"), PASSWD))], PlainRootfs(directory / "tried")
         while len(found) < self.random.randint(3, 5):
-            layer = layer_of(*(self.member() for _ in range(self.random.randint(1, 4))))
+            layer = packed(*(self.member() for _ in range(self.random.randint(1, 4))))
             with suppress(RootfsError), layer.blob.open() as stream:
                 rootfs.unpack(stream)
                 found.append(layer)

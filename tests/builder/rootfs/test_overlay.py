@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import tarfile
@@ -13,7 +12,6 @@ from random import Random
 import pytest
 
 from builder.image.blob import Blob
-from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER
@@ -24,11 +22,9 @@ from builder.rootfs.overlay import OverlayRootfs
 from builder.rootfs.plain import PlainRootfs
 from builder.sandbox import overlayfs
 from tests.builder.rootfs.random_scripts import BEGIN, random_script
+from tests.support.layers import EPOCH, entries, layer_of
 from tests.support.overlays import require_overlays, with_own_mounts
 from tests.support.tree import make_tar, make_tree, member, tree_dump
-
-EPOCH = 1_000_000_000
-"""What is newer gets this time in a layer, so that layers of different moments can be equal."""
 
 
 class Pair:
@@ -58,16 +54,6 @@ def run(rootfs: Rootfs, script: str) -> Changes:
     rootfs.snapshot()
     subprocess.run(["sh", "-c", script], cwd=rootfs.path, capture_output=True, check=False, timeout=60)
     return rootfs.diff()
-
-
-def entries(layer: Layer) -> list[str]:
-    """A line for each, for people to see what differs."""
-    with layer.blob.open() as stream, tarfile.open(fileobj=stream) as archive:
-        return [
-            f"{item.name} {item.type!r} {item.mode:o} {item.uid}:{item.gid} {item.size} {item.linkname} {item.mtime} "
-            f"{item.pax_headers}"
-            for item in archive
-        ]
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -153,12 +139,6 @@ def test_mount_points_are_in_no_layer(tmp_path: Path) -> None:
             assert run(rootfs, script) == Changes(written=written)
     assert os.listdir(rootfs.path) == ["etc"]
     assert os.listdir(rootfs.path / "etc") == ["passwd"]
-
-
-def layer_of(archive: bytes) -> Layer:
-    digest = Digest.of(archive)
-    descriptor = Descriptor(media_type=OCI_LAYER, digest=digest, size=len(archive))
-    return Layer(blob=Blob(descriptor=descriptor, open=lambda: io.BytesIO(archive)), diff_id=digest)
 
 
 LOWER = make_tar(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
+import sys
 from pathlib import Path
 from random import Random
 
@@ -98,16 +98,12 @@ def test_whole_directories_leave_the_source(source: str, target: str, tmp_path: 
     two.close()
 
 
-def bind(rootfs: Rootfs) -> None:
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(f"/proc/self/fd/{os.open(rootfs.path / 'm/a', os.O_PATH)}/socket")
-
-
 SCRIPTS = {
     "a file with a name elsewhere": "ln m/a/1 other",
     "a file with two names": "ln m/a/1 m/a/3",
     "an attribute that layers don't keep": "setfattr -n trusted.mine -v 1 m/a/1",
     "one of a directory": "setfattr -n trusted.mine -v 1 m/a",
+    "a socket": f"{sys.executable} -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"m/a/socket\")'",
     "a list of who may": "setfacl -m u:5:r m/a/1 || setfattr -n trusted.mine -v 1 m/a/1",
 }
 
@@ -123,19 +119,9 @@ def test_what_a_copy_would_change_is_copied(kind: str, script: str, tmp_path: Pa
     two.close()
 
 
-@pytest.mark.parametrize("kind", ["plain", "overlay"])
-@with_own_mounts
-def test_sockets_are_copied(kind: str, tmp_path: Path, blobs: Path) -> None:
-    two = Two(kind, kind, tmp_path, blobs)
-    run(two.source, TREE)
-    bind(two.source)
-    two.copy("/m", to="/")
-    assert left(two.source) == {"a"}
-    two.close()
-
-
 @pytest.mark.parametrize(
-    "script", ["chmod 600 m/a/1", "echo more >> m/a/1", "rm m/a/1", "touch m/a/new", "mv m/a m/d; mkdir m/a", ":"]
+    "script",
+    ["chmod 600 m/a/1", "echo more >> m/a/1", "rm m/a/1", "touch m/a/new", "mv m/a m/d; mkdir m/a", "mv m n; mv n m", ":"],
 )
 @with_own_mounts
 def test_what_lies_in_several_layers_is_copied(script: str, tmp_path: Path, blobs: Path) -> None:
