@@ -26,7 +26,7 @@ from builder.dockerfile.watch import Watcher
 from builder.errors import UsageError, during
 from builder.executor import execute
 from builder.govalues import is_bool, parse_bool
-from builder.image.image import Image
+from builder.image.product import Product
 from builder.image.reference import Reference
 from builder.inputs import Inputs, open_inputs
 from builder.journal import Journal
@@ -140,7 +140,7 @@ def build(
     *,
     journal: Journal,
     decoration: Decoration,
-) -> Image:
+) -> Product:
     """Build the image and deliver it to every output; `journal` is told what happens. Raises BuilderError."""
     started = time.monotonic()
     outputs, state = Outputs.of(options), State.at(common.state_dir, env)
@@ -167,23 +167,25 @@ def build(
             facts = {**journal.facts(), "masu.seconds": round(time.monotonic() - started, 3)}
             if lookup:
                 facts["masu.cache"] = [verdict.to_json() for verdict in lookup.verdicts()]
+            product = Product.of([image], annotations=settings.annotations)
             if options.sbom_file:
-                _write_bill(image, outputs, options)
+                _write_bill(product, outputs, options)
             with during("pushing image"), journal.doing("pushing image"):
-                deliver(image, outputs, facts, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
+                deliver(product, outputs, facts, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
             if exports:
                 exports.write(image, outputs.pushed)
-    _summarize(image, time.monotonic() - started)
-    return image
+    _summarize(product, time.monotonic() - started)
+    return product
 
 
-def _write_bill(image: Image, outputs: Outputs, options: BuildOptions) -> None:
+def _write_bill(product: Product, outputs: Outputs, options: BuildOptions) -> None:
     from builder.bill import document, read_contents  # here, as other builds needn't load it
 
+    (image,) = product.images
     contents = read_contents(image.layers)
     named = next(iter((*outputs.destinations, *outputs.tags)), None)
     repository = named.repository if named else None
-    digest, created = image.named.descriptor.digest, image.config.created
+    digest, created = product.named.descriptor.digest, image.config.created
     text = document(contents, digest=digest, created=created, repository=repository)
     write_file(Path(options.sbom_file), text)
     log.info("%d packages are in the bill of materials %r", len(contents.packages), options.sbom_file)
@@ -325,7 +327,8 @@ def _clock() -> datetime:
     return datetime.now(UTC)
 
 
-def _summarize(image: Image, seconds: float) -> None:
-    size = sum(layer.blob.descriptor.size for layer in image.layers)
-    log.info("built %s", image.named.descriptor.digest)
-    log.info("%d layers, %.1f MB compressed, %.1f s", len(image.layers), size / 1e6, seconds)
+def _summarize(product: Product, seconds: float) -> None:
+    layers = [layer for image in product.images for layer in image.layers]
+    size = sum(layer.blob.descriptor.size for layer in layers)
+    log.info("built %s", product.named.descriptor.digest)
+    log.info("%d layers, %.1f MB compressed, %.1f s", len(layers), size / 1e6, seconds)

@@ -1,4 +1,4 @@
-"""What is done to an image once all its layers are there: its base's layers compressed as its own are, annotations, an index."""
+"""What is done to an image once all its layers are there: its base's layers compressed as its own are, annotations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from pathlib import Path
 
 from builder.errors import ImageError
 from builder.image.annotations import Annotations
-from builder.image.blob import Blob
 from builder.image.encoding import TOC_DIGEST, Compression, Encoding
 from builder.image.image import Image
 from builder.image.layer import Layer
-from builder.image.manifest import Index
 from builder.image.media import OCI_LAYER_ZSTD, Format
 from builder.rootfs.recompress import as_estargz, recompressed
 from builder.values import replace
@@ -27,7 +25,10 @@ def finished(image: Image, *, encoding: Encoding, annotations: Annotations, to: 
         raise ImageError("the base image has zstd layers, which an image of the format docker can't have", hint=hint)
     if layers != image.layers or annotations.manifest:
         image = Image.make(config=image.config, layers=layers, format=image.format, annotations=annotations.manifest)
-    return _annotated(image, annotations)
+    if annotations.manifest_descriptor:
+        descriptor = replace(image.manifest.descriptor, annotations=annotations.manifest_descriptor)
+        image = replace(image, manifest=replace(image.manifest, descriptor=descriptor))
+    return image
 
 
 def encoded(layer: Layer, *, encoding: Encoding, format: Format, to: Path) -> Layer:
@@ -51,17 +52,3 @@ def _forced(layer: Layer, encoding: Encoding, format: Format, to: Path) -> Layer
     if not _is_encoded(layer, encoding, format):
         log.info("compressing layer %s of the base image as %s", layer.blob.descriptor.digest, encoding.compression.value)
     return encoded(layer, encoding=encoding, format=format, to=to)
-
-
-def _annotated(image: Image, annotations: Annotations) -> Image:
-    """With what is said about its manifest from outside; an index is made only to carry annotations."""
-    if annotations.manifest_descriptor:
-        descriptor = replace(image.manifest.descriptor, annotations=annotations.manifest_descriptor)
-        image = replace(image, manifest=replace(image.manifest, descriptor=descriptor))
-    if not annotations.wants_index:
-        return image
-    entry = replace(image.manifest.descriptor, platform=image.config.platform)
-    index = Index(media_type=image.format.index, manifests=(entry,), annotations=annotations.index)
-    blob = Blob.of(index.to_bytes(), index.media_type)
-    descriptor = replace(blob.descriptor, annotations=annotations.index_descriptor)
-    return replace(image, index=replace(blob, descriptor=descriptor))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from builder.errors import UsageError
 from builder.image.descriptor import Descriptor
-from builder.image.image import Image
+from builder.image.product import Product
 from builder.image.reference import DEFAULT_TAG, Reference
 from builder.options import BuildOptions
 from builder.pushing import push
@@ -17,7 +17,7 @@ from builder.reports import DigestFiles, Put, write_build_files
 from builder.retry import Again
 from builder.store.copy import copy
 from builder.store.layout import LayoutStore
-from builder.values import dataclass, replace
+from builder.values import dataclass
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Outputs:
 
 
 def deliver(
-    image: Image, outputs: Outputs, facts: Mapping[str, object], *, local: LayoutStore, remote: Remote, again: Again, put: Put
+    product: Product, outputs: Outputs, facts: Mapping[str, object], *, local: LayoutStore, remote: Remote, again: Again, put: Put
 ) -> Descriptor:
     """Copy the image to every output, then write the files; returns the descriptor of what it is named by.
 
@@ -63,25 +63,25 @@ def deliver(
     options = outputs.options
     names = [str(reference) for reference in (*outputs.tags, *outputs.destinations)]
     if outputs.tags:
-        copy(image, to=local, names=[str(reference) for reference in outputs.tags])
+        copy(product, to=local, names=[str(reference) for reference in outputs.tags])
         for reference in outputs.tags:
-            log.info("stored %s@%s", reference.familiar, image.named.descriptor.digest)
+            log.info("stored %s@%s", reference.familiar, product.named.descriptor.digest)
     if options.oci_layout_path:
-        _write_layout(image, Path(options.oci_layout_path), [*outputs.destinations, *outputs.tags])
+        _write_layout(product, Path(options.oci_layout_path), [*outputs.destinations, *outputs.tags])
     if options.tar_path:
         from builder.store.tarball import TarballStore
 
         unnamed = "docker.io/unset-repo/unset-image-name:latest"
         Path(options.tar_path).parent.mkdir(parents=True, exist_ok=True)
         with TarballStore(Path(options.tar_path)) as archive:
-            copy(replace(image, index=None), to=archive, names=names or [unnamed])  # which has no place for an index
+            copy(product.images[0], to=archive, names=names or [unnamed])  # which has no place for an index
     if options.no_push:
         log.info("Skipping push to container registry due to --no-push flag")
-    push(image, outputs.pushed, remote=remote, again=again)
+    push(product, outputs.pushed, remote=remote, again=again)
     named = outputs.destinations or outputs.tags
-    outputs.files.write(image.named.descriptor.digest, named, put=put)
-    write_build_files(image, named, outputs.pushed, options, facts)
-    return image.named.descriptor
+    outputs.files.write(product.named.descriptor.digest, named, put=put)
+    write_build_files(product, named, outputs.pushed, options, facts)
+    return product.named.descriptor
 
 
 def _check_destinations(destinations: Iterable[Reference]) -> None:
@@ -91,7 +91,7 @@ def _check_destinations(destinations: Iterable[Reference]) -> None:
             raise UsageError(f"can't push to the digest of destination {str(reference)!r}", hint=hint)
 
 
-def _write_layout(image: Image, path: Path, references: list[Reference]) -> None:
+def _write_layout(product: Product, path: Path, references: list[Reference]) -> None:
     """A layout with this image alone, as Kaniko leaves it; its name is the tag, as skopeo and umoci look it up."""
     (path / "index.json").unlink(missing_ok=True)
-    copy(image, to=LayoutStore(path), names=[references[0].tag or DEFAULT_TAG if references else DEFAULT_TAG])
+    copy(product, to=LayoutStore(path), names=[references[0].tag or DEFAULT_TAG if references else DEFAULT_TAG])

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from builder.errors import BuilderError, RegistryError, during
 from builder.image.image import Image
+from builder.image.product import Product
 from builder.image.reference import DEFAULT_TAG, Reference, Repository
 from builder.remotes import Remote
 from builder.retry import Again
@@ -35,7 +36,7 @@ class Checked(Protocol):
         ...
 
 
-def push(image: Image | Bundle, references: Sequence[Reference], *, remote: Remote, again: Again) -> None:
+def push(image: Image | Product | Bundle, references: Sequence[Reference], *, remote: Remote, again: Again) -> None:
     """Push to every repository and tag; several repositories at once. When some fail the others are completed all the same.
 
     Raises RegistryError, that of the only destination as it is, else one that names those that failed.

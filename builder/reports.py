@@ -11,7 +11,7 @@ from typing import Protocol
 
 from builder.errors import UsageError
 from builder.image.digest import Digest
-from builder.image.image import Image
+from builder.image.product import Product
 from builder.image.reference import DEFAULT_TAG, Reference
 from builder.journal import Journal
 from builder.options import BuildOptions
@@ -72,28 +72,28 @@ class DigestFiles:
 
 
 def write_build_files(
-    image: Image,
+    product: Product,
     named: Sequence[Reference],
     pushed: Sequence[Reference],
     options: BuildOptions,
     facts: Mapping[str, object],
 ) -> None:
     """--iidfile and --metadata-file, which has `facts` as well."""
-    for path, text in _build_files(image, named, pushed, options, facts):
+    for path, text in _build_files(product, named, pushed, options, facts):
         write_file(Path(path), text)
 
 
 def _build_files(
-    image: Image,
+    product: Product,
     named: Sequence[Reference],
     pushed: Sequence[Reference],
     options: BuildOptions,
     facts: Mapping[str, object],
 ) -> Iterator[tuple[str, str]]:
     if options.iidfile:
-        yield options.iidfile, str(image.config_blob.descriptor.digest)
+        yield options.iidfile, str(product.images[0].config_blob.descriptor.digest)
     for path in options.metadata_file:
-        yield path, _json({**_metadata(image, named, pushed), **facts})
+        yield path, _json({**_metadata(product, named, pushed), **facts})
 
 
 def write_facts(paths: Sequence[str], facts: Mapping[str, object]) -> None:
@@ -133,15 +133,16 @@ def write_file(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _metadata(image: Image, named: Sequence[Reference], pushed: Sequence[Reference]) -> dict[str, object]:
+def _metadata(product: Product, named: Sequence[Reference], pushed: Sequence[Reference]) -> dict[str, object]:
     """The keys that docker's --metadata-file has, and ours.
 
     `masu.pushed` are the names under which registries have it now, `masu.size` the bytes of its `masu.layers` as stored.
     """
+    image = product.images[0]
     return {
         "containerimage.config.digest": str(image.config_blob.descriptor.digest),
-        "containerimage.descriptor": image.named.descriptor.to_json(),
-        "containerimage.digest": str(image.named.descriptor.digest),
+        "containerimage.descriptor": product.named.descriptor.to_json(),
+        "containerimage.digest": str(product.named.descriptor.digest),
         "image.name": ",".join(str(reference) for reference in named),
         "masu.pushed": [str(reference) for reference in pushed],
         "masu.size": sum(layer.blob.descriptor.size for layer in image.layers),

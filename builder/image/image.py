@@ -17,22 +17,13 @@ from builder.values import dataclass, replace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """`manifest` and `config_blob` are the exact bytes that were pulled, or that a push will send.
-
-    `index`, if there is one, has this manifest alone, and the image's names mean it.
-    """
+    """`manifest` and `config_blob` are the exact bytes that were pulled, or that a push will send."""
 
     config: Config
     layers: tuple[Layer, ...]
     format: Format
     config_blob: Blob
     manifest: Blob
-    index: Blob | None = None
-
-    @property
-    def named(self) -> Blob:
-        """The document that the image's names mean."""
-        return self.index or self.manifest
 
     @classmethod
     def make(

@@ -125,16 +125,8 @@ def inlined(image: Image, entries: Iterable[Entry]) -> Image:
     assert isinstance(parsed, Manifest)
     manifest = replace(parsed, annotations={**parsed.annotations, INLINE: text})
     written = Blob.of(manifest.to_bytes(), image.format.manifest)
-    return replace(image, manifest=written, index=image.index and _pointed(image.index, written))
-
-
-def _pointed(index: Blob, manifest: Blob) -> Blob:
-    """The index of the one manifest, when that has become another."""
-    parsed, found = _parsed(index), manifest.descriptor
-    assert isinstance(parsed, Index)
-    (only,) = parsed.manifests
-    now = replace(parsed, manifests=(replace(only, digest=found.digest, size=found.size),))
-    return Blob.of(now.to_bytes(), index.descriptor.media_type)
+    descriptor = replace(written.descriptor, annotations=image.manifest.descriptor.annotations)
+    return replace(image, manifest=replace(written, descriptor=descriptor))
 
 
 def _parsed(blob: Blob) -> Manifest | Index:

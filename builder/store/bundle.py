@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from builder.image.blob import Blob
 from builder.image.image import Image
+from builder.image.product import Product
 from builder.values import dataclass
 
 
@@ -19,12 +20,18 @@ class Bundle:
     blobs: tuple[Blob, ...]
 
     @classmethod
-    def of(cls, image: Image) -> Bundle:
-        blobs = {blob.descriptor.digest: blob for blob in (*(layer.blob for layer in image.layers), image.config_blob)}
-        documents = () if image.index is None else (image.manifest,)
-        return cls(manifest=image.named, documents=documents, blobs=tuple(blobs.values()))
+    def of(cls, source: Image | Product) -> Bundle:
+        product = Product(images=(source,)) if isinstance(source, Image) else source
+        images = (*product.images, *product.attestations)
+        blobs = {blob.descriptor.digest: blob for image in images for blob in _blobs(image)}
+        documents = () if product.index is None else tuple(image.manifest for image in images)
+        return cls(manifest=product.named, documents=documents, blobs=tuple(blobs.values()))
 
     @property
     def size(self) -> int:
         """The bytes of all that it consists of."""
         return sum(blob.descriptor.size for blob in (self.manifest, *self.documents, *self.blobs))
+
+
+def _blobs(image: Image) -> tuple[Blob, ...]:
+    return (*(layer.blob for layer in image.layers), image.config_blob)

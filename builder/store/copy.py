@@ -17,6 +17,7 @@ from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.manifest import Index, Manifest, parse_manifest
 from builder.image.platform import Platform, choose
+from builder.image.product import Product
 from builder.image.reference import Repository
 from builder.image.verify import read_small
 from builder.store import Store
@@ -97,7 +98,7 @@ def load_all(store: Store, name: str) -> Bundle:
     return Bundle(manifest=root, documents=tuple(reversed(documents.values())), blobs=tuple(blobs.values()))
 
 
-def copy(source: Image | Bundle, *, to: Store, names: Sequence[str], jobs: int = _JOBS) -> Descriptor:
+def copy(source: Image | Product | Bundle, *, to: Store, names: Sequence[str], jobs: int = _JOBS) -> Descriptor:
     """Store it under every name and return its manifest's descriptor; without names its manifest has only its digest.
 
     `jobs` blobs go at a time; the manifest follows when all are there. After an error the others are given up.

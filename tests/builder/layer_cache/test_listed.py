@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from builder.image.annotations import Annotations
 from builder.image.blob import Blob
 from builder.image.config import Config
 from builder.image.image import Image
 from builder.image.manifest import Index, Manifest, parse_manifest
 from builder.image.media import OCI_INDEX, OCI_MANIFEST, Format
+from builder.image.product import Product
 from builder.key import CacheKey
 from builder.layer_cache import Chain, Entry, ListedCache, TagCache, inlined, write_list
 from builder.layer_cache.listed import INLINE, RECORDS
@@ -115,11 +117,9 @@ def image(**annotations: str) -> Image:
 @pytest.mark.parametrize("is_indexed", [False, True])
 def test_records_in_an_image(tmp_path: Path, is_indexed: bool) -> None:
     plain = image(a="b")
-    if is_indexed:
-        index = Index(media_type=OCI_INDEX, manifests=(plain.manifest.descriptor,), annotations={"c": "d"})
-        plain = replace(plain, index=Blob.of(index.to_bytes(), OCI_INDEX))
     made = inlined(plain, [LAYER, Entry(key=NOTED, created="", layer=made_up("elsewhere"), lineage=KEY), NOTE])
-    copy(made, to=LayoutStore(tmp_path), names=["list"])
+    annotations = Annotations(index={"c": "d"} if is_indexed else {})
+    copy(Product.of([made], annotations=annotations), to=LayoutStore(tmp_path), names=["list"])
     with made.manifest.open() as stream:
         manifest = parse_manifest(stream.read(), OCI_MANIFEST)
     assert set(manifest.annotations) == {"a", INLINE}
