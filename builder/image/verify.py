@@ -95,9 +95,12 @@ def sized(source: BinaryIO, descriptor: Descriptor, *, where: str) -> BinaryIO:
     return stream
 
 
-def pieces(stream: BinaryIO, size: int = 1 << 20) -> Iterator[memoryview]:
-    """What the stream has, in pieces of at most `size` bytes; each is overwritten by the next: one buffer does for all."""
-    buffer = memoryview(bytearray(size))
+def pieces(stream: BinaryIO, *, most: int) -> Iterator[memoryview]:
+    """What the stream has, in pieces of up to 1 MiB; each is overwritten by the next: one buffer does for all.
+
+    It has `most` bytes at most, so that little content needs only a small buffer.
+    """
+    buffer = memoryview(bytearray(max(1, min(most, 1 << 20))))
     while count := cast(io.BufferedIOBase, stream).readinto(buffer):
         yield buffer[:count]
 

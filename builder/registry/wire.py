@@ -14,6 +14,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -285,6 +286,7 @@ class _TlsPool(urllib3.connectionpool.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+@lru_cache(64)  # each request asks several times
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port: what has to be equal for one server to be shown another's secrets.
 

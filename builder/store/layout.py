@@ -131,7 +131,7 @@ class LayoutStore:
         self._create()
         if blob.path is None or not self._link(blob.path, blob.descriptor):
             with self._new_file() as (out, temporary), verified(blob.open(), blob.descriptor, where="its source") as source:
-                for piece in pieces(source):
+                for piece in pieces(source, most=blob.descriptor.size):
                     out.write(piece)
                 out.flush()
                 self._place(temporary, blob.descriptor)

@@ -65,4 +65,4 @@ def test_a_sized_stream_has_the_right_size_and_any_bytes() -> None:
 
 
 def test_pieces_are_the_content() -> None:
-    assert b"".join(bytes(piece) for piece in pieces(io.BytesIO(DATA), 1000)) == DATA
+    assert b"".join(bytes(piece) for piece in pieces(io.BytesIO(DATA), most=1000)) == DATA
