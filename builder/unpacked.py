@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from builder.errors import RootfsError, UsageError
-from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.local import look_up, opened_store
 from builder.options import CommonOptions, UnpackOptions
-from builder.rootfs import Owners, paths
-from builder.rootfs.unpack import apply_layer
+from builder.rootfs import Owners, export
 from builder.store.copy import load
 
 log = logging.getLogger(__name__)
@@ -30,7 +28,10 @@ def unpack_image(name: str, directory: Path, options: UnpackOptions, common: Com
     with opened_store(common, env) as store:
         image = load(store, str(look_up(store, name).digest), platform)
         _make_empty(directory)
-        _unpack(image, directory, rootless=options.rootless)
+        owners = Owners(directory)
+        export.unpack_image(image, directory, owners, chown=(0, 0) if options.rootless else None)
+    if not options.rootless and not owners.plain:
+        log.warning("the kernel refuses some owners, devices or capabilities: not all files are as in the image")
 
 
 def _make_empty(directory: Path) -> None:
@@ -41,13 +42,3 @@ def _make_empty(directory: Path) -> None:
         raise RootfsError(f"can't unpack into {str(directory)!r}: {error.strerror}") from error
     if not empty:
         raise UsageError(f"directory {str(directory)!r} is not empty", hint="give a new directory, or an empty one")
-
-
-def _unpack(image: Image, directory: Path, *, rootless: bool) -> None:
-    owners = Owners(directory)
-    with paths.opened_root(directory) as root_fd:
-        for layer in image.layers:
-            with layer.blob.open() as stream:
-                apply_layer(root_fd, stream, owners, diff_id=layer.diff_id, chown=(0, 0) if rootless else None)
-    if not rootless and not owners.plain:
-        log.warning("the kernel refuses some owners, devices or capabilities: not all files are as in the image")

@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from builder.errors import RootfsError
 from builder.image.blob import Blob
@@ -24,10 +26,12 @@ from builder.rootfs.pipeline import Pipeline
 from builder.rootfs.tree import Changes
 from builder.rootfs.unpack import WHITEOUT
 from builder.rootfs.ustar import BLOCK, header, padding
+from builder.values import dataclass
 
 _log = logging.getLogger(__name__)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _END = bytes(2 * BLOCK)
+_PIECE = 1 << 18
 
 
 def write_layer(
@@ -65,6 +69,46 @@ def write_layer(
     return Layer(blob=blob, diff_id=done.diff_id)
 
 
+def write_tree(root_fd: int, found: Iterable[str], owners: Owners, out: BinaryIO) -> None:
+    """Write the entries with these paths as a tar, parents first. Raises RootfsError as `write_layer`."""
+    try:
+        with _Packer(root_fd, owners, _Plain(out), None) as packer:
+            for path in found:
+                packer.add(path)
+        out.write(_END)
+    except OSError as error:
+        raise RootfsError(f"can't write the tar: {error.strerror or error}") from error
+
+
+class _Sink(Protocol):
+    """Takes bytes in order."""
+
+    def write(self, data: bytes) -> object:
+        """A small piece."""
+        ...
+
+    def fill(self, fd: int, size: int) -> int:
+        """Up to `size` bytes read from `fd`; returns how many there were."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A stream that gets them as they are."""
+
+    out: BinaryIO
+
+    def write(self, data: bytes) -> None:
+        self.out.write(data)
+
+    def fill(self, fd: int, size: int) -> int:
+        left = size
+        while left and (piece := os.read(fd, min(left, _PIECE))):
+            self.out.write(piece)
+            left -= len(piece)
+        return size - left
+
+
 def _plan(changes: Changes) -> list[tuple[str, bool]]:
     """Paths to write in order, each with whether it is a whiteout (then the path is the marker's)."""
     written = set(changes.written)
@@ -81,11 +125,9 @@ def _plan(changes: Changes) -> list[tuple[str, bool]]:
 
 
 class _Packer:
-    """Writes entries of a rootfs to a pipeline; remembers hard links and the directory it is in."""
+    """Writes entries of a rootfs to a pipeline, or elsewhere; remembers hard links and the directory it is in."""
 
-    def __init__(
-        self, root_fd: int, owners: Owners, pipeline: Pipeline, newest: int | None, *, exact_times: bool = False
-    ) -> None:
+    def __init__(self, root_fd: int, owners: Owners, pipeline: _Sink, newest: int | None, *, exact_times: bool = False) -> None:
         self._root_fd = root_fd
         self._owners = owners
         self._pipeline = pipeline
