@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,13 +81,17 @@ def _cpu(pid: int) -> float:
 def descendants(pid: int) -> Iterator[int]:
     """The process itself and everything below it."""
     yield pid
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = path.read_text().split()
-        except OSError:
-            continue
-        for child in children:
-            yield from descendants(int(child))
+    for child in _children(pid):
+        yield from descendants(child)
+
+
+def _children(pid: int) -> Iterator[int]:
+    """Those of each of its threads; none when it, or the thread, has gone meanwhile."""
+    directory = f"/proc/{pid}/task"
+    with suppress(OSError):
+        for thread in os.listdir(directory):
+            with suppress(OSError):
+                yield from map(int, Path(directory, thread, "children").read_text().split())
 
 
 class _Sampler:
@@ -97,15 +102,16 @@ class _Sampler:
         self._roots = roots
         self._programs = programs
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="sample")
 
     def __enter__(self) -> _Sampler:
-        self._thread.start()
+        self._work_done = self._pool.submit(self._work)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
-        self._thread.join()
+        self._work_done.result()
+        self._pool.shutdown()
 
     def _work(self) -> None:
         while not self._done.wait(_INTERVAL):
