@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from builder import __version__
 from builder.bases import Bases
@@ -25,7 +25,10 @@ from builder.decoration import Decoration
 from builder.dockerfile.watch import Watcher
 from builder.errors import UsageError, during
 from builder.executor import execute
+from builder.foreign import foreign_step, refusal, runs_here
 from builder.govalues import is_bool, parse_bool
+from builder.image.image import Image
+from builder.image.platform import Platform
 from builder.image.product import Product
 from builder.image.reference import Reference
 from builder.inputs import Inputs, open_inputs
@@ -43,20 +46,50 @@ from builder.remotes import Remote, connect
 from builder.reports import write_file
 from builder.retry import Again
 from builder.sandbox import choose
-from builder.settings import Settings, platform_of, read_build_args
+from builder.settings import Settings, platforms_of, read_build_args, settings_of
 from builder.state import State
 from builder.store.layout import LayoutStore, opened
 from builder.trees import opened_trees
-from builder.values import dataclass
+from builder.values import dataclass, replace
 from builder.workshop import ImageOf, Workshop
 
 if TYPE_CHECKING:
     from builder.cache_exports import CacheExports
+    from builder.layer_cache import Cache
     from builder.lookup import Lookup
     from builder.saved_mounts.keeper import SavedMounts
     from builder.store.warmed import WarmCache
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The image that is to be made for one platform."""
+
+    platform: Platform
+    settings: Settings
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """An image; `lookup`, if layers are cached, knows them, and `platform` is what it was made for if it isn't alone."""
+
+    image: Image
+    lookup: Lookup | None
+    platform: Platform | None
+
+    def finished(self, exports: CacheExports | None) -> Image:
+        """With all that is known when it has been made."""
+        image = self.lookup.settled(self.image) if self.lookup else self.image
+        image = exports.inline(image, self.lookup) if exports and self.lookup else image
+        return image.named_for(self.platform) if self.platform else image
+
+    def verdicts(self) -> Iterator[dict[str, Any]]:
+        """What the cache had, as JSON has it."""
+        about = {"platform": str(self.platform)} if self.platform else {}
+        return ({**about, **verdict.to_json()} for verdict in (self.lookup.verdicts() if self.lookup else ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +107,13 @@ class Prepared:
     inputs: Inputs
 
     def plan(
-        self, options: BuildOptions, *, watch: Watcher, base_config: BaseConfig | None = None, every_stage: bool = False
+        self,
+        options: BuildOptions,
+        platform: Platform,
+        *,
+        watch: Watcher,
+        base_config: BaseConfig | None = None,
+        every_stage: bool = False,
     ) -> Plan:
         """Lower the Dockerfile; `base_config` is for who can do without a base image. Raises BuilderError."""
         first, *also = [name for text in options.target for name in text.split(",") if name] or [""]
@@ -84,7 +123,7 @@ class Prepared:
             also=also,
             build_args=self.build_args,
             labels=dict(_label(text) for text in options.label),
-            platform=platform_of(options),
+            platform=platform,
             base_config=base_config or (lambda reference, wanted: self.image_of(reference, wanted).config),
             named=self.named,
             watch=watch,
@@ -92,15 +131,18 @@ class Prepared:
         )
         return single_layer(plan) if options.single_snapshot else plan
 
-    def checked_plan(self, options: BuildOptions, journal: Journal | None = None) -> Plan:
-        """The plan, after the warnings of the build checks. Raises BuilderError, too, if the Dockerfile wants no warnings."""
+    def checked_plans(self, options: BuildOptions, journal: Journal | None = None) -> Mapping[Platform, Plan]:
+        """The plan for each platform, after the warnings of the build checks, of which none is told twice.
+
+        Raises BuilderError, too, if the Dockerfile wants no warnings.
+        """
         linter = linter_of(self.inputs.dockerfile, self.inputs.context, self.build_args)
         try:
-            plan = self.plan(options, watch=linter)
+            plans = {platform: self.plan(options, platform, watch=linter) for platform in platforms_of(options)}
         finally:
             report(linter, journal)
         verdict(linter)
-        return plan
+        return plans
 
 
 @contextmanager
@@ -144,7 +186,7 @@ def build(
     """Build the image and deliver it to every output; `journal` is told what happens. Raises BuilderError."""
     started = time.monotonic()
     outputs, state = Outputs.of(options), State.at(common.state_dir, env)
-    settings = Settings.of(options, read_build_args(options.build_arg, env))
+    settings = settings_of(options, read_build_args(options.build_arg, env))
     with (
         during("building image"),
         prepared(options, registry, common, env) as ready,
@@ -152,30 +194,69 @@ def build(
         pushable(() if options.skip_push_permission_check else outputs.pushed, remote=ready.remote) as check_push,
     ):
         journal.dockerfile = str(ready.inputs.path or "")
-        plan = ready.checked_plan(options, journal)
+        plans = ready.checked_plans(options, journal)
+        wanted = [Wanted(platform=platform, settings=settings[platform], plan=plan) for platform, plan in plans.items()]
+        begun = list[Plan]()
         check_push()
         with (
-            looked_up(plan, options, ready, provisions, settings, state) as (plan, lookup),
+            ExitStack() as until_delivered,
             _saved_mounts(options, ready) as saved_mounts,
-            _workshop(plan, ready, provisions, common, state, settings, lookup, saved_mounts, journal, decoration) as workshop,
+            _workshop(begun, ready, provisions, common, state, wanted[0].settings, saved_mounts, journal, decoration) as workshop,
         ):
-            image, again = execute(plan, workshop), Again(extra=registry.push_retry)
+            again = Again(extra=registry.push_retry)
+            made = list(_made(wanted, begun, options, ready, state, workshop, until_delivered))
             if saved_mounts:
                 saved_mounts.save()  # while the image is pushed
-            image, exports = lookup.settled(image) if lookup else image, _exports(options, lookup, ready)
-            image = exports.inline(image) if exports else image
+            exports = _exports(options, made, ready)
+            images = [each.finished(exports) for each in made]
             facts = {**journal.facts(), "masu.seconds": round(time.monotonic() - started, 3)}
-            if lookup:
-                facts["masu.cache"] = [verdict.to_json() for verdict in lookup.verdicts()]
-            product = Product.of([image], annotations=settings.annotations)
+            if exports:
+                facts["masu.cache"] = [verdict for each in made for verdict in each.verdicts()]
+            product = Product.of(images, annotations=wanted[0].settings.annotations)
             if options.sbom_file:
                 _write_bill(product, outputs, options)
             with during("pushing image"), journal.doing("pushing image"):
                 deliver(product, outputs, facts, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
             if exports:
-                exports.write(image, outputs.pushed)
+                exports.write(product, outputs.pushed)
     _summarize(product, time.monotonic() - started)
     return product
+
+
+def _made(
+    wanted: Sequence[Wanted],
+    begun: list[Plan],
+    options: BuildOptions,
+    ready: Prepared,
+    state: State,
+    workshop: Workshop,
+    until_delivered: ExitStack,
+) -> Iterator[Made]:
+    """The images, one after the other; what was cached while one was made is found for the next."""
+    if len(wanted) > 1:
+        _refuse_foreign(wanted, options, ready, state, workshop)
+    known = known_entries(options) if len(wanted) > 1 else ()
+    for number, each in enumerate(wanted):
+        looking = looked_up(each, options, ready, workshop.provisions, state, known=known)
+        plan, lookup = until_delivered.enter_context(looking)
+        begun.append(plan)
+        own, platform = replace(workshop, lookup=lookup, settings=each.settings), None
+        if len(wanted) > 1:
+            platform, directory = each.platform, workshop.directory / f"platform-{number}"
+            directory.mkdir()
+            own = replace(own, directory=directory, title=f"{platform} ")
+        yield Made(image=execute(plan, own), lookup=lookup, platform=platform)
+
+
+def _refuse_foreign(wanted: Sequence[Wanted], options: BuildOptions, ready: Prepared, state: State, workshop: Workshop) -> None:
+    """Raises BuilderError, before anything is built, for a RUN of one of several platforms that this machine can't carry out."""
+    can_run = cache(partial(runs_here, sandbox=workshop.sandbox, directory=workshop.directory))
+    for each in wanted:
+        if foreign_step(each.plan, can_run) is None:
+            continue
+        with looked_up(each, options, ready, workshop.provisions, state) as (plan, _):  # what is cached needn't be carried out
+            if foreign := foreign_step(plan, can_run):
+                raise refusal(*foreign)
 
 
 def _write_bill(product: Product, outputs: Outputs, options: BuildOptions) -> None:
@@ -193,24 +274,28 @@ def _write_bill(product: Product, outputs: Outputs, options: BuildOptions) -> No
 
 @contextmanager
 def _workshop(
-    plan: Plan,
+    begun: Sequence[Plan],
     ready: Prepared,
     provisions: Provisions,
     common: CommonOptions,
     state: State,
     settings: Settings,
-    lookup: Lookup | None,
     saved_mounts: SavedMounts | None,
     journal: Journal,
     decoration: Decoration,
 ) -> Iterator[Workshop]:
+    """For all plans; `begun` has those whose stages are made, as far as they go."""
     epoch, cancel, shield = settings.epoch, Cancel(), Shield(sys.stderr.buffer, decoration)
     secrets = provisions.secrets.values()
     sandbox = cache(partial(choose, common.sandbox, state.root))
     wanted = common.sandbox in ("auto", "namespaces")
     with (
         opened_trees(
-            ready.directory, state.layers, wanted=wanted, suits=lambda: not (runs(plan) and sandbox().moves), cancel=cancel
+            ready.directory,
+            state.layers,
+            wanted=wanted,
+            suits=lambda: not (any(map(runs, begun)) and sandbox().moves),
+            cancel=cancel,
         ) as trees,
         ThreadPoolExecutor(2, thread_name_prefix="discard") as discarding,
     ):
@@ -228,7 +313,6 @@ def _workshop(
             provisions=provisions,
             settings=settings,
             cancel=cancel,
-            lookup=lookup,
             saved_mounts=saved_mounts,
             journal=journal,
         )
@@ -236,54 +320,81 @@ def _workshop(
 
 @contextmanager
 def _saved_mounts(options: BuildOptions, ready: Prepared) -> Iterator[SavedMounts | None]:
-    """What cache mounts are restored from and saved to; it is done with both when the context ends."""
+    """What cache mounts are restored from and saved to; it is done with both when the context ends.
+
+    Builds for several platforms share a mount's directory, in which programs are this machine's rather than anybody else's.
+    """
     if not options.cache_mounts:
         yield None
         return
     from builder.saved_mounts.from_options import saved_mounts
 
-    platform, directory = platform_of(options), ready.directory / "saved-mounts"
+    first, *others = platforms_of(options)
+    platform, directory = Platform.host() if others else first, ready.directory / "saved-mounts"
     with saved_mounts(options, remote=ready.remote, platform=platform, directory=directory, clock=time.time_ns) as found:
         yield found
 
 
 @contextmanager
 def looked_up(
-    plan: Plan, options: BuildOptions, ready: Prepared, provisions: Provisions, settings: Settings, state: State
+    wanted: Wanted,
+    options: BuildOptions,
+    ready: Prepared,
+    provisions: Provisions,
+    state: State,
+    *,
+    known: Sequence[Cache] = (),
 ) -> Iterator[tuple[Plan, Lookup | None]]:
-    """The plan with the layers that are cached, and what knows them; what is new is in the cache when the context ends."""
+    """The plan with the layers that are cached, and what knows them; what is new is in the cache when the context ends.
+
+    Those `known` are asked first.
+    """
     if not is_caching(options):
-        yield plan, None
+        yield wanted.plan, None
         return
     from builder.caching import cache_rules, opened_cache  # here, as a build without a cache needn't load it
     from builder.lookup import Inputs as KeyInputs
     from builder.lookup import Lookup
 
-    named = [Reference.parse(text) for text in (*options.destination, *options.tag)]
-    platform, destinations = platform_of(options), named[: len(options.destination)]
+    destinations, platform = [*map(Reference.parse, options.destination)], wanted.platform
+    named = [*destinations, *map(Reference.parse, options.tag)]
     with (
         opened(state.layer_cache) as local,  # what was found there stays until it has been used
-        opened_cache(options, destinations, local=local, remote=ready.remote, platform=platform, now=_clock) as cache,
+        opened_cache(
+            options, destinations, local=local, remote=ready.remote, platform=platform, now=_clock, known=known
+        ) as cache,
     ):
         inputs = KeyInputs(image_of=ready.image_of, context=ready.inputs.context, contexts=ready.contexts)
-        rules = cache_rules(options, plan, provisions, settings)
-        subject = f"{named[0].repository if named else ''} {ready.inputs.dockerfile.file}"
-        lookup = Lookup(plan, inputs, cache=cache, rules=rules, now=_now, subject=subject)
+        rules = cache_rules(options, wanted.plan, provisions, wanted.settings)
+        subject = f"{named[0].repository if named else ''} {ready.inputs.dockerfile.file} {platform}"
+        lookup = Lookup(wanted.plan, inputs, cache=cache, rules=rules, now=_now, subject=subject)
         yield lookup.survey(), lookup
 
 
-def _exports(options: BuildOptions, lookup: Lookup | None, ready: Prepared) -> CacheExports | None:
-    if lookup is None:
+def known_entries(options: BuildOptions) -> tuple[Cache, ...]:
+    """What keeps in mind what is cached while a build for several platforms goes on."""
+    if not is_caching(options):
+        return ()
+    from builder.layer_cache import MemoryCache
+
+    return (MemoryCache(),)
+
+
+def _exports(options: BuildOptions, made: Sequence[Made], ready: Prepared) -> CacheExports | None:
+    lookups = [each.lookup for each in made if each.lookup]
+    if not lookups:
         return None
     from builder.cache_exports import CacheExports
 
-    return CacheExports(targets=cache_targets(options), lookup=lookup, remote=ready.remote)
+    return CacheExports(targets=cache_targets(options), lookups=lookups, remote=ready.remote)
 
 
 def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> str:
     """What `build` would do, as text. Raises BuilderError."""
     with prepared(options, registry, common, env) as ready:
-        return render(ready.checked_plan(options))
+        plans = ready.checked_plans(options)
+        heads = [f"platform {platform}\n" if len(plans) > 1 else "" for platform in plans]
+        return "\n".join(head + render(plan) for head, plan in zip(heads, plans.values(), strict=True))
 
 
 def _contexts(
@@ -328,7 +439,5 @@ def _clock() -> datetime:
 
 
 def _summarize(product: Product, seconds: float) -> None:
-    layers = [layer for image in product.images for layer in image.layers]
-    size = sum(layer.blob.descriptor.size for layer in layers)
     log.info("built %s", product.named.descriptor.digest)
-    log.info("%d layers, %.1f MB compressed, %.1f s", len(layers), size / 1e6, seconds)
+    log.info("%d layers, %.1f MB compressed, %.1f s", len(product.layers), product.size / 1e6, seconds)

@@ -9,7 +9,9 @@ from pathlib import Path
 from builder.cache_flags import CacheFlag, Kind
 from builder.image.image import Image
 from builder.image.layer import Layer
+from builder.image.product import Product
 from builder.image.reference import Reference
+from builder.key import CacheKey
 from builder.layer_cache import TROUBLE, Entry, inlined, write_list
 from builder.lookup import Lookup
 from builder.remotes import Remote
@@ -22,25 +24,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheExports:
-    """`targets` are those of --cache-to, in their order."""
+    """`targets` are those of --cache-to, in their order; `lookups` know the layers, one for each platform."""
 
     targets: Sequence[CacheFlag]
-    lookup: Lookup
+    lookups: Sequence[Lookup]
     remote: Remote
 
-    def inline(self, image: Image) -> Image:
-        """The image, with its records in it if that was asked for."""
+    def inline(self, image: Image, lookup: Lookup) -> Image:
+        """The image, with the records that `lookup` has of it in it if that was asked for."""
         if not any(target.kind is Kind.INLINE for target in self.targets):
             return image
-        return inlined(image, self.lookup.kept(of_all=False))
+        return inlined(image, lookup.kept(of_all=False))
 
-    def write(self, image: Image, pushed: Sequence[Reference]) -> None:
-        """Write the other documents; a registry is told that it has the layers of the image, which it was `pushed` to."""
+    def write(self, product: Product, pushed: Sequence[Reference]) -> None:
+        """Write the other documents; a registry is told that it has the layers of the images, which it was `pushed` to."""
         for target in self.targets:
             if target.kind is not Kind.INLINE:
                 try:
                     write_list(
-                        tuple(_at_home(self.lookup.kept(of_all=target.of_all), image, pushed)),
+                        tuple(_at_home(self._kept(of_all=target.of_all), product, pushed)),
                         to=self._store(target),
                         name=target.name,
                     )
@@ -49,12 +51,20 @@ class CacheExports:
                 else:
                     log.info("wrote the layer cache %s", target.text)
 
+    def _kept(self, *, of_all: bool) -> Iterable[Entry]:
+        """For all platforms; an entry that has its layer for one is wanted with it."""
+        entries: dict[CacheKey, Entry] = {}
+        for entry in (entry for lookup in self.lookups for entry in lookup.kept(of_all=of_all)):
+            if entry.layer or entry.key not in entries:
+                entries[entry.key] = entry
+        return entries.values()
+
     def _store(self, target: CacheFlag) -> Store:
         return self.remote(target.reference.repository) if target.reference else LayoutStore(Path(target.directory))
 
 
-def _at_home(entries: Iterable[Entry], image: Image, pushed: Sequence[Reference]) -> Iterable[Entry]:
-    inside = {layer.blob.descriptor.digest for layer in image.layers}
+def _at_home(entries: Iterable[Entry], product: Product, pushed: Sequence[Reference]) -> Iterable[Entry]:
+    inside = {layer.blob.descriptor.digest for layer in product.layers}
 
     def known(layer: Layer) -> Layer:
         if layer.blob.origin or not pushed or layer.blob.descriptor.digest not in inside:

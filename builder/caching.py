@@ -104,12 +104,13 @@ def opened_cache(
     remote: Remote,
     platform: Platform,
     now: Callable[[], datetime],
+    known: Sequence[Cache] = (),
 ) -> Iterator[Cache]:
-    """What --cache and --cache-from name; all that is new has been saved when the context ends.
+    """What is `known`, and what --cache and --cache-from name; all that is new has been saved when the context ends.
 
     With --cache that is --cache-repo, else the place beside the first destination, else the layout `local`. Raises UsageError.
     """
-    caches: list[Cache] = []
+    caches = list(known)
     with ExitStack() as stack:
         if options.cache:
             store, saves = _store(options.cache_repo, destinations, remote) or local, not options.no_push_cache

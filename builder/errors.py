@@ -99,8 +99,8 @@ _SIGNALLED = {
 class RunError(BuilderError):
     """`exit_code` is the command's own (128 + signal if a signal ended it), `output` what it printed last."""
 
-    def __init__(self, message: str, *, exit_code: int, output: str = "") -> None:
-        super().__init__(message + self.printed(output), hint=_SIGNALLED.get(exit_code, ""))
+    def __init__(self, message: str, *, exit_code: int, output: str = "", hint: str = "") -> None:
+        super().__init__(message + self.printed(output), hint=hint or _SIGNALLED.get(exit_code, ""))
         self.exit_code = exit_code
         self.output = output
 

@@ -39,7 +39,12 @@ def execute(plan: Plan, workshop: Workshop) -> Image:
     with downloading(plan, workshop) as downloads:
         supplies = Supplies(plan=plan, workshop=workshop, downloads=downloads)
         makers = {
-            stage.index: _Maker(stage=stage, number=f"{position}/{len(plan.stages)}", supplies=supplies, is_alone=jobs == 1)
+            stage.index: _Maker(
+                stage=stage,
+                name=f"{workshop.title}stage {position}/{len(plan.stages)}",
+                supplies=supplies,
+                is_alone=jobs == 1,
+            )
             for position, stage in enumerate(plan.stages, start=1)
         }
         run_all(
@@ -62,10 +67,10 @@ def _jobs(plan: Plan, workshop: Workshop) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Maker:
-    """What making one stage needs; `number` is its own of how many, and it `is_alone` if no other is made meanwhile."""
+    """What making one stage needs; `name` has its number of how many, and it `is_alone` if no other is made meanwhile."""
 
     stage: PlannedStage
-    number: str
+    name: str
     supplies: Supplies
     is_alone: bool
 
@@ -87,7 +92,7 @@ class _Maker:
 def _build_stage(maker: _Maker) -> Finished:
     stage, workshop = maker.stage, maker.workshop
     maker.directory.mkdir()
-    output = workshop.output("" if maker.is_alone else f"stage {maker.number}")
+    output = workshop.output("" if maker.is_alone else maker.name)
     image = maker.supplies.base_image(stage)
     work = _Work(maker, image, output)
     if image.layers and not needs_rootfs(maker.supplies.plan, stage):
@@ -95,7 +100,7 @@ def _build_stage(maker: _Maker) -> Finished:
     past = list[Past]()
     for number, step in enumerate(stage.steps, start=1):
         workshop.cancel.check()
-        with output.part(f"stage {maker.number}, step {number}/{len(stage.steps)}", step.text) as name:
+        with output.part(f"{maker.name}, step {number}/{len(stage.steps)}", step.text) as name:
             layer = _carried_out(step, name, work, maker)
         if step.created_by:
             past.append(Past(created_by=step.created_by, has_layer=layer is not None, at=work.time_of(layer)))
@@ -259,8 +264,9 @@ def _linked(op: Copy, maker: _Maker) -> tuple[Changes, Layer]:
 
 
 def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput, *, compare: bool) -> Changes:
-    from builder import runner  # here, as a build without RUN needn't load the sandboxes
+    from builder import foreign, runner  # here, as a build without RUN needn't load the sandboxes
     from builder.mounting import Sources, mounted
+    from builder.sandbox import NOT_EXECUTABLE
 
     workshop, sandbox, stage = maker.workshop, maker.workshop.sandbox(), maker.stage
     opener = Sources(
@@ -294,7 +300,8 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput, *, compare
         changes = rootfs.diff(ignoring_ctime=outcome.untouched) if compare else Changes()
     tail = output.take_tail()
     if outcome.code:
-        raise RunError(f"the command failed with exit code {outcome.code}", exit_code=outcome.code, output=tail)
+        hint = foreign.hint(stage.config.platform) if outcome.code == NOT_EXECUTABLE and foreign.is_foreign(stage) else ""
+        raise RunError(f"the command failed with exit code {outcome.code}", exit_code=outcome.code, output=tail, hint=hint)
     if workshop.saved_mounts:
         for identity, directory in found.caches.items():
             workshop.saved_mounts.used(identity, directory, rootfs.owners)

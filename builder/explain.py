@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
-from builder.build import looked_up, prepared
+from builder.build import Wanted, looked_up, prepared
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.provisions.from_options import provisions_of
 from builder.reasons import Verdict
-from builder.settings import Settings, read_build_args
+from builder.settings import read_build_args, settings_of
 from builder.state import State
 from builder.values import replace
 
@@ -19,14 +19,18 @@ def explain(options: BuildOptions, registry: RegistryFlags, common: CommonOption
     asked = options.cache or options.cache_from
     options = replace(options, cache=bool(options.cache or not asked), no_push=False, no_push_cache=True)
     state = State.at(common.state_dir, env)
-    settings = Settings.of(options, read_build_args(options.build_arg, env))
+    settings, lines = settings_of(options, read_build_args(options.build_arg, env)), list[str]()
     with (
         prepared(options, registry, common, env) as ready,
         provisions_of(options, env, secrets=ready.secrets, cache_mounts=state.cache_mounts) as provisions,
-        looked_up(ready.checked_plan(options), options, ready, provisions, settings, state) as (_, lookup),
     ):
-        assert lookup is not None
-        return "".join(line + "\n" for line in _lines(lookup.verdicts()))
+        for platform, plan in ready.checked_plans(options).items():
+            wanted = Wanted(platform=platform, settings=settings[platform], plan=plan)
+            with looked_up(wanted, options, ready, provisions, state) as (_, lookup):
+                assert lookup is not None
+                lines += [f"platform {platform}"] if len(settings) > 1 else []
+                lines += _lines(lookup.verdicts())
+    return "".join(line + "\n" for line in lines)
 
 
 def _lines(verdicts: Iterable[Verdict]) -> Iterator[str]:

@@ -112,9 +112,11 @@ class BuildOptions:
     target: tuple[str, ...] = _flag(_REPEAT, "build this stage (name or number), not the last; of several, also with commas "
         "between them, all are built and the first is the image (repeatable)", metavar="STAGE",
         kaniko="same: as in the fork; upstream takes one")
-    custom_platform: str = _flag("", "platform to build for, os/architecture[/variant] (default: this machine's)",
+    custom_platform: tuple[str, ...] = _flag(_REPEAT, "platform to build for, os/architecture[/variant]; of several, also with "
+        "commas between them, there is an image each, and an index that is named (repeatable; default: this machine's)",
         aliases=("platform", "customPlatform"), metavar="PLATFORM",
-        kaniko="better: the variant counts, FROM --platform is obeyed, and a wrong one is an error, no panic")
+        kaniko="better: several can be built at once; the variant counts, FROM --platform is obeyed, and a wrong one is an "
+        "error, no panic")
     no_cache: bool = _flag(False, "carry every instruction out, whatever --cache has; =STAGE is --no-cache-filter",
         else_to="no-cache-filter")
     no_cache_filter: tuple[str, ...] = _flag(_REPEAT, "as --no-cache, for this stage alone (repeatable)",
@@ -262,7 +264,7 @@ class ReviewOptions:
     build_arg: tuple[str, ...] = _same("build_arg")
     build_context: tuple[str, ...] = _same("build_context")
     target: tuple[str, ...] = _same("target")
-    custom_platform: str = _same("custom_platform")
+    custom_platform: tuple[str, ...] = _same("custom_platform")
     format: str = _flag("text", "how the answer is printed", choices=("text", "json"))
 
 

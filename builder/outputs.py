@@ -15,6 +15,7 @@ from builder.pushing import push
 from builder.remotes import Remote
 from builder.reports import DigestFiles, Put, write_build_files
 from builder.retry import Again
+from builder.settings import platforms_of
 from builder.store.copy import copy
 from builder.store.layout import LayoutStore
 from builder.values import dataclass
@@ -48,6 +49,7 @@ class Outputs:
                 hint="push with --destination REF, or keep the image in the local store with --tag NAME",
             )
         _check_destinations(destinations)
+        _check_platforms(options)
         files = DigestFiles.of(options, destinations or tags)
         pushed = () if options.no_push else (*destinations, *(tags if options.push else ()))
         return cls(destinations=destinations, tags=tags, pushed=pushed, files=files, options=options)
@@ -89,6 +91,20 @@ def _check_destinations(destinations: Iterable[Reference]) -> None:
         if reference.digest is not None:
             hint = "give a tag: the digest is known when the image is built, see --digest-file"
             raise UsageError(f"can't push to the digest of destination {str(reference)!r}", hint=hint)
+
+
+def _check_platforms(options: BuildOptions) -> None:
+    """Some outputs have a place for one image only."""
+    if len(platforms_of(options)) == 1:
+        return
+    if options.tar_path:
+        hint = "push the image, or write all platforms to a directory with --oci-layout-path; or build one platform"
+        raise UsageError(
+            "--tar-path can't hold an image for several platforms: it is docker's archive, without an index", hint=hint
+        )
+    if options.sbom_file:
+        hint = "leave it out, or build one platform at a time"
+        raise UsageError("--sbom-file tells of one image, and several platforms are several", hint=hint)
 
 
 def _write_layout(product: Product, path: Path, references: list[Reference]) -> None:

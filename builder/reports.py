@@ -91,7 +91,7 @@ def _build_files(
     facts: Mapping[str, object],
 ) -> Iterator[tuple[str, str]]:
     if options.iidfile:
-        yield options.iidfile, str(product.images[0].config_blob.descriptor.digest)
+        yield options.iidfile, str(product.id)
     for path in options.metadata_file:
         yield path, _json({**_metadata(product, named, pushed), **facts})
 
@@ -136,16 +136,17 @@ def write_file(path: Path, text: str) -> None:
 def _metadata(product: Product, named: Sequence[Reference], pushed: Sequence[Reference]) -> dict[str, object]:
     """The keys that docker's --metadata-file has, and ours.
 
-    `masu.pushed` are the names under which registries have it now, `masu.size` the bytes of its `masu.layers` as stored.
+    `masu.pushed` are the names under which registries have it now, `masu.size` the bytes of its `masu.layers` as stored. Of
+    several platforms there is no config that could be named, as with docker.
     """
-    image = product.images[0]
+    config = {"containerimage.config.digest": str(product.id)} if len(product.images) == 1 else {}
     return {
-        "containerimage.config.digest": str(image.config_blob.descriptor.digest),
+        **config,
         "containerimage.descriptor": product.named.descriptor.to_json(),
         "containerimage.digest": str(product.named.descriptor.digest),
         "image.name": ",".join(str(reference) for reference in named),
         "masu.pushed": [str(reference) for reference in pushed],
-        "masu.size": sum(layer.blob.descriptor.size for layer in image.layers),
-        "masu.layers": len(image.layers),
-        "masu.platform": str(image.config.platform),
+        "masu.size": product.size,
+        "masu.layers": len(product.layers),
+        "masu.platform": ",".join(str(image.platform) for image in product.images),
     }

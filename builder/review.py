@@ -18,6 +18,7 @@ from builder.image.platform import Platform
 from builder.journal import Warned
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.plan import BaseConfig
+from builder.settings import platforms_of
 from builder.values import dataclass
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ def check(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
         error = None
         try:
             base_config = _lenient(build, lambda reference: linter.unknown.add(reference))
-            build.plan(options, watch=linter, base_config=base_config, every_stage=not options.target)
+            for platform in platforms_of(options):
+                build.plan(options, platform, watch=linter, base_config=base_config, every_stage=not options.target)
             verdict(linter)
         except BuilderError as caught:
             error = caught
@@ -64,10 +66,10 @@ def check(options: BuildOptions, registry: RegistryFlags, common: CommonOptions,
 
 
 def outline(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str], form: str) -> Answer:
-    """The arguments, secrets and sockets of the target. Raises BuilderError."""
+    """The arguments, secrets and sockets of the target, for the first of several platforms. Raises BuilderError."""
     with prepared(options, registry, common, env) as build:
         outliner = Outliner(dockerfile=build.inputs.dockerfile)
-        build.plan(options, watch=outliner, base_config=_lenient(build, lambda reference: None))
+        build.plan(options, platforms_of(options)[0], watch=outliner, base_config=_lenient(build, lambda reference: None))
         write = outline_json if form == "json" else outline_text
         return Answer(text=write(outliner.outline()))
 

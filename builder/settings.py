@@ -34,8 +34,8 @@ class Settings:
     ignored: IgnoredPaths = field(default_factory=IgnoredPaths)
 
     @classmethod
-    def of(cls, options: BuildOptions, build_args: Mapping[str, str]) -> Self:
-        """Raises UsageError for values that mean nothing."""
+    def of(cls, options: BuildOptions, build_args: Mapping[str, str], platform: Platform) -> Self:
+        """For the image of one of the options' platforms. Raises UsageError for values that mean nothing."""
         epoch = _epoch(build_args)
         return cls(
             jobs=_jobs(options.jobs),
@@ -46,7 +46,7 @@ class Settings:
                 format=options.image_format,
                 force=options.force_compression,
             ),
-            annotations=Annotations.parse(options.annotation, platform_of(options)),
+            annotations=Annotations.parse(options.annotation, platform, of=platforms_of(options)),
             again=Again(extra=options.image_fs_extract_retry),
             ignored=IgnoredPaths.of([*options.ignore_path, *(["/var/run"] if options.ignore_var_run else [])]),
         )
@@ -58,9 +58,15 @@ def read_build_args(texts: Iterable[str], env: Mapping[str, str]) -> dict[str, s
     return from_env | dict(_build_arg(text, env) for text in texts)
 
 
-def platform_of(options: BuildOptions) -> Platform:
-    """What is built for. Raises ImageError when the option names no platform."""
-    return Platform.parse(options.custom_platform) if options.custom_platform else Platform.host()
+def settings_of(options: BuildOptions, build_args: Mapping[str, str]) -> Mapping[Platform, Settings]:
+    """Those for each platform's image. Raises UsageError, ImageError."""
+    return {platform: Settings.of(options, build_args, platform) for platform in platforms_of(options)}
+
+
+def platforms_of(options: BuildOptions) -> tuple[Platform, ...]:
+    """What is built for, at least one, each once. Raises ImageError for what is no platform."""
+    names = [name for text in options.custom_platform for name in text.split(",") if name.strip()]
+    return tuple(dict.fromkeys(map(Platform.parse, names))) or (Platform.host(),)
 
 
 def _build_arg(text: str, env: Mapping[str, str]) -> tuple[str, str]:

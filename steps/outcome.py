@@ -14,7 +14,8 @@ from builder.values import dataclass
 class Outcome:
     """`images` are the names that the image has, `pushed` those that registries know it by; all empty where there is none.
 
-    `digest` is what it is pulled by, `image_id` its config's digest, `metadata` all that the core says, as JSON has it. `size` is
+    `digest` is what it is pulled by, `image_id` its config's digest (of several platforms that of the index, as docker has it),
+    `metadata` all that the core says, as JSON has it. `size` is
     in bytes as stored, `seconds` are of the whole build. `steps` have been done, in this order, also by a build that failed.
     `dockerfile` is the path that their `file` means (relative to where masu ran, or absolute), empty if it isn't of this machine.
     """
@@ -49,7 +50,7 @@ class Outcome:
             images=tuple(filter(None, names.split(","))),
             pushed=tuple(metadata.get("masu.pushed", ())),
             digest=str(metadata.get("containerimage.digest", "")),
-            image_id=str(metadata.get("containerimage.config.digest", "")),
+            image_id=str(metadata.get("containerimage.config.digest") or metadata.get("containerimage.digest", "")),
             platform=str(metadata.get("masu.platform", "")),
             size=int(metadata.get("masu.size", 0)),
             layers=int(metadata.get("masu.layers", 0)),

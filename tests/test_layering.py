@@ -49,6 +49,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.inputs",
             "builder.outputs",
             "builder.workshop",
+            "builder.foreign",
             "builder.supplies",
             "builder.stage_tree",
         }
@@ -99,6 +100,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (4, "builder.reasons", "builder.course"),
     (4, "builder.workshop", "builder.lookup"),
     (4, "builder.executor", "builder.workshop"),
+    (4, "builder.executor", "builder.foreign"),
     (4, "builder.supplies", "builder.workshop"),
     (4, "builder.outputs", "builder.pushing"),
 }

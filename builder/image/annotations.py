@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 from builder.errors import ImageError, UsageError
@@ -28,18 +28,20 @@ class Annotations:
     index_descriptor: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, texts: Iterable[str], platform: Platform) -> Self:
+    def parse(cls, texts: Iterable[str], platform: Platform, *, of: Sequence[Platform] = ()) -> Self:
         """Each is `KEY=VALUE`, `LEVEL:KEY=VALUE` or `LEVEL[PLATFORM]:KEY=VALUE`, or has several levels with commas between them.
 
-        `platform` is the image's. Raises UsageError for an unknown level, and for another platform.
+        `platform` is the image's, which is one `of` several. Raises UsageError for an unknown level, and for another platform.
         """
         found: dict[str, dict[str, str]] = {level: {} for level in _LEVELS}
         for text in texts:
             match = _FORM.fullmatch(text)
             if match is None:
                 raise UsageError(f"invalid --annotation {text!r}", hint="write KEY=VALUE, or LEVEL:KEY=VALUE")
-            for level in (match["levels"] or "manifest").split(","):
-                found[_level(level, text, platform)][match["key"]] = match["value"]
+            for item in (match["levels"] or "manifest").split(","):
+                level, wanted = _level(item, text, of or (platform,))
+                if wanted is None or platform.matches(wanted):
+                    found[level][match["key"]] = match["value"]
         return cls(**{level.replace("-", "_"): values for level, values in found.items()})
 
     @property
@@ -47,15 +49,17 @@ class Annotations:
         return bool(self.index or self.index_descriptor)
 
 
-def _level(text: str, annotation: str, platform: Platform) -> str:
+def _level(text: str, annotation: str, platforms: Sequence[Platform]) -> tuple[str, Platform | None]:
+    """And the platform that it is for, None if it is for all."""
     match = _LEVEL.fullmatch(text)
     if match is None or match["level"] not in _LEVELS:
         raise UsageError(f"unknown level {text!r} in --annotation {annotation!r}", hint=f"levels are {', '.join(_LEVELS)}")
-    if match["platform"]:
-        try:
-            wanted = Platform.parse(match["platform"])
-        except ImageError as error:
-            raise UsageError(f"--annotation {annotation!r}: {error.message}", hint=error.hint) from error
-        if not platform.matches(wanted):
-            raise UsageError(f"--annotation {annotation!r} is for {wanted}, and the image for {platform}")
-    return match["level"]
+    if not match["platform"]:
+        return match["level"], None
+    try:
+        wanted = Platform.parse(match["platform"])
+    except ImageError as error:
+        raise UsageError(f"--annotation {annotation!r}: {error.message}", hint=error.hint) from error
+    if not any(platform.matches(wanted) for platform in platforms):
+        raise UsageError(f"--annotation {annotation!r} is for {wanted}, and the image for {', '.join(map(str, platforms))}")
+    return match["level"], wanted

@@ -63,6 +63,16 @@ class Image:
         image_format = Format.of_manifest(parsed.media_type)
         return cls(config=parsed_config, layers=layers, format=image_format, config_blob=config, manifest=manifest)
 
+    @property
+    def platform(self) -> Platform:
+        """What it was made for if that is known, else what its config says."""
+        return self.manifest.descriptor.platform or self.config.platform
+
+    def named_for(self, platform: Platform) -> Image:
+        """Whatever the config of its base says, this is the platform that it was made for."""
+        descriptor = replace(self.manifest.descriptor, platform=platform)
+        return replace(self, manifest=replace(self.manifest, descriptor=descriptor))
+
     def append(self, layer: Layer, history: History) -> Image:
         """With one more layer on top and its history entry."""
         config = replace(self.config, history=(*self.config.history, history))

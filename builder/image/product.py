@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from builder.image.annotations import Annotations
 from builder.image.blob import Blob
+from builder.image.digest import Digest
 from builder.image.image import Image
+from builder.image.layer import Layer
 from builder.image.manifest import Index
+from builder.image.media import Format
 from builder.values import dataclass, replace
 
 
@@ -27,11 +30,28 @@ class Product:
         """One image needs an index only for attestations, and to carry annotations."""
         if len(images) == 1 and not attestations and not annotations.wants_index:
             return cls(images=tuple(images))
-        entries = tuple(replace(image.manifest.descriptor, platform=image.config.platform) for image in (*images, *attestations))
-        index = Index(media_type=images[0].format.index, manifests=entries, annotations=annotations.index)
+        entries = tuple(replace(image.manifest.descriptor, platform=image.platform) for image in (*images, *attestations))
+        format = Format.DOCKER if all(image.format is Format.DOCKER for image in images) else Format.OCI
+        index = Index(media_type=format.index, manifests=entries, annotations=annotations.index)
         blob = Blob.of(index.to_bytes(), index.media_type)
         descriptor = replace(blob.descriptor, annotations=annotations.index_descriptor)
         return cls(images=tuple(images), attestations=tuple(attestations), index=replace(blob, descriptor=descriptor))
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Of all images, in their order."""
+        return tuple(layer for image in self.images for layer in image.layers)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the layers as stored."""
+        return sum(layer.blob.descriptor.size for layer in self.layers)
+
+    @property
+    def id(self) -> Digest:
+        """What docker takes for the image's id: the digest of its config, or of the index if there are several."""
+        only, *others = self.images
+        return self.named.descriptor.digest if others else only.config_blob.descriptor.digest
 
     @property
     def named(self) -> Blob:

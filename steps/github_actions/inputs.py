@@ -144,6 +144,10 @@ def _images(reading: Reading) -> bool:
     reading.words += [f"--destination={name}" for name in names]
     reading.words += [*outputs.words, *(() if is_pushed else ("--no-push",))]
     if reading.bool("load"):
+        if len(set(reading.values("platforms"))) > 1:
+            raise UsageError(
+                "can't load an image for several platforms", hint="push it, or load one platform in a job of its own"
+            )
         if not names or "MASU_LOAD_FILE" not in reading.env:
             raise UsageError(
                 "can't load the image: " + ("it has no name" if not names else "masu has no Docker engine here"),
@@ -257,13 +261,7 @@ def _job_logins(env: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _rest(reading: Reading) -> None:
-    platforms = reading.values("platforms")
-    if len(platforms) > 1:
-        raise UsageError(
-            f"can't build for several platforms at once: {', '.join(platforms)}",
-            hint="build each in a job of a matrix, on a runner of that platform",
-        )
-    for platform in platforms:
+    for platform in reading.values("platforms"):
         reading.add("custom-platform", platform)
     for value in reading.values("allow"):
         if value != "network.host":  # which every RUN has

@@ -28,7 +28,7 @@ def _head(outcome: Outcome) -> Iterator[str]:
         rows.append(("", f"and {len(outcome.images) - _NAMES} more names"))
     if outcome.digest:
         rows.append(("digest", _code(outcome.digest)))
-        rows.append(("size", f"{size(outcome.size)} in {outcome.layers} layers, {outcome.platform}"))
+        rows.append(("size", f"{size(outcome.size)} in {outcome.layers} layers, {outcome.platform.replace(',', ', ')}"))
     if outcome.seconds:
         rows.append(("time", f"{outcome.seconds:.1f} s"))
     if outcome.steps:

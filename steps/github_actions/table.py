@@ -67,7 +67,7 @@ _OWN: tuple[Input, ...] = (
     Input(name="load", kind=Kind.BOOL, help="load the image into the runner's Docker engine"),
     Input(name="outputs", kind=Kind.LINES, help="where the image goes: type=registry, type=image,push=true, "
         "type=docker,dest=FILE or type=oci,tar=false,dest=DIR"),
-    Input(name="platforms", kind=Kind.LIST, help="the platform to build for; one, see the README for several"),
+    Input(name="platforms", kind=Kind.LIST, help="the platforms to build for; several make an index (default: the runner's)"),
     Input(name="secrets", kind=Kind.LINES, help="ID=VALUE for RUN --mount=type=secret"),
     Input(name="secret-files", kind=Kind.LINES, help="ID=FILE, as secrets"),
     Input(name="secret-envs", kind=Kind.LIST, help="ID=VARIABLE of the job, as secrets"),

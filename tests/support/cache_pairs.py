@@ -242,7 +242,7 @@ OURS = Group(name="ours", dockerfile=APP.dockerfile, is_ours=True, cases=[
     ("the epoch", flags(build_arg=("SOURCE_DATE_EPOCH=1",)), ALL),
     ("--ignore-path", flags(ignore_path=("/out",)), ALL),
     ("--image-format", flags(image_format="docker"), []),
-    ("--platform", flags(custom_platform="linux/s390x"), ALL),
+    ("--platform", flags(custom_platform=("linux/s390x",)), ALL),
 ])
 
 CURRENT = Group(name="current", dockerfile="""\

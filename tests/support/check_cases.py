@@ -133,7 +133,7 @@ def masu_checks(case: CheckCase, directory: Path, references: Mapping[str, str])
     given: dict[str, Any] = {"context": str(context)}
     words = [word for option in case.options() for word in option.split("=", 1 if option.startswith("--") else 0)]
     for option, value in zip(words[::2], words[1::2], strict=True):
-        given[names[option]] = (value,) if option in ("--build-arg", "--target") else value
+        given[names[option]] = (value,)
     common = CommonOptions(state_dir=str(directory / "state"))
     try:
         return Answer.of(check(BuildOptions(**given), RegistryFlags(), common, {}, "json").text)

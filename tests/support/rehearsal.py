@@ -32,7 +32,7 @@ from builder.plan import NamedContexts, Plan, lower, single_layer
 from builder.provisions.from_options import provisions_of
 from builder.provisions.secrets import read_secrets
 from builder.rootfs import SourceTree
-from builder.settings import Settings, platform_of, read_build_args
+from builder.settings import Settings, platforms_of, read_build_args
 from builder.store.layout import LayoutStore
 from tests.support.dockerfiles import PATH
 
@@ -116,21 +116,21 @@ class Rehearsal:
             target=(options.target or ("",))[0],
             build_args=args,
             labels=dict(text.split("=") for text in options.label),
-            platform=platform_of(options),
+            platform=platforms_of(options)[0],
             base_config=lambda reference, platform: self._image(reference, platform).config,
             named=named,
         )
         plan = single_layer(plan) if options.single_snapshot else plan
         secrets = read_secrets(options.secret, {})
         provisions = stack.enter_context(provisions_of(options, {}, secrets=secrets, cache_mounts=directory))
-        rules = cache_rules(options, plan, provisions, Settings.of(options, args))
+        rules = cache_rules(options, plan, provisions, Settings.of(options, args, plan.target.platform))
         self.asked = Asked(self._cache(options, stack))
         key_inputs = Inputs(image_of=self._image, context=inputs.context, contexts=contexts)
         now = lambda: datetime.now(UTC).isoformat()  # noqa: E731
         return Lookup(plan, key_inputs, cache=self.asked, rules=rules, now=now, subject=self.subject), plan
 
     def _cache(self, options: BuildOptions, stack: ExitStack) -> Cache:
-        platform, ttl, saves = platform_of(options), options.cache_ttl, not options.no_push_cache
+        platform, ttl, saves = platforms_of(options)[0], options.cache_ttl, not options.no_push_cache
         store, now = LayoutStore(self.directory / "cache"), partial(datetime.now, UTC)
         if self.listed:
             return ListedCache(lambda: store, "list", shown="list", platform=platform, ttl=ttl, now=now)

@@ -32,7 +32,7 @@ class Finding:
 
 @dataclass(slots=True, kw_only=True)
 class Linter:
-    """Used once, for one Dockerfile; a watcher of plan.lower.
+    """Used for one Dockerfile, once for each platform; a watcher of plan.lower.
 
     `ignored` tells what of the context COPY doesn't see. Of an image in `unknown` nothing is known: rules that need it are left
     out.
