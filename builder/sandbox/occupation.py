@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from builder.sandbox import workdir
 from builder.sandbox.kept import Kept
 from builder.values import dataclass, field
 
@@ -72,6 +73,7 @@ class Occupation:
             raise Conflict(conflict)
         ways = {way: _Metadata.of(self._at(way)) for way in sorted(self.kept.ways) if os.path.isdir(self._at(way))}
         self._write("parking", ways)
+        workdir.lead_aside(self.home, self.kept)
         self._park("/")
         self._write("occupied", ways)
         self._move_in(self.root, "/")
@@ -87,6 +89,7 @@ class Occupation:
         self._unpark(f"{self.home}/{_PARKED}", "/")
         for way, values in journal["ways"].items():
             _Metadata(*values).give(self._at(way))
+        workdir.lead_back(self.home)
         os.unlink(f"{self.home}/{_JOURNAL}")
 
     def _at(self, path: str) -> str:

@@ -174,13 +174,26 @@ SLOW = """FROM {base}
 COPY big /big
 RUN echo at-$((6 * 7)); for n in $(seq 600); do sleep 0.1; done
 """
+STOPPED = """\
+error building image: Dockerfile:3: RUN echo at-$((6 * 7)); for n in $(seq 600); do sleep 0.1; done: \
+the command failed with exit code 143; it printed last:
+at-42
+"""
+WHY = "hint: SIGTERM ended it, as when a job is cancelled or its time is up\n"
 
 
-@pytest.mark.parametrize(("word", "dockerfile"), [("at-42", SLOW), ("Pushing image to", "FROM {base}\nCOPY big /big\n")])
+@pytest.mark.parametrize(
+    ("word", "dockerfile", "said", "issues"),
+    [
+        ("at-42", SLOW, (STOPPED, WHY), [("blocker", 3)]),
+        ("Pushing image to", "FROM {base}\nCOPY big /big\n", ("masu: terminated\n",), []),
+    ],
+    ids=["during-a-RUN", "while-pushing"],
+)
 def test_a_cancelled_job_leaves_a_whole_image_or_none_and_the_next_works(
-    word: str, dockerfile: str, job: Job, gitlab: GitLab
+    word: str, dockerfile: str, said: tuple[str, ...], issues: list[tuple[str, int]], job: Job, gitlab: GitLab
 ) -> None:
-    """During a RUN of `takeover` /workspace is away, so docker starts nothing there, and only its SIGKILL comes to masu."""
+    """Its log and its reports say what was under way, also while a RUN of `takeover` has the place of `/`."""
     name = job.variables["CI_REGISTRY_IMAGE"]
     subprocess.run(["dd", "if=/dev/urandom", f"of={job.project}/big", "bs=1M", "count=24", "status=none"], check=True)
     (job.project / "Dockerfile").write_text(dockerfile.format(base=base_of(job)))
@@ -191,10 +204,10 @@ def test_a_cancelled_job_leaves_a_whole_image_or_none_and_the_next_works(
         assert running.process.wait(timeout=30) != 0
         assert running.process.stdout
         rest = running.process.stdout.read().decode()
-    if dockerfile is not SLOW:
-        assert "masu: terminated" in rest
-        assert read_dotenv(report(job, "build.env")) == {}
-        assert read_quality(report(job, "gl-code-quality-report.json")) == []
+    assert all(words in rest for words in said), rest
+    assert read_dotenv(report(job, "build.env")) == {}
+    found = read_quality(report(job, "gl-code-quality-report.json"))
+    assert [(issue["severity"], issue["location"]["lines"]["begin"]) for issue in found] == issues
     whole_or_absent(gitlab, name.rpartition("/")[2])
     (job.project / "Dockerfile").write_text(f"FROM {base_of(job)}\nCOPY big /big\n")
     done = given("/kaniko/masu step gitlab")

@@ -23,7 +23,7 @@ SHELL = ("--entrypoint=/busybox/sh",)
 def test_its_config_is_kanikos(engine: Engine, image: str, debug_image: str) -> None:
     config, debug = (json.loads(engine("inspect", "--format={{json .Config}}", name).output) for name in (image, debug_image))
     assert config["Entrypoint"] == ["/kaniko/executor"]
-    assert config["WorkingDir"] == "/workspace"
+    assert config["WorkingDir"] == "/kaniko/workspace"
     assert dict(variable.split("=", 1) for variable in config["Env"]) == {
         "HOME": "/root",
         "USER": "root",
@@ -127,6 +127,17 @@ def test_no_code_of_the_system_is_loaded_even_where_there_is_one(engine: Engine,
     done = engine.run(debug_image, "-c", "/kaniko/bin/python3.11 -IS /etc/probe.py", options=options)
     assert "foreign: []" in done.output, done.output
     assert "no-such-library" not in done.output
+
+
+@pytest.mark.parametrize("options", [(), ("--read-only", *NOBODY)], ids=["root", "nobody"])
+def test_whatever_is_started_begins_in_the_workspace(
+    options: tuple[str, ...], engine: Engine, debug_image: str, tmp_path: Path
+) -> None:
+    """Also where `docker run` mounts something there."""
+    context = write_context(tmp_path / "context", "FROM scratch\n", {"file": "content"})
+    empty = engine.run(debug_image, "-c", "pwd; ls", options=[*SHELL, *options])
+    mounted = engine.run(debug_image, "-c", "pwd; cat file", options=[*SHELL, *options, f"--volume={context}:/workspace"])
+    assert (empty.output, mounted.output) == ("/workspace\n", "/workspace\ncontent")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

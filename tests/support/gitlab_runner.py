@@ -104,7 +104,7 @@ class Running:
 
     def cancel(self) -> None:
         """As when somebody presses the button: TERM for all but the first process, then the container is stopped."""
-        argv = self.job.engine.argv("exec", self.name, "/busybox/sh", "-c", _TERMINATE)
+        argv = self.job.engine.argv("exec", self.name, "sh", "-c", _TERMINATE)
         with contextlib.suppress(subprocess.TimeoutExpired):  # the runner waits no longer either
             subprocess.run(argv, env=self.job.engine.env(), timeout=_TERMINATE_SECONDS, check=False, capture_output=True)
         self.job.engine("stop", "--time", str(_STOP_SECONDS), self.name)

@@ -30,6 +30,7 @@ def slash(tmp_path: Path) -> Path:
             "job": "container",
         },
     )
+    (slash / "masu/workspace").symlink_to("/workspace")
     return slash
 
 
@@ -62,10 +63,10 @@ def listing(root: Path, *, without: str = "masu") -> Tree:
     return found
 
 
-def occupation(slash: Path, root: Path) -> Occupation:
+def occupation(slash: Path, root: Path, *more: str) -> Occupation:
     home = slash / "masu/takeover"
     home.mkdir(exist_ok=True)
-    kept = Kept.of(["/etc/hosts", "/run/secrets/token", "/masu"])
+    kept = Kept.of(["/etc/hosts", "/run/secrets/token", "/masu", *more])
     return Occupation(root=str(root), home=str(home), kept=kept, slash=str(slash), hideable=frozenset({"/etc/hosts"}))
 
 
@@ -94,6 +95,20 @@ def test_afterwards_all_is_as_before(slash: Path, root: Path) -> None:
     assert (listing(slash), listing(root)) == before
     assert [os.stat(slash / name).st_mtime_ns for name in ("", "etc", "run", "tmp")] == times
     assert [os.stat(root / name).st_mtime_ns for name in ("", "etc", "run", "tmp")] == stage_times
+
+
+@pytest.mark.parametrize(
+    ("more", "meanwhile"), [((), "."), (("/workspace",), "/workspace"), (("/workspace/volume",), "/workspace")]
+)
+def test_the_directory_where_an_engine_starts_programs_is_always_there(
+    slash: Path, root: Path, more: tuple[str, ...], meanwhile: str
+) -> None:
+    link = slash / "masu/workspace"
+    work = occupation(slash, root, *more)
+    work.enter()
+    assert os.readlink(link) == meanwhile
+    work.leave()
+    assert os.readlink(link) == "/workspace"
 
 
 def test_what_was_made_belongs_to_the_stage(slash: Path, root: Path) -> None:
@@ -144,7 +159,7 @@ class Killed(BaseException):
 
 
 def kill_at(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process end before its `count`th change of the file system: every rename, mkdir, rmdir or unlink is one."""
+    """Let the process end before its `count`th change of the file system: a rename, mkdir, rmdir, unlink or symlink."""
     left = iter(range(count))
 
     def dying(call: Callable[..., None]) -> Callable[..., None]:
@@ -155,7 +170,7 @@ def kill_at(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
         return wrapped
 
-    for name in ("rename", "mkdir", "rmdir", "unlink"):
+    for name in ("rename", "mkdir", "rmdir", "unlink", "symlink"):
         monkeypatch.setattr(os, name, dying(getattr(os, name)))
 
 
@@ -185,6 +200,7 @@ def test_a_kill_at_any_moment_can_be_mended(
             killed(occupation(slash, root).leave, count // 2 + 1, monkeypatch)
         occupation(slash, root).leave()
         assert listing(slash) == before
+        assert os.readlink(slash / "masu/workspace") == "/workspace"
         assert read_journal(str(slash / "masu/takeover")) is None
         if not cut_off:
             break
