@@ -244,7 +244,7 @@ def _made(
         if len(wanted) > 1:
             platform, directory = each.platform, workshop.directory / f"platform-{number}"
             directory.mkdir()
-            own = replace(own, directory=directory, title=f"{platform} ")
+            own = replace(own, directory=directory, platform=platform)
         yield Made(image=execute(plan, own), lookup=lookup, platform=platform)
 
 

@@ -35,13 +35,13 @@ log = logging.getLogger(__name__)
 def execute(plan: Plan, workshop: Workshop) -> Image:
     """Build the stages, those that don't need one another at the same time; returns the image of the last."""
     workshop.layers.mkdir()
-    jobs = _jobs(plan, workshop)
+    jobs, about = _jobs(plan, workshop), f"{workshop.platform} " if workshop.platform else ""
     with downloading(plan, workshop) as downloads:
         supplies = Supplies(plan=plan, workshop=workshop, downloads=downloads)
         makers = {
             stage.index: _Maker(
                 stage=stage,
-                name=f"{workshop.title}stage {position}/{len(plan.stages)}",
+                name=f"{about}stage {position}/{len(plan.stages)}",
                 supplies=supplies,
                 is_alone=jobs == 1,
             )
@@ -131,6 +131,7 @@ def _carried_out(step: Step, name: str, work: _Work, maker: _Maker) -> Layer | N
             cached=work.missed is None,
             reasons=work.missed or (),
             size=bytes_,
+            platform=str(maker.workshop.platform or ""),
         )
     )
     return layer

@@ -16,7 +16,7 @@ class Done:
     """One instruction that changes files: `name` is as in the log (`stage 1/2, step 3/7`), `text` the instruction.
 
     It was `cached`, or carried out because of the `reasons` (none: nothing is cached) in so many `seconds`; `size` is its layer's
-    in bytes, as stored. `line` counts from 1.
+    in bytes, as stored. `line` counts from 1. `platform` is given where several are built.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Done:
     cached: bool
     reasons: tuple[str, ...] = ()
     size: int = 0
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,8 +37,8 @@ class Workshop:
     takes the text that the RUNs of one stage print (it gets the stage's name for people, empty if no other is built meanwhile),
     `trees` make its file system, `discard` gets those that nobody needs any more, `provisions` are what every RUN gets,
     `settings` are the user's own, and `cancel` ends everything. `lookup`, if layers are cached, knows them;
-    `saved_mounts`, if cache mounts are saved, has them. `journal` is told what has been done; `title` goes before the names of
-    stages in it and in the log.
+    `saved_mounts`, if cache mounts are saved, has them. `journal` is told what has been done; there and in the log stages are
+    of the `platform`, if that is given, since others are built as well.
     """
 
     directory: Path
@@ -57,7 +57,7 @@ class Workshop:
     lookup: Lookup | None = None
     saved_mounts: SavedMounts | None = None
     journal: Journal = field(default_factory=Journal)
-    title: str = ""
+    platform: Platform | None = None
 
     @property
     def dating(self) -> Lookup | None:

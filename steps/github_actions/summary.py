@@ -56,7 +56,7 @@ def _steps(outcome: Outcome) -> Iterator[str]:
     yield f"<details{' open' if len(outcome.steps) <= 30 else ''}><summary>Instructions</summary>\n"
     yield "| instruction | time | | layer | cache |\n|---|---:|---|---:|---|"
     for step in outcome.steps[:_ROWS]:
-        where = f"{_escaped(step.file)}:{step.line}"
+        where = f"{_escaped(step.file)}:{step.line} {_escaped(step.platform)}".strip()
         yield (
             f"| {_code(_cut(step.text, _TEXT))} <sub>{where}</sub> | {step.seconds:.1f} s | {bar(step.seconds, longest)} "
             f"| {size(step.size) if step.size else ''} | {_cached(step)} |"

@@ -25,6 +25,11 @@ def test_what_the_core_tells_comes_back_as_it_was() -> None:
     assert (outcome.images, outcome.pushed, outcome.size) == (("a:1", "b:2"), ("a:1",), 7)
 
 
+@pytest.mark.parametrize(("config", "image_id"), [({"containerimage.config.digest": "sha256:b"}, "sha256:b"), ({}, "sha256:a")])
+def test_the_id_of_several_platforms_is_the_indexs_digest(config: dict[str, str], image_id: str) -> None:
+    assert Outcome.of(0, {"containerimage.digest": "sha256:a", **config}).image_id == image_id
+
+
 def _located(error: BuilderError) -> BuilderError:
     error.locate("Dockerfile:3: RUN x", file="Dockerfile", line=3)
     return error

@@ -30,6 +30,13 @@ def test_it_tells_image_digest_size_times_and_what_the_cache_had() -> None:
     assert "| 1.5 s | ██████████ | 2.5 MB | missed: changed&#58; src/a |" in text
 
 
+def test_several_platforms_are_told_apart() -> None:
+    steps = tuple(replace(_DONE, platform=platform) for platform in ("linux/amd64", "linux/arm64"))
+    text = summary(replace(_OUTCOME, steps=steps, platform="linux/amd64,linux/arm64"))
+    assert "2.5 MB in 1 layers, linux/amd64, linux/arm64" in text
+    assert "<sub>Dockerfile:2 linux/arm64</sub>" in text
+
+
 def test_a_failure_has_its_hint_and_the_last_lines() -> None:
     failure = Failure(message="Dockerfile:2: RUN make: exit code 2", hint="try", output="cc: no\nmake: *** [a] Error")
     text = summary(Outcome(code=2, metadata={}, failure=failure))

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from builder.errors import ImageError
+from builder.image.platform import Platform
+from builder.options import BuildOptions
+from builder.settings import platforms_of
+
+HERE = str(Platform.host())
+
+
+@pytest.mark.parametrize(
+    ("given", "platforms"),
+    [
+        ((), [HERE]),
+        (("",), [HERE]),
+        (("linux/arm64",), ["linux/arm64"]),
+        (("linux/arm64,linux/amd64",), ["linux/arm64", "linux/amd64"]),
+        (("linux/arm64", " linux/386, linux/arm "), ["linux/arm64", "linux/386", "linux/arm/v7"]),
+        (("linux/amd64,linux/arm64/v8,linux/x86_64", "linux/aarch64"), ["linux/amd64", "linux/arm64"]),
+    ],
+)
+def test_platforms_are_built_in_the_order_given_each_once(given: tuple[str, ...], platforms: list[str]) -> None:
+    assert [str(platform) for platform in platforms_of(BuildOptions(custom_platform=given))] == platforms
+
+
+def test_what_is_no_platform_is_an_error() -> None:
+    with pytest.raises(ImageError, match="invalid platform"):
+        platforms_of(BuildOptions(custom_platform=("linux/amd64,a/b/c/d",)))
