@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from builder.context import Archive, Means, Tree, source_of
+from builder.context import Archive, Means, Origin, Tree, source_of
 from builder.context.local import IGNORE_FILE, open_directory
 from builder.context.rewindable import Rewindable
 from builder.errors import BuilderError, ContextError
@@ -42,7 +42,7 @@ class Opened:
     """The main build context: a directory; `owners` None: all is root's.
 
     `is_ours`: a directory of this machine, whose links may lead anywhere. `has_rules`: its ignore file counts. `dockerfile` is
-    the file that it was given as, `is_given` if that isn't part of it.
+    the file that it was given as, `is_given` if that isn't part of it. `origin` is known of repositories.
     """
 
     path: Path
@@ -51,6 +51,7 @@ class Opened:
     has_rules: bool = False
     dockerfile: str = ""
     is_given: bool = False
+    origin: Origin | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,12 +61,17 @@ class Contexts:
     directory: Path
     means: Means
     named: Mapping[str, str] = field(default_factory=dict)
-    _known: dict[object, SourceTree] = field(default_factory=dict)
+    _known: dict[object, tuple[SourceTree, Origin | None]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def remote(self, source: Remote) -> SourceTree:
         """The tree with what ADD fetches: one file of its name, or the content of a repository. Raises ContextError."""
         return self._once(source, lambda: self._git(source) if isinstance(source, GitUrl) else self._url(source))
+
+    def origin_of(self, source: Remote | str) -> Origin | None:
+        """Where what ADD, or a named context, has fetched came from; None if nothing was."""
+        with self._lock:
+            return self._known[source][1] if source in self._known else None
 
     def put(self, url: str, data: bytes) -> None:
         """Send a small text to a URL. Raises ContextError."""
@@ -130,27 +136,24 @@ class Contexts:
         os.utime(file, (archive.modified(), archive.modified()))
         return Opened(path=directory, dockerfile=HTTP_NAME, is_given=archive.is_given)
 
-    def _once(self, key: object, make: Callable[[], SourceTree]) -> SourceTree:
+    def _once(self, key: object, make: Callable[[], tuple[SourceTree, Origin | None]]) -> SourceTree:
         with self._lock:
             if key not in self._known:
                 self._known[key] = make()
-            return self._known[key]
+            return self._known[key][0]
 
-    def _open_named(self, name: str, text: str) -> SourceTree:
+    def _open_named(self, name: str, text: str) -> tuple[SourceTree, Origin | None]:
         url = parse_git_url(text)
         if url is not None:
             return self._git(url)
         if text.startswith(("http://", "https://")):
             return self._url(FromUrl(url=text, name=HTTP_NAME))
         if text == "docker-image://scratch":
-            return SourceTree(path=self._new_directory())
+            return SourceTree(path=self._new_directory()), None
         context = open_directory(Path(text))
-        return SourceTree(
-            path=context.path,
-            ignored=context.ignored,
-            prunes=context.prunes,
-            ignore_file=f"{IGNORE_FILE} of the context {name!r}",
-        )
+        ignore_file = f"{IGNORE_FILE} of the context {name!r}"
+        tree = SourceTree(path=context.path, ignored=context.ignored, prunes=context.prunes, ignore_file=ignore_file)
+        return tree, None
 
     def _web(self) -> Web:
         from builder.context.http import Web
@@ -158,18 +161,18 @@ class Contexts:
         means = self.means
         return Web(means.env, user_agent=means.user_agent, secret=means.secret, retry=means.retry)
 
-    def _url(self, source: FromUrl) -> SourceTree:
+    def _url(self, source: FromUrl) -> tuple[SourceTree, Origin]:
         directory = self._new_directory()
         checksum = Digest.parse(source.checksum) if source.checksum else None
-        self._web().download(source.url, directory / source.name, checksum=checksum)
-        return SourceTree(path=directory)
+        origin = self._web().download(source.url, directory / source.name, checksum=checksum)
+        return SourceTree(path=directory), origin
 
-    def _git(self, url: GitUrl) -> SourceTree:
+    def _git(self, url: GitUrl) -> tuple[SourceTree, Origin]:
         from builder.context.git import Git
 
         directory = self._new_directory()
-        Git(self.means.env, secret=self.means.secret).check_out(url, directory)
-        return SourceTree(path=_inner(directory, url.subdir))
+        origin = Git(self.means.env, secret=self.means.secret).check_out(url, directory)
+        return SourceTree(path=_inner(directory, url.subdir)), origin
 
     def empty(self) -> Path:
         """A directory with nothing in it."""
@@ -227,7 +230,8 @@ def _about(text: str, kind: str) -> Iterator[None]:
 
 
 def _tree(tree: Tree) -> Opened:
-    return Opened(path=_inner(tree.root, tree.subdir), is_ours=tree.is_ours, has_rules=tree.has_rules)
+    path = _inner(tree.root, tree.subdir)
+    return Opened(path=path, is_ours=tree.is_ours, has_rules=tree.has_rules, origin=tree.origin)
 
 
 def _below(opened: Opened, sub_path: str) -> Opened:

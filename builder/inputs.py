@@ -5,11 +5,13 @@ from __future__ import annotations
 import fnmatch
 import logging
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from builder.context import Origin
 from builder.context.ignore import IgnoreRules
 from builder.context.local import IGNORE_FILE, BuildContext, open_directory, rules_beside
 from builder.contexts import Contexts, Opened, read_dockerfile
@@ -18,6 +20,7 @@ from builder.errors import ContextError, hint_of
 from builder.options import BuildOptions
 from builder.rootfs import SourceTree, paths
 from builder.values import dataclass, replace
+from builder.web import shown
 
 log = logging.getLogger(__name__)
 
@@ -25,17 +28,24 @@ _IGNORE_LIMIT = 1 << 20  # bytes
 _BUCKET = "gs://"
 _NAMES = ("Dockerfile", "dockerfile")
 _WEB = ("http://", "https://")
+_URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 _CREDENTIALS = ("gha-creds-*.json",)
 """Files that platforms leave at the top of a workspace, and that must be in no image (google-github-actions/auth, README)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """`context` is what COPY reads, `path` the file of this machine that the Dockerfile is, if it is one."""
+    """`context` is what COPY reads, `path` the file of this machine that the Dockerfile is, if it is one.
+
+    `source` names what the context was fetched from, without secrets, empty if it is this machine's own; of a repository `origin`
+    tells which commit.
+    """
 
     dockerfile: Dockerfile
     context: SourceTree
     path: Path | None = None
+    source: str = ""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +67,8 @@ def open_inputs(options: BuildOptions, contexts: Contexts, *, stdin: BinaryIO) -
     if opened.is_given:
         opened = replace(opened, path=contexts.empty())
     tree = _without_credentials(_tree(opened, found, git_modes=options.git_modes))
-    return Inputs(dockerfile=found.dockerfile, context=tree, path=found.path)
+    source = "" if opened.is_ours or not _URL.match(text) or text.startswith("tar://") else shown(text)
+    return Inputs(dockerfile=found.dockerfile, context=tree, path=found.path, source=source, origin=opened.origin)
 
 
 def _where(options: BuildOptions) -> str:

@@ -8,5 +8,6 @@ from __future__ import annotations
 from builder.bill.cyclonedx import document
 from builder.bill.package import Contents, Package, System
 from builder.bill.reading import read_contents
+from builder.bill.spdx import spdx_document
 
-__all__ = ["Contents", "Package", "System", "document", "read_contents"]
+__all__ = ["Contents", "Package", "System", "document", "read_contents", "spdx_document"]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from builder.context.local import BuildContext
-from builder.context.source import Archive, Means, Source, Tree
+from builder.context.source import Archive, Means, Origin, Source, Tree
 
-__all__ = ["SOURCES", "Archive", "BuildContext", "Means", "Source", "Tree", "source_of"]
+__all__ = ["SOURCES", "Archive", "BuildContext", "Means", "Origin", "Source", "Tree", "source_of"]
 
 SOURCES: Mapping[str, str] = {
     "local": "local.Local",

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from builder import process
 from builder.context.gitoptions import GitOptions
-from builder.context.source import Means, Tree
+from builder.context.source import Means, Origin, Tree
 from builder.errors import ContextError
 from builder.giturl import GitUrl, check_ref, parse_git_context
 from builder.retry import Retry
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SECONDS = 3600
+_SHA1 = 40  # digits
 _FIRST_PAGE = "/info/refs?service=git-upload-pack"
 _MOST_REDIRECTS = 10
 _DEFAULT_BRANCH = re.compile(r"ref: refs/heads/(\S+)\tHEAD")
@@ -70,13 +71,14 @@ class GitSource:
             url = replace(url, keep_git_dir=means.keep_git_dir)
         git = Git(means.env, secret=means.secret, login=_login(means.env), options=options, retry=means.retry)
         try:
-            git.check_out(url, directory)
+            origin = git.check_out(url, directory)
         except ContextError as error:
             if text.lower().startswith("git://") and "GIT_PULL_METHOD" not in means.env:
                 error.hint += "; it is fetched by https, as Kaniko does: GIT_PULL_METHOD=git means git's own protocol"
             raise
         # docker ignores nothing of a repository; in Kaniko .dockerignore counts for every context.
-        return Tree(root=directory, subdir=url.subdir, has_rules=text.lower().startswith("git://") and method != "git")
+        has_rules = text.lower().startswith("git://") and method != "git"
+        return Tree(root=directory, subdir=url.subdir, has_rules=has_rules, origin=origin)
 
 
 def pull_method(env: Mapping[str, str]) -> str:
@@ -108,19 +110,21 @@ class Git:
         self._options = options or GitOptions()
         self._retry = retry or Retry()
 
-    def check_out(self, url: GitUrl, to: Path) -> None:
+    def check_out(self, url: GitUrl, to: Path) -> Origin:
         """Put the files of one commit into the new directory `to`, submodules too, modes 644 and 755; raises ContextError."""
+        origin = f"{shown(url.remote)}#{url.ref}" if url.ref else shown(url.remote)
         if shutil.which("git", path=self._env.get("PATH")) is None:
             raise ContextError(f"can't fetch {shown(url.remote)}: there is no git command here", hint="install git")
         url = self._settled(url)
         repository = _Repository(url, to, self._environment(url), depth=self._options.depth)
-        repository.fetch()
+        commit = repository.fetch()
         if url.submodules is not False:
             repository.fetch_submodules()
         if url.commit_times:
             repository.set_times()
         if not (url.keep_git_dir and _is_whole(url)):
             _remove_git_dirs(to)
+        return Origin(url=origin, algorithm="sha1" if len(commit) == _SHA1 else "sha256", hex=commit)
 
     def _settled(self, url: GitUrl) -> GitUrl:
         """With the URL that a server redirects to, if credentials go there.
@@ -203,8 +207,8 @@ class _Repository:
         self._directory = directory
         self._env = env
 
-    def fetch(self) -> None:
-        """Fetch what the URL names, make sure that it is what `checksum` says, and check it out."""
+    def fetch(self) -> str:
+        """Fetch what the URL names, make sure that it is what `checksum` says, and check it out; gives the commit."""
         self._git("init", "--quiet", "--template=", "--", str(self._directory), inside=False)
         self._git("remote", "add", "--", "origin", self._remote)
         ref = self._url.ref if self._url.is_commit else self._find(self._url.ref or self._default_branch())
@@ -216,6 +220,7 @@ class _Repository:
         self._git("checkout", "--quiet", "--detach", f"{ref}^{{commit}}")
         self._git("reflog", "expire", "--all", "--expire=now")
         (self._directory / ".git/FETCH_HEAD").unlink(missing_ok=True)
+        return self._git("rev-parse", "--verify", "HEAD").strip()
 
     def fetch_submodules(self) -> None:
         if (self._directory / ".gitmodules").is_file():

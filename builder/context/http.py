@@ -28,7 +28,7 @@ import urllib3
 import urllib3.exceptions
 
 from builder.context.resumable import CHUNK, Part, Resumable
-from builder.context.source import Archive, Means, unreachable
+from builder.context.source import Archive, Means, Origin, unreachable
 from builder.errors import ContextError
 from builder.image.digest import Digest
 from builder.retry import TRANSIENT, Retry, Transient
@@ -74,7 +74,7 @@ class Web:
         self._secret = secret
         self._retry = retry or Retry()
 
-    def download(self, url: str, to: Path, *, checksum: Digest | None = None) -> None:
+    def download(self, url: str, to: Path, *, checksum: Digest | None = None) -> Origin:
         """Write what is at `url` to the file `to` (mode 0600), its time that of Last-Modified, else 1970.
 
         Raises ContextError: no such host, a status that isn't 2xx, a digest other than `checksum`, too large for the disk.
@@ -92,6 +92,7 @@ class Web:
             message = f"GET {shown(url)}: it has the digest {checksum.algorithm}:{hasher.hexdigest()}, expected {checksum}"
             raise ContextError(message, hint="the file has changed, or the checksum is for another one")
         os.utime(to, (answers.modified, answers.modified))
+        return Origin(url=shown(url), algorithm=checksum.algorithm if checksum else "sha256", hex=hasher.hexdigest())
 
     def open(self, url: str) -> BinaryIO:
         """What is at `url` as a stream, which goes on where a connection broke. Raises ContextError, also while it is read."""

@@ -33,6 +33,15 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where something was fetched from: a URL, which has no secrets in it, and the digest of what came, or a commit's (sha1)."""
+
+    url: str
+    algorithm: str
+    hex: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
     """A context that is in files already: in the directory `subdir` below `root`, which nothing in it can lead out of.
 
@@ -43,6 +52,7 @@ class Tree:
     subdir: str = ""
     is_ours: bool = False
     has_rules: bool = False
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

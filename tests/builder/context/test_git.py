@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.context import Origin
 from builder.context.git import Git
 from builder.errors import ContextError
 from builder.giturl import GitUrl, parse_git_url
@@ -133,3 +134,10 @@ def test_a_host_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ContextError, match=r"git repository git://127\.0\.0\.1:9/x: .*refused") as caught:
         Git(_ENV).check_out(_url("git://127.0.0.1:9/x"), tmp_path / "x")
     assert caught.value.hint
+
+
+def test_a_checkout_tells_where_it_came_from(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    remote = f"{elsewhere.git}/repo.git"
+    origin = Git(_ENV).check_out(_url(f"{remote}#dev:d"), tmp_path / "x")
+    assert origin == Origin(url=f"{remote}#dev", algorithm="sha1", hex=elsewhere.commit("dev"))
+    assert Git(_ENV).check_out(_url(remote), tmp_path / "y").url == remote

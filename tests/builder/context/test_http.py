@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.context import Origin
 from builder.context.http import Web
 from builder.errors import ContextError
 from builder.image.digest import Digest
@@ -184,3 +185,9 @@ def test_a_ca_file_of_the_environment_is_trusted(pauses: _Pauses, tmp_path: Path
         server.shutdown()
     assert "SSL_CERT_FILE" in caught.value.hint
     assert (tmp_path / "x").read_bytes() == TEXT
+
+
+def test_a_download_tells_where_it_came_from_without_passwords(elsewhere: Elsewhere, pauses: _Pauses, tmp_path: Path) -> None:
+    url = elsewhere.http.replace("//", "//user:secret@") + "/private?token=1"
+    origin = pauses.web().download(url, tmp_path / "x")
+    assert origin == Origin(url=f"{elsewhere.http}/private", algorithm="sha256", hex=Digest.of((tmp_path / "x").read_bytes()).hex)
