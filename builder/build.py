@@ -35,7 +35,8 @@ from builder.inputs import Inputs, open_inputs
 from builder.journal import Journal
 from builder.log import RunOutput, Shield
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
-from builder.outputs import Outputs, deliver
+from builder.output_flags import by_digest
+from builder.outputs import Delivery, Outputs, deliver
 from builder.plan import BaseConfig, NamedContexts, Plan, lower, render, single_layer
 from builder.plan.needs import runs
 from builder.provisions import Provisions
@@ -185,7 +186,7 @@ def build(
 ) -> Product:
     """Build the image and deliver it to every output; `journal` is told what happens. Raises BuilderError."""
     started = time.monotonic()
-    outputs, state = Outputs.of(options), State.at(common.state_dir, env)
+    outputs, state = Outputs.of(options, is_terminal=sys.stdout.isatty()), State.at(common.state_dir, env)
     settings = settings_of(options, read_build_args(options.build_arg, env))
     with (
         during("building image"),
@@ -203,7 +204,14 @@ def build(
             _saved_mounts(options, ready) as saved_mounts,
             _workshop(begun, ready, provisions, common, state, wanted[0].settings, saved_mounts, journal, decoration) as workshop,
         ):
-            again = Again(extra=registry.push_retry)
+            delivery = Delivery(
+                local=ready.local,
+                remote=ready.remote,
+                again=Again(extra=registry.push_retry),
+                scratch=ready.directory,
+                stdout=sys.stdout.buffer,
+                put=ready.contexts.put,
+            )
             made = list(_made(wanted, begun, options, ready, state, workshop, until_delivered))
             if saved_mounts:
                 saved_mounts.save()  # while the image is pushed
@@ -216,7 +224,7 @@ def build(
             if options.sbom_file:
                 _write_bill(product, outputs, options)
             with during("pushing image"), journal.doing("pushing image"):
-                deliver(product, outputs, facts, local=ready.local, remote=ready.remote, again=again, put=ready.contexts.put)
+                deliver(product, outputs, facts, by=delivery)
             if exports:
                 exports.write(product, outputs.pushed)
     _summarize(product, time.monotonic() - started)
@@ -356,7 +364,8 @@ def looked_up(
     from builder.lookup import Inputs as KeyInputs
     from builder.lookup import Lookup
 
-    destinations, platform = [*map(Reference.parse, options.destination)], wanted.platform
+    untagged = [Reference(repository=repository) for repository in by_digest(options)]
+    destinations, platform = [*map(Reference.parse, options.destination), *untagged], wanted.platform
     named = [*destinations, *map(Reference.parse, options.tag)]
     with (
         opened(state.layer_cache) as local,  # what was found there stays until it has been used

@@ -179,6 +179,9 @@ class BuildOptions:
         "manifest-descriptor or index-descriptor (repeatable)", metavar="[LEVEL:]KEY=VALUE",
         kaniko="better: levels, as docker buildx has them")
 
+    output: tuple[str, ...] = _flag(_REPEAT, "where the image goes, as docker buildx has it: a directory for its files, - for a "
+        "tar of them on standard output, or type=local|tar|oci|docker,dest=PATH, type=registry or "
+        "type=image,name=REF,push=true[,push-by-digest=true] (repeatable)", short="o", metavar="OUTPUT")
     oci_layout_path: str = _flag("", "write the image as an OCI layout into this directory", metavar="DIR",
         kaniko="better: the image has its tag as name; a relative path is relative to where masu was started")
     tar_path: str = _flag("", "write the image as a docker archive, as docker save does", aliases=("tarPath",), metavar="FILE",

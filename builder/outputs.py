@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from builder.errors import UsageError
+from builder.exports import check, export
 from builder.image.descriptor import Descriptor
+from builder.image.digest import Digest
 from builder.image.product import Product
 from builder.image.reference import DEFAULT_TAG, Reference
 from builder.options import BuildOptions
+from builder.output_flags import Kind, Output, by_digest, lends_tags, outputs_of
 from builder.pushing import push
 from builder.remotes import Remote
 from builder.reports import DigestFiles, Put, write_build_files
@@ -18,7 +22,7 @@ from builder.retry import Again
 from builder.settings import platforms_of
 from builder.store.copy import copy
 from builder.store.layout import LayoutStore
-from builder.values import dataclass
+from builder.values import dataclass, replace
 
 log = logging.getLogger(__name__)
 
@@ -30,42 +34,78 @@ class Outputs:
     destinations: tuple[Reference, ...]
     tags: tuple[Reference, ...]
     pushed: tuple[Reference, ...]
+    exported: tuple[Output, ...]
     files: DigestFiles
     options: BuildOptions
 
     @classmethod
-    def of(cls, options: BuildOptions) -> Outputs:
-        """Raises UsageError or ImageError when something is missing or malformed."""
+    def of(cls, options: BuildOptions, *, is_terminal: bool = False) -> Outputs:
+        """`is_terminal` is said of standard output. Raises UsageError or ImageError when something is missing or malformed."""
         destinations = tuple(Reference.parse(text) for text in options.destination)
-        tags = tuple(Reference.parse(text) for text in options.tag)
+        tags = tuple(Reference.parse(text) for text in (() if lends_tags(options) else options.tag))
+        untagged = tuple(Reference(repository=repository) for repository in by_digest(options))
         if options.push and options.no_push:
             raise UsageError("--push and --no-push exclude each other")
-        if options.push and not tags and not destinations:
+        if options.push and not (tags or destinations or untagged):
             raise UsageError("--push has nothing to push", hint="name the image with --tag or --destination")
-        written = (tags, options.oci_layout_path, options.tar_path, options.no_push, options.dry_run)
+        written = (tags, options.oci_layout_path, options.tar_path, options.output, options.no_push, options.dry_run)
         if not destinations and not any(written):
             raise UsageError(
                 "you must provide --destination, or use --no-push",
                 hint="push with --destination REF, or keep the image in the local store with --tag NAME",
             )
         _check_destinations(destinations)
-        _check_platforms(options)
-        files = DigestFiles.of(options, destinations or tags)
-        pushed = () if options.no_push else (*destinations, *(tags if options.push else ()))
-        return cls(destinations=destinations, tags=tags, pushed=pushed, files=files, options=options)
+        exported = tuple(output for output in outputs_of(options) if output.kind not in (Kind.IMAGE, Kind.CACHEONLY))
+        check(exported, is_terminal=is_terminal)
+        _check_platforms(options, exported)
+        files = DigestFiles.of(options, (*(destinations or tags), *untagged))
+        pushed = () if options.no_push else (*destinations, *(tags if options.push else ()), *untagged)
+        return cls(destinations=destinations, tags=tags, pushed=pushed, exported=exported, files=files, options=options)
+
+    def names_of(self, output: Output) -> tuple[Reference, ...]:
+        """Those that the image has in an archive or layout."""
+        return tuple(Reference.parse(name) for name in output.names) or (*self.tags, *self.destinations)
+
+    def named(self, digest: Digest) -> tuple[Reference, ...]:
+        """All names that the image is told by, by digest where they have no tag."""
+        elsewhere = (Reference.parse(name) for output in self.exported for name in output.names)
+        by_digest = (name for name in self.pushed_as(digest) if name.digest)
+        return tuple(dict.fromkeys((*(self.destinations or self.tags), *elsewhere, *by_digest)))
+
+    def pushed_as(self, digest: Digest) -> tuple[Reference, ...]:
+        """What is pushed, by the tag or, without one, by the digest."""
+        return tuple(name if name.tag else replace(name, digest=digest) for name in self.pushed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What images are delivered with: the local store, registries and how often to try `again` to push to them, a directory for
+    what is unpacked meanwhile, standard output, and what sends files by HTTP.
+    """
+
+    local: LayoutStore
+    remote: Remote
+    again: Again
+    scratch: Path
+    stdout: BinaryIO
+    put: Put
 
 
 def deliver(
-    product: Product, outputs: Outputs, facts: Mapping[str, object], *, local: LayoutStore, remote: Remote, again: Again, put: Put
+    product: Product,
+    outputs: Outputs,
+    facts: Mapping[str, object],
+    *,
+    by: Delivery,
 ) -> Descriptor:
     """Copy the image to every output, then write the files; returns the descriptor of what it is named by.
 
-    `again` says how often to try to push. The files come last, so that what they tell is there; `facts` are for the metadata.
+    The files come last, so that what they tell is there; `facts` are for the metadata.
     """
     options = outputs.options
     names = [str(reference) for reference in (*outputs.tags, *outputs.destinations)]
     if outputs.tags:
-        copy(product, to=local, names=[str(reference) for reference in outputs.tags])
+        copy(product, to=by.local, names=[str(reference) for reference in outputs.tags])
         for reference in outputs.tags:
             log.info("stored %s@%s", reference.familiar, product.named.descriptor.digest)
     if options.oci_layout_path:
@@ -77,12 +117,16 @@ def deliver(
         Path(options.tar_path).parent.mkdir(parents=True, exist_ok=True)
         with TarballStore(Path(options.tar_path)) as archive:
             copy(product.images[0], to=archive, names=names or [unnamed])  # which has no place for an index
+    for output in outputs.exported:
+        export(output, product, outputs.names_of(output), scratch=by.scratch, stdout=by.stdout)
     if options.no_push:
         log.info("Skipping push to container registry due to --no-push flag")
-    push(product, outputs.pushed, remote=remote, again=again)
-    named = outputs.destinations or outputs.tags
-    outputs.files.write(product.named.descriptor.digest, named, put=put)
-    write_build_files(product, named, outputs.pushed, options, facts)
+    digest = product.named.descriptor.digest
+    pushed = outputs.pushed_as(digest)
+    push(product, pushed, remote=by.remote, again=by.again)
+    named = outputs.named(digest)
+    outputs.files.write(digest, named, put=by.put)
+    write_build_files(product, named, pushed, options, facts)
     return product.named.descriptor
 
 
@@ -93,7 +137,7 @@ def _check_destinations(destinations: Iterable[Reference]) -> None:
             raise UsageError(f"can't push to the digest of destination {str(reference)!r}", hint=hint)
 
 
-def _check_platforms(options: BuildOptions) -> None:
+def _check_platforms(options: BuildOptions, exported: Iterable[Output]) -> None:
     """Some outputs have a place for one image only."""
     if len(platforms_of(options)) == 1:
         return
@@ -102,6 +146,13 @@ def _check_platforms(options: BuildOptions) -> None:
         raise UsageError(
             "--tar-path can't hold an image for several platforms: it is docker's archive, without an index", hint=hint
         )
+    for output in exported:
+        if output.kind is Kind.DOCKER:
+            hint = "write type=oci, which has a place for an index, or build one platform"
+            raise UsageError(f"--output {output.text!r} can't hold an image for several platforms", hint=hint)
+        if output.splits is False:
+            hint = "leave it out: the files of several platforms would get the same names"
+            raise UsageError(f"--output {output.text!r}: platform-split=false is for one platform", hint=hint)
     if options.sbom_file:
         hint = "leave it out, or build one platform at a time"
         raise UsageError("--sbom-file tells of one image, and several platforms are several", hint=hint)

@@ -39,16 +39,20 @@ class Checked(Protocol):
 def push(image: Image | Product | Bundle, references: Sequence[Reference], *, remote: Remote, again: Again) -> None:
     """Push to every repository and tag; several repositories at once. When some fail the others are completed all the same.
 
+    A reference that is only the image's own digest adds no tag.
+
     Raises RegistryError, that of the only destination as it is, else one that names those that failed.
     """
     by_repository = _by_repository(references)
+    bundle = image if isinstance(image, Bundle) else Bundle.of(image)
+    digest = bundle.manifest.descriptor.digest
 
     def push_to(repository: Repository) -> None:
         names = by_repository[repository]
-        store, tags = remote(repository), [name.tag or DEFAULT_TAG for name in names]
+        store, tags = remote(repository), [name.tag or DEFAULT_TAG for name in names if name.tag or name.digest != digest]
         for name in names:
             log.info("Pushing image to %s", name)
-        pushed = again.run(lambda: copy(image, to=store, names=tags), what=f"pushing to {repository}")
+        pushed = again.run(lambda: copy(bundle, to=store, names=tags), what=f"pushing to {repository}")
         for name in names:
             log.info("Pushed %s@%s", name.repository.indexed, pushed.digest)
 

@@ -65,10 +65,15 @@ class DigestFiles:
 
     def write(self, digest: Digest, named: Sequence[Reference], *, put: Put) -> None:
         """Write those that were asked for. Raises ContextError when a server doesn't take one."""
-        tagged = [(name.repository.indexed, name.tag or DEFAULT_TAG) for name in named]
+        tagged = [(name.repository.indexed, _tag(name, digest)) for name in named]
         _write(self.digest, str(digest), put)
         _write(self.name, "".join(f"{repository}@{digest}\n" for repository, _ in tagged), put)
-        _write(self.name_and_tag, "".join(f"{repository}:{tag}@{digest}\n" for repository, tag in tagged), put)
+        _write(self.name_and_tag, "".join(f"{repository}{tag}@{digest}\n" for repository, tag in tagged), put)
+
+
+def _tag(name: Reference, digest: Digest) -> str:
+    """With the colon before it; empty for an image that was pushed by digest."""
+    return "" if not name.tag and name.digest == digest else f":{name.tag or DEFAULT_TAG}"
 
 
 def write_build_files(

@@ -31,6 +31,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.reports",
             "builder.readings",
             "builder.cache_flags",
+            "builder.output_flags",
             "builder.ingredients",
             "builder.finishing",
             "builder.history",
@@ -48,6 +49,7 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.bases",
             "builder.inputs",
             "builder.outputs",
+            "builder.exports",
             "builder.workshop",
             "builder.foreign",
             "builder.supplies",
@@ -102,6 +104,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (4, "builder.executor", "builder.workshop"),
     (4, "builder.executor", "builder.foreign"),
     (4, "builder.supplies", "builder.workshop"),
+    (4, "builder.outputs", "builder.exports"),
     (4, "builder.outputs", "builder.pushing"),
 }
 

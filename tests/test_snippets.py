@@ -71,6 +71,7 @@ ACCOUNTED: tuple[tuple[str, str, str], ...] = (
     ("docs/credentials.md", "build:", "gitlab"),
     ("docs/from-kaniko.md", "masu migrate --image", "commands"),
     ("docs/from-kaniko.md", "build:", "gitlab"),
+    ("docs/images.md", "masu build -o type=image", "commands"),
     ("docs/performance.md", "# make bench", "commands"),
     ("docs/registries.md", "masu build --registry-mirror", "commands"),
 )

@@ -12,11 +12,12 @@ from builder.values import replace
 
 
 def build(call: Call) -> int:
+    from builder.output_flags import settled
     from builder.reports import failure_told
 
     options, journal = call.options(BuildOptions), Journal()
     with failure_told(options.metadata_file, journal):
-        options = _default_gives_way(call, replace(options, context=_context(call, options.context)))
+        options = settled(_default_gives_way(call, replace(options, context=_context(call, options.context))))
         method, form = _method(options)
         return _build(options, call, journal) if method == "build" else _review(method, form, options, call, journal)
 
@@ -37,9 +38,10 @@ def _build(options: BuildOptions, call: Call, journal: Journal) -> int:
 
 def explain(call: Call) -> int:
     from builder.explain import explain
+    from builder.output_flags import settled
 
     options = call.options(BuildOptions)
-    options = _default_gives_way(call, replace(options, context=_context(call, options.context)))
+    options = settled(_default_gives_way(call, replace(options, context=_context(call, options.context))))
     common, env = kaniko.moved(call.options(KanikoOptions), call.options(CommonOptions), call.env)
     prepare(env, takes_turns=True)
     print(explain(options, call.options(RegistryFlags), common, env), end="")  # noqa: T201 - what was asked for

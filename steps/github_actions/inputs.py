@@ -6,13 +6,14 @@ import base64
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from builder import output_flags
 from builder.errors import UsageError
+from builder.output_flags import STDOUT, Output
 from builder.values import dataclass, field
 from steps.github_actions import commands, lists
-from steps.github_actions.outputs import Outputs
 from steps.github_actions.table import BY_NAME, INPUTS, Input, Kind
 
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")  # YAML 1.2's, and no others
@@ -133,28 +134,58 @@ def _context(reading: Reading) -> None:
 
 def _images(reading: Reading) -> bool:
     """Whether they are to be pushed."""
-    tags = (*reading.values("tags"), *_aevea_tags(reading))
-    given, outputs = reading.bool("push"), Outputs.parse(lists.unquoted_lines(reading.text("outputs")))
-    is_pushed = bool(given) or outputs.push or (given is None and bool(reading.text("image")))
-    names = tuple(dict.fromkeys((*tags, *outputs.names)))
+    outputs = _outputs(reading)
+    tags = tuple(dict.fromkeys((*reading.values("tags"), *_aevea_tags(reading))))
+    names = (*tags, *(name for output in outputs for name in output.names))
+    given, load = reading.bool("push"), reading.bool("load") or any(map(_is_load, outputs))
+    is_pushed = bool(given) or any(output.push for output in outputs) or (given is None and bool(reading.text("image")))
     if is_pushed and not names:
         raise UsageError("there is nothing to push", hint="give the image's references by the input tags")
-    if given is None and names and not (is_pushed or outputs.words or reading.bool("load")):
+    if (
+        given is None
+        and names
+        and not (is_pushed or load or any(output.kind is not output_flags.Kind.IMAGE for output in outputs))
+    ):
         reading.notes.append("nothing is pushed: write push: true to push the image, or push: false if this is only to be built")
-    reading.words += [f"--destination={name}" for name in names]
-    reading.words += [*outputs.words, *(() if is_pushed else ("--no-push",))]
-    if reading.bool("load"):
-        if len(set(reading.values("platforms"))) > 1:
-            raise UsageError(
-                "can't load an image for several platforms", hint="push it, or load one platform in a job of its own"
-            )
-        if not names or "MASU_LOAD_FILE" not in reading.env:
-            raise UsageError(
-                "can't load the image: " + ("it has no name" if not names else "masu has no Docker engine here"),
-                hint="give tags, and use the composite action" if not names else "write outputs: type=docker,dest=FILE instead",
-            )
-        reading.add("tar-path", reading.env["MASU_LOAD_FILE"])
+    # What is pushed by digest has no tag, and --destination would be one.
+    option = "tag" if any(output.by_digest for output in outputs) else "destination"
+    reading.words += [f"--{option}={name}" for name in tags]
+    reading.words += [_passed_on(output, reading.env) for output in outputs if not _is_load(output)]
+    if is_pushed and any(output.kind is output_flags.Kind.IMAGE for output in outputs):
+        reading.words += ["--push"] if given else []
+    reading.words += [] if is_pushed else ["--no-push"]
+    if load:
+        _load(reading, names)
     return is_pushed
+
+
+def _outputs(reading: Reading) -> tuple[Output, ...]:
+    outputs = tuple(Output.parse(line) for line in lists.unquoted_lines(reading.text("outputs")))
+    for output in outputs:
+        if output.dest == STDOUT:
+            raise UsageError(f"can't honour outputs: {output.text!r} goes to the job's log", hint="name a file with dest=")
+    return outputs
+
+
+def _is_load(output: Output) -> bool:
+    """Docker's short form of `load: true`."""
+    return output.kind is output_flags.Kind.DOCKER and not output.dest
+
+
+def _passed_on(output: Output, env: Mapping[str, str]) -> str:
+    word = f"--output={output.text}"
+    return word if output.dest else _lower(word, env)
+
+
+def _load(reading: Reading, names: Sequence[str]) -> None:
+    if len(set(reading.values("platforms"))) > 1:
+        raise UsageError("can't load an image for several platforms", hint="push it, or load one platform in a job of its own")
+    if not names or "MASU_LOAD_FILE" not in reading.env:
+        raise UsageError(
+            "can't load the image: " + ("it has no name" if not names else "masu has no Docker engine here"),
+            hint="give tags, and use the composite action" if not names else "write outputs: type=docker,dest=FILE instead",
+        )
+    reading.add("tar-path", reading.env["MASU_LOAD_FILE"])
 
 
 def _lower(word: str, env: Mapping[str, str]) -> str:

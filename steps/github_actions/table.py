@@ -66,7 +66,7 @@ _OWN: tuple[Input, ...] = (
         "docker/build-push-action; true with image, as with aevea/action-kaniko)"),
     Input(name="load", kind=Kind.BOOL, help="load the image into the runner's Docker engine"),
     Input(name="outputs", kind=Kind.LINES, help="where the image goes: type=registry, type=image,push=true, "
-        "type=docker,dest=FILE or type=oci,tar=false,dest=DIR"),
+        "type=local,dest=DIR, type=tar|oci|docker,dest=FILE… as docker/build-push-action has it"),
     Input(name="platforms", kind=Kind.LIST, help="the platforms to build for; several make an index (default: the runner's)"),
     Input(name="secrets", kind=Kind.LINES, help="ID=VALUE for RUN --mount=type=secret"),
     Input(name="secret-files", kind=Kind.LINES, help="ID=FILE, as secrets"),
@@ -109,6 +109,7 @@ _ELSEWHERE = frozenset(
         "tag",
         "push",
         "no_push",
+        "output",
         "custom_platform",
         "secret",
         "no_cache",

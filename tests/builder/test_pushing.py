@@ -46,6 +46,14 @@ def test_several_registries_get_the_image(registry: RunningRegistry, tmp_path: P
     assert told == pushed | {f"Pushing image to {name}" for name in names}
 
 
+def test_a_digest_without_a_tag_adds_no_tag(registry: RunningRegistry) -> None:
+    digest = IMAGE.manifest.descriptor.digest
+    (name,) = references(f"{registry.host}/untagged@{digest}")
+    push(IMAGE, [name], remote=connect(RegistryFlags(), {}), again=Again())
+    assert remote(registry.host, "untagged").resolve(str(digest)).digest == digest
+    assert not list(registry.directory.glob("data/docker/registry/v2/repositories/untagged/_manifests/tags/*"))
+
+
 def test_one_that_fails_is_named_and_the_others_are_completed(registry: RunningRegistry) -> None:
     with serve_faults(registry.host, Fault(where="^(PUT|POST|PATCH)", status=403, body=DENIED)) as proxy:
         names = references(f"{proxy.host}/denied:1", f"{registry.host}/allowed:1", f"{proxy.host}/denied-too:1")
