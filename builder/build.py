@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,9 +53,11 @@ from builder.state import State
 from builder.store.layout import LayoutStore, opened
 from builder.trees import opened_trees
 from builder.values import dataclass, replace
+from builder.web import shown
 from builder.workshop import ImageOf, Workshop
 
 if TYPE_CHECKING:
+    from builder.attestation import Attestations
     from builder.cache_exports import CacheExports
     from builder.layer_cache import Cache
     from builder.lookup import Lookup
@@ -185,7 +188,9 @@ def build(
     decoration: Decoration,
 ) -> Product:
     """Build the image and deliver it to every output; `journal` is told what happens. Raises BuilderError."""
-    started = time.monotonic()
+    started, begin = time.monotonic(), _now()
+    attestations = _attestations(options)
+    options = attestations.settled(options) if attestations else options
     outputs, state = Outputs.of(options, is_terminal=sys.stdout.isatty()), State.at(common.state_dir, env)
     settings = settings_of(options, read_build_args(options.build_arg, env))
     with (
@@ -220,7 +225,8 @@ def build(
             facts = {**journal.facts(), "masu.seconds": round(time.monotonic() - started, 3)}
             if exports:
                 facts["masu.cache"] = [verdict for each in made for verdict in each.verdicts()]
-            product = Product.of(images, annotations=wanted[0].settings.annotations)
+            attached = _attached(attestations, images, wanted, outputs, ready, begin) if attestations else ()
+            product = Product.of(images, annotations=wanted[0].settings.annotations, attestations=attached)
             if options.sbom_file:
                 _write_bill(product, outputs, options)
             with during("pushing image"), journal.doing("pushing image"):
@@ -265,6 +271,42 @@ def _refuse_foreign(wanted: Sequence[Wanted], options: BuildOptions, ready: Prep
         with looked_up(each, options, ready, workshop.provisions, state) as (plan, _):  # what is cached needn't be carried out
             if foreign := foreign_step(plan, can_run):
                 raise refusal(*foreign)
+
+
+def _attestations(options: BuildOptions) -> Attestations | None:
+    """What is asked for, if anything is. Raises UsageError."""
+    if not (options.provenance or options.sbom or options.attest):
+        return None
+    from builder.attestation import Attestations  # here, as other builds needn't load it
+
+    found = Attestations.of(options)
+    return found if found.are_any else None
+
+
+def _attached(
+    attestations: Attestations, images: Sequence[Image], wanted: Sequence[Wanted], outputs: Outputs, ready: Prepared, begin: str
+) -> Sequence[Image]:
+    """One for each image. Raises BuilderError."""
+    from builder.attestation import Circumstances, attest
+
+    inputs = ready.inputs
+    about = Circumstances(
+        options=outputs.options,
+        names=tuple(dict.fromkeys((*outputs.destinations, *outputs.tags, *outputs.pushed))),
+        entry_point=inputs.path.name if inputs.path else shown(inputs.dockerfile.file),
+        dockerfile=inputs.dockerfile.data,
+        source=inputs.source,
+        origin=inputs.origin,
+        build_args=ready.build_args,
+        named=ready.named.values,
+        image_of=ready.image_of,
+        origin_of=ready.contexts.origin_of,
+        invocation=os.urandom(16).hex(),
+        started=begin,
+        finished=_now(),
+        secrets=tuple(ready.secrets.values()),
+    )
+    return [attest(image, each.plan, attestations, about) for image, each in zip(images, wanted, strict=True)]
 
 
 def _write_bill(product: Product, outputs: Outputs, options: BuildOptions) -> None:

@@ -195,6 +195,11 @@ class BuildOptions:
     iidfile: str = _flag("", "write the image id (the config's digest) to this file", metavar="FILE")
     metadata_file: tuple[str, ...] = _flag(_REPEAT, "write digests and names as JSON to this file (repeatable)", metavar="FILE",
         env="MASU_METADATA_FILE")
+    provenance: str = _flag("", "attach how the image was made, as BuildKit does: true, mode=min or mode=max, which also tells "
+        "build arguments and the Dockerfile; version=v1, builder-id=URL (default: nothing is attached)", metavar="HOW")
+    sbom: str = _flag("", "attach which packages are in the image, as SPDX 2.3: true or false", metavar="HOW")
+    attest: tuple[str, ...] = _flag(_REPEAT, "as --provenance and --sbom (repeatable)",
+        metavar="type=provenance|sbom[,KEY=VALUE]")
     sbom_file: str = _flag("", "write which packages are in the image to this file, as CycloneDX 1.5 in JSON", metavar="FILE")
 
 

@@ -46,6 +46,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "builder.executor",
+            "builder.attestation",
             "builder.bases",
             "builder.inputs",
             "builder.outputs",

@@ -47,6 +47,7 @@ ACCOUNTED: tuple[tuple[str, str, str], ...] = (
     ("README.md", "apiVersion: v1", f"{PODS}::test_the_readmes_pod_brings_a_new_user_to_a_pushed_image"),
     ("plugins/github-actions/README.md", "name: image", f"{GITHUB}::test_a_readmes_quick_start_pushes_an_image"),
     ("plugins/github-actions/README.md", "- uses: google-github-actions/auth", "github steps"),
+    ("plugins/github-actions/README.md", "- uses: OWNER/masu/plugins", "github steps"),
     (
         "plugins/github-actions/README.md",
         "jobs:",
@@ -72,6 +73,8 @@ ACCOUNTED: tuple[tuple[str, str, str], ...] = (
     ("docs/from-kaniko.md", "masu migrate --image", "commands"),
     ("docs/from-kaniko.md", "build:", "gitlab"),
     ("docs/images.md", "masu build -o type=image", "commands"),
+    ("docs/images.md", "masu build --provenance", "commands"),
+    ("docs/images.md", "masu build --sbom", "commands"),
     ("docs/performance.md", "# make bench", "commands"),
     ("docs/registries.md", "masu build --registry-mirror", "commands"),
 )

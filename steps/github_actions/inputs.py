@@ -17,7 +17,6 @@ from steps.github_actions import commands, lists
 from steps.github_actions.table import BY_NAME, INPUTS, Input, Kind
 
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")  # YAML 1.2's, and no others
-_OFF = frozenset({"", *_FALSE})
 _REFERENCES = ("--destination=", "--cache-repo=", "--cache-from=", "--cache-to=", "--cache-mounts=")
 _LEAST = 4  # characters of what is masked: shorter ones would be everywhere
 _DEFAULT_CONTEXT = "{{defaultContext}}"
@@ -27,10 +26,6 @@ _NO_EFFECT = {
     "cgroup-parent": "masu makes no control groups",
     "executor": "masu's own image is run; the input step-image names another",
 }
-_ATTESTATIONS = (
-    "masu makes no attestations yet: leave {0} out or write {0}: false, and attest this step's output digest with "
-    "actions/attest-build-provenance"
-)
 
 
 @dataclass(slots=True)
@@ -71,9 +66,10 @@ class Reading:
 def read(env: Mapping[str, str]) -> Reading:
     """All inputs. Raises UsageError for what can't be honoured, with what to do instead."""
     reading = Reading(env)
-    _refused(reading)
+    reading.notes += [f"the input {name} has no effect: {why}" for name, why in _NO_EFFECT.items() if reading.text(name)]
     _context(reading)
     is_pushed = _images(reading)
+    _attestations(reading)
     _secrets(reading)
     _cache(reading, is_pushed=is_pushed)
     _login(reading)
@@ -104,16 +100,6 @@ def _as_it_is(item: Input, reading: Reading) -> Iterator[str]:
             yield f"--{item.option}={text}"
     else:
         yield from (f"--{item.option}={value}" for value in reading.values(item.name))
-
-
-def _refused(reading: Reading) -> None:
-    for name in ("provenance", "sbom"):
-        if reading.text(name) not in _OFF and "disabled=true" not in reading.text(name):
-            raise UsageError(f"can't honour {name}: {reading.text(name)!r}", hint=_ATTESTATIONS.format(name))
-    for value in reading.values("attests"):
-        if "disabled=true" not in value:
-            raise UsageError(f"can't honour attests: {value!r}", hint=_ATTESTATIONS.format("attests"))
-    reading.notes += [f"the input {name} has no effect: {why}" for name, why in _NO_EFFECT.items() if reading.text(name)]
 
 
 def _context(reading: Reading) -> None:
@@ -213,6 +199,23 @@ def _in_registry(name: str, reading: Reading) -> str:
     if registry == "ghcr.io":
         return f"{registry}/{reading.env.get('GITHUB_REPOSITORY', '').lower()}/{name}"
     return f"{registry}/{name}" if registry not in ("", "docker.io") else name
+
+
+def _attestations(reading: Reading) -> None:
+    """Provenance names this run as the builder, unless another is named (docker/actions-toolkit, src/buildx/build.ts)."""
+    if text := reading.text("provenance"):
+        reading.add("provenance", text if text in _FALSE else _with_builder("" if text in _TRUE else text, reading.env))
+    for value in reading.values("attests"):
+        reading.add("attest", _with_builder(value, reading.env) if "type=provenance" in value else value)
+
+
+def _with_builder(attributes: str, env: Mapping[str, str]) -> str:
+    if "builder-id=" in attributes or "disabled=" in attributes:
+        return attributes
+    server, repository = env.get("GITHUB_SERVER_URL", "https://github.com"), env.get("GITHUB_REPOSITORY", "")
+    attempt = env.get("GITHUB_RUN_ATTEMPT", "")
+    run = f"{server}/{repository}/actions/runs/{env.get('GITHUB_RUN_ID', '')}{f'/attempts/{attempt}' if attempt else ''}"
+    return ",".join(filter(None, (attributes, f"builder-id={run}")))
 
 
 def _secrets(reading: Reading) -> None:

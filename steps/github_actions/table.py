@@ -76,9 +76,9 @@ _OWN: tuple[Input, ...] = (
     Input(name="cache-to", kind=Kind.LINES, help="list the layers there when all is built; type=gha is left out"),
     Input(name="allow", kind=Kind.LIST, help="security.insecure; network.host is always allowed"),
     Input(name="pull", kind=Kind.BOOL, help="no effect: registries are always asked what a tag means"),
-    Input(name="provenance", help="false; masu makes none, so anything else is refused"),
-    Input(name="sbom", help="false; masu makes none, so anything else is refused"),
-    Input(name="attests", kind=Kind.LINES, help="masu makes none, so anything that isn't disabled is refused"),
+    Input(name="provenance", help="attach how the image was made, as BuildKit does: true, mode=min or mode=max, which also tells "
+        "build arguments and the Dockerfile (default: nothing is attached)"),
+    Input(name="attests", kind=Kind.LINES, help="as provenance and sbom: type=provenance,mode=max or type=sbom"),
     Input(name="builder", help="no effect: there is no builder; a warning says so"),
     Input(name="cgroup-parent", help="no effect: masu makes no control groups; a warning says so"),
     Input(name="github-token", default="${{ github.token }}", help="for the commit as context, and where password is not given"),
@@ -116,6 +116,8 @@ _ELSEWHERE = frozenset(
         "cache_from",
         "cache_to",
         "allow",
+        "provenance",
+        "attest",
     }
     | {"metadata_file", "bucket"}
     | {option for option, _ in _RENAMED.values()}

@@ -311,11 +311,11 @@ def test_a_credential_helper_of_the_runner_is_asked(hosted: HostedRun, hub: Hub,
 
 
 def test_an_input_that_cannot_be_honoured_is_an_annotation_before_anything_is_built(hosted: HostedRun) -> None:
-    done = hosted({"sbom": "true"})
+    done = hosted({"outputs": "type=tar,dest=-"})
     assert done.code == 1
     (error,) = (entry for entry in runner.obeyed(done.output) if entry.name == "error")
-    assert error.data.startswith("can't honour sbom")
-    assert "sbom" in hosted.file("summary").read_text()
+    assert error.data.startswith("can't honour outputs")
+    assert "outputs" in hosted.file("summary").read_text()
 
 
 def test_a_job_without_an_engine_is_told_what_to_do(hosted: HostedRun) -> None:

@@ -12,8 +12,12 @@ from steps.adapter import Invocation
 from steps.github_actions.table import BY_NAME, INPUTS
 from tests.support.runner import Obeyed, obeyed
 
-_JOB = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "Octo/App", "GITHUB_SHA": "c0ffee", "GITHUB_ACTOR": "octo"}
+_JOB = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "Octo/App", "GITHUB_SHA": "c0ffee", "GITHUB_ACTOR": "octo"} | {
+    "GITHUB_RUN_ID": "7",
+    "GITHUB_RUN_ATTEMPT": "2",
+}
 _TOKEN = {"github-token": "ghs_job"}
+RUN = "https://github.com/Octo/App/actions/runs/7/attempts/2"
 
 
 def asked(inputs: dict[str, str], job: dict[str, str] | None = None) -> Invocation:
@@ -63,7 +67,17 @@ _CASES: list[tuple[dict[str, str], set[str]]] = [
     ),
     ({"secret-files": "k=a/key", "secret-envs": "t=TOKEN"}, {"--secret=id=k,src=a/key", "--secret=id=t,env=TOKEN"}),
     ({"allow": "network.host,security.insecure", "shm-size": "1g"}, {"--allow=security.insecure", "--shm-size=1g"}),
-    ({"provenance": "false", "sbom": "false", "attests": "type=sbom,disabled=true", "pull": "true"}, set()),
+    (
+        {"provenance": "false", "sbom": "false", "attests": "type=sbom,disabled=true", "pull": "true"},
+        {"--provenance=false", "--sbom=false", "--attest=type=sbom,disabled=true"},
+    ),
+    ({"provenance": "True", "sbom": "true"}, {f"--provenance=builder-id={RUN}", "--sbom=true"}),
+    ({"provenance": "mode=min", "sbom": ""}, {f"--provenance=mode=min,builder-id={RUN}"}),
+    ({"provenance": "mode=max,builder-id=https://me"}, {"--provenance=mode=max,builder-id=https://me"}),
+    (
+        {"attests": "type=sbom\ntype=provenance,mode=max"},
+        {"--attest=type=sbom", f"--attest=type=provenance,mode=max,builder-id={RUN}"},
+    ),
     (
         {"outputs": "type=docker,dest=a.tar\ntype=local,dest=b\nc"},
         {"--output=type=docker,dest=a.tar", "--output=type=local,dest=b", "--output=c"},
@@ -127,9 +141,6 @@ def test_inputs_become_flags_of_a_build(inputs: dict[str, str], expected: set[st
 _REFUSED: list[tuple[dict[str, str], str, str]] = [
     ({"push": "yes"}, "'push' is 'yes', which is neither true nor false", ""),
     ({"push": "true"}, "nothing to push", "tags"),
-    ({"sbom": "true"}, "can't honour sbom", "write sbom: false"),
-    ({"provenance": "mode=max"}, "can't honour provenance", "actions/attest-build-provenance"),
-    ({"attests": "type=sbom"}, "can't honour attests", "false"),
     ({"platforms": "linux/amd64,linux/arm64", "load": "true"}, "several platforms", "push it"),
     ({"outputs": "type=tar"}, "goes to the job's log", "dest="),
     ({"outputs": "type=image,unpack=true"}, "unpack=true can't be had", "leave it out"),
@@ -259,7 +270,7 @@ def test_every_flag_of_a_build_can_be_given() -> None:
         "cache_from",
         "cache_to",
     }
-    elsewhere = special | {"allow", "bucket", "metadata_file"}
+    elsewhere = special | {"allow", "bucket", "metadata_file", "provenance", "attest"}
     rows = {row.name for table in (BuildOptions, RegistryFlags, CommonOptions) for row in fields(table)}
     assert {item.option.replace("-", "_") for item in INPUTS if item.option} == rows - elsewhere
     assert len(BY_NAME) == len(INPUTS)

@@ -1,0 +1,34 @@
+"""Puts together what is attached to an image."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from builder.attestation.facts import Circumstances, facts_of
+from builder.attestation.provenance import predicate
+from builder.attestation.statement import SPDX, Statement, attached, statement
+from builder.attestation.wanted import Attestations
+from builder.bill import read_contents, spdx_document
+from builder.image.image import Image
+from builder.plan import Plan
+
+log = logging.getLogger(__name__)
+
+
+def attest(image: Image, plan: Plan, wanted: Attestations, about: Circumstances) -> Image:
+    """All that is wanted of the image that was made by the plan. Raises BuilderError."""
+    return attached(image, _statements(image, plan, wanted, about))
+
+
+def _statements(image: Image, plan: Plan, wanted: Attestations, about: Circumstances) -> Iterator[Statement]:
+    if wanted.sbom:
+        contents = read_contents(image.layers)
+        repository = about.names[0].repository if about.names else None
+        digest, created = image.manifest.descriptor.digest, image.config.created
+        bill = spdx_document(contents, digest=digest, created=created, repository=repository)
+        log.info("%d packages are in the bill of materials of %s", len(contents.packages), image.platform)
+        yield statement(image, about.names, predicate_type=SPDX, predicate=bill)
+    if provenance := wanted.provenance:
+        told = predicate(facts_of(plan, about), provenance)
+        yield statement(image, about.names, predicate_type=provenance.version.predicate_type, predicate=told)
