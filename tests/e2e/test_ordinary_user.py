@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,18 @@ def test_with_one_id_owners_are_recorded(single: OrdinaryUser, tmp_path: Path) -
     found = differences(built_by_root(directory, tmp_path), built_by(single, directory))
     # What a command itself sees of owners is all it can't get right.
     assert {difference.path for difference in found} == {"/listing"}
+
+
+def test_a_directory_of_files_is_the_users_and_a_tar_has_the_images_owners(single: OrdinaryUser) -> None:
+    text = "FROM scratch\nCOPY --chown=5:6 --chmod=4500 Dockerfile /x/file\n"
+    directory = single.own(write_context(single.home / "exported", text))
+    done = single.masu("build", "-o", single.home / "out", "-o", f"type=tar,dest={single.home}/out.tar", directory)
+    assert done.returncode == 0, done.stderr
+    status = (single.home / "out/x/file").stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (single.uid, single.uid, 0o4500)
+    with tarfile.open(single.home / "out.tar") as archive:
+        found = archive.getmember("x/file")
+    assert (found.uid, found.gid, found.mode) == (5, 6, 0o4500)
 
 
 def test_with_one_id_becoming_another_user_says_why_it_fails(single: OrdinaryUser) -> None:

@@ -27,7 +27,7 @@ COPY --link file /linked/
 ROOT = make_tar(
     member("deep/", uid=7, gid=8, mode=0o2711, type=tarfile.DIRTYPE),
     (member("deep/a", uid=9, mode=0o400), b"a"),
-    member("deep/b", linkname="deep/a", type=tarfile.LNKTYPE),
+    member("deep/b", uid=9, mode=0o400, linkname="deep/a", type=tarfile.LNKTYPE),
     member("pipe", uid=1, type=tarfile.FIFOTYPE),
     member("dangling", linkname="/nowhere/at/all", uid=3, type=tarfile.SYMTYPE),
     (member("n" * 120 + "ä"), b"long"),
@@ -53,6 +53,11 @@ def both(masu: Masu, docker: Docker, context: Path, *outputs: str) -> None:
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
 
 
+def without_capabilities(directory: Path) -> dict[str, str]:
+    """Docker's client sets them, and loses them when it gives the file its owner afterwards."""
+    return {path: text.partition(" security.capability")[0] for path, text in tree_dump(directory).items()}
+
+
 def members(path: Path) -> dict[str, tuple[object, ...]]:
     with tarfile.open(path) as archive:
         return {
@@ -74,7 +79,7 @@ def test_files_are_those_that_docker_exports(stocked: Masu, merging_docker: Dock
         make_tree(context.parent / name / "out", BEFORE)
     both(stocked, merging_docker, context, "DIR/out", "type=tar,dest=DIR/out.tar")
     masu, docker = context.parent / "masu", context.parent / "docker"
-    assert tree_dump(masu / "out") == tree_dump(docker / "out")
+    assert without_capabilities(masu / "out") == without_capabilities(docker / "out")
     assert "/mine" in tree_dump(masu / "out")
     assert members(masu / "out.tar") == members(docker / "out.tar")
 
