@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from builder.errors import UsageError
-from builder.exports import check, export
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.product import Product
@@ -56,7 +55,10 @@ class Outputs:
             )
         _check_destinations(destinations)
         exported = tuple(output for output in outputs_of(options) if output.kind not in (Kind.IMAGE, Kind.CACHEONLY))
-        check(exported, is_terminal=is_terminal)
+        if exported:
+            from builder.exports import check  # here, as builds that only push needn't load it
+
+            check(exported, is_terminal=is_terminal)
         _check_platforms(options, exported)
         files = DigestFiles.of(options, (*(destinations or tags), *untagged))
         pushed = () if options.no_push else (*destinations, *(tags if options.push else ()), *untagged)
@@ -118,6 +120,8 @@ def deliver(
         with TarballStore(Path(options.tar_path)) as archive:
             copy(product.images[0], to=archive, names=names or [unnamed])  # which has no place for an index
     for output in outputs.exported:
+        from builder.exports import export
+
         export(output, product, outputs.names_of(output), scratch=by.scratch, stdout=by.stdout)
     if options.no_push:
         log.info("Skipping push to container registry due to --no-push flag")

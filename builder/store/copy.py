@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 _NESTED_INDEXES = 3
 _MOST_DOCUMENTS = 1000
-_JOBS = 6  # as many as skopeo: a registry takes its time for each blob
+_JOBS = 10  # a registry takes its time for each blob, and small ones are mostly waiting
 
 
 @runtime_checkable
