@@ -71,13 +71,11 @@ def write_layer(
 
 def write_tree(root_fd: int, found: Iterable[str], owners: Owners, out: BinaryIO) -> None:
     """Write the entries with these paths as a tar, parents first. Raises RootfsError as `write_layer`."""
-    try:
-        with _Packer(root_fd, owners, _Plain(out), None) as packer:
-            for path in found:
-                packer.add(path)
-        out.write(_END)
-    except OSError as error:
-        raise RootfsError(f"can't write the tar: {error.strerror or error}") from error
+    sink = _Plain(out)
+    with _Packer(root_fd, owners, sink, None) as packer:
+        for path in found:
+            packer.add(path)
+    sink.write(_END)
 
 
 class _Sink(Protocol):
@@ -99,12 +97,15 @@ class _Plain:
     out: BinaryIO
 
     def write(self, data: bytes) -> None:
-        self.out.write(data)
+        try:
+            self.out.write(data)
+        except OSError as error:
+            raise RootfsError(f"can't write the tar: {error.strerror or error}") from error
 
     def fill(self, fd: int, size: int) -> int:
         left = size
         while left and (piece := os.read(fd, min(left, _PIECE))):
-            self.out.write(piece)
+            self.write(piece)
             left -= len(piece)
         return size - left
 

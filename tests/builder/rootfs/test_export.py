@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -104,3 +105,11 @@ def test_a_tar_of_several_platforms_has_a_directory_for_each(tmp_path: Path) -> 
     found = tarred(image(LATER), image(FILES), scratch=tmp_path)
     assert list(found) == ["0", "0/link", "0/link/c", "1", "1/d", "1/d/a", "1/d/b", "1/gone", "1/link"]
     assert found["1/d/b"].linkname == "1/d/a"
+
+
+def test_a_reader_that_goes_is_told(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "wb", buffering=0) as out, pytest.raises(BuilderError, match="can't write the tar: Broken pipe"):
+        export_tar({"": image(FILES)}, out, scratch=tmp_path)
+    assert list(tmp_path.iterdir()) == []
