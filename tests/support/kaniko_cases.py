@@ -203,6 +203,7 @@ BUILD = (
     _wrong("-c {c} -f stages --no-push --target one,three", "target stage 'three'"),
     _plan("--custom-platform linux/arm64", "for linux/arm64"),
     _plan("--customPlatform=linux/arm/v7", "for linux/arm/v7"),
+    _plan("--customPlatform=linux/arm64 --custom-platform linux/386,linux/arm64", "platform linux/arm64", "platform linux/386"),
     _wrong("-c {c} --no-push --custom-platform=a/b/c/d", "platform"),
     Case(line="-c {c} -f run-secret --no-push --secret id=x,src={c}/secret-file"),
     Case(line="-c {c} -f run-secret --no-push --secret id=x,type=file,src={c}/secret-file"),
