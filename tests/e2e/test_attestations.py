@@ -26,7 +26,7 @@ COPY file /file
 """
 PACKAGE = '{"name": "left", "version": "1.0.0"}'
 BUILDKIT = "https://mobyproject.org/buildkit@v1"
-LLB = {"buildConfig", "locations", "layers"}
+LLB = {"buildConfig", "locations", "layers", "llbDefinition", "digestMapping"}
 """What BuildKit tells of its own graph of steps."""
 
 
