@@ -16,8 +16,10 @@ import yaml
 
 from builder.commands import own_words, parser_of
 from builder.flags import split_booleans
+from builder.foreign import foreign_step
 from steps.commands import COMMANDS
 from tests.support import validators
+from tests.support.dockerfiles import ARM64, lowered
 from tests.support.masu import write_context
 from tests.support.registry import serve_registry
 from tests.support.shared import REPOSITORY
@@ -73,13 +75,14 @@ ACCOUNTED: tuple[tuple[str, str, str], ...] = (
     ("docs/from-kaniko.md", "masu migrate --image", "commands"),
     ("docs/from-kaniko.md", "build:", "gitlab"),
     ("docs/images.md", "masu build -o type=image", "commands"),
+    ("docs/images.md", "FROM --platform=$BUILDPLATFORM", "cross-compiling"),
     ("docs/images.md", "masu build --provenance", "commands"),
     ("docs/images.md", "masu build --sbom", "commands"),
     ("docs/performance.md", "# make bench", "commands"),
     ("docs/registries.md", "masu build --registry-mirror", "commands"),
 )
 ALL = [snippet for document in DOCUMENTS for snippet in snippets(document)]
-HERE = ("commands", "github steps", "gitlab", "manifests", "said")
+HERE = ("commands", "cross-compiling", "github steps", "gitlab", "manifests", "said")
 
 
 def who(snippet: Snippet) -> str:
@@ -116,6 +119,8 @@ def test_a_block_is_valid_by_the_rules_of_its_readers(snippet: Snippet, tmp_path
     kind = who(snippet)
     if kind == "commands":
         check_commands(snippet)
+    elif kind == "cross-compiling":
+        assert foreign_step(lowered(snippet.text), lambda platform: platform.matches(ARM64)) is None, "it runs where it is built"
     elif kind == "said":
         assert said_somewhere(snippet.begins)
     elif kind == "gitlab":
