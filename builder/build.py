@@ -227,6 +227,7 @@ def build(
                 facts["masu.cache"] = [verdict for each in made for verdict in each.verdicts()]
             attached = _attached(attestations, images, wanted, outputs, ready, begin) if attestations else ()
             product = Product.of(images, annotations=wanted[0].settings.annotations, attestations=attached)
+            facts |= _told(product) if attestations else {}
             if options.sbom_file:
                 _write_bill(product, outputs, options)
             with during("pushing image"), journal.doing("pushing image"):
@@ -281,6 +282,12 @@ def _attestations(options: BuildOptions) -> Attestations | None:
 
     found = Attestations.of(options)
     return found if found.are_any else None
+
+
+def _told(product: Product) -> dict[str, Any]:
+    from builder.attestation import provenance_facts
+
+    return provenance_facts(product)
 
 
 def _attached(

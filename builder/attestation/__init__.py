@@ -6,8 +6,8 @@ that stands beside the image's in an index.
 
 from __future__ import annotations
 
-from builder.attestation.attest import attest
+from builder.attestation.attest import attest, provenance_facts
 from builder.attestation.facts import Circumstances
 from builder.attestation.wanted import Attestations
 
-__all__ = ["Attestations", "Circumstances", "attest"]
+__all__ = ["Attestations", "Circumstances", "attest", "provenance_facts"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -56,6 +56,13 @@ def attached(image: Image, statements: Iterable[Statement]) -> Image:
     annotations = {_REFERENCE_TYPE: "attestation-manifest", _REFERENCE_DIGEST: digest}
     descriptor = replace(made.manifest.descriptor, annotations=annotations)
     return replace(made, manifest=replace(made.manifest, descriptor=descriptor))
+
+
+def predicates(attestation: Image) -> Iterator[tuple[str, Any]]:
+    """The types and predicates of its statements."""
+    for layer in attestation.layers:
+        with layer.blob.open() as stream:
+            yield layer.blob.descriptor.annotations[_PREDICATE_TYPE], json.load(stream)["predicate"]
 
 
 def purl(reference: Reference, platform: Platform) -> str:

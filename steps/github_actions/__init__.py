@@ -16,7 +16,16 @@ from steps.outcome import Outcome
 from steps.report import LOG, Report
 
 _MOST, _LONGEST = 10, 4000  # annotations of a kind in a step, and characters of one, that the runner keeps
-_DOCKERS_KEYS = ("containerimage.", "image.name", "masu.pushed", "masu.size", "masu.layers", "masu.platform", "masu.seconds")
+_DOCKERS_KEYS = (
+    "containerimage.",
+    "image.name",
+    "buildx.build.",
+    "masu.pushed",
+    "masu.size",
+    "masu.layers",
+    "masu.platform",
+    "masu.seconds",
+)
 _SEEN = "MASU_WORKSPACE_ENTRIES"
 """How many entries the workspace has where the runner is; the action tells."""
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from builder.attestation import provenance_facts
 from builder.attestation.statement import attached, purl, statement
 from builder.image.annotations import Annotations
 from builder.image.image import Image
@@ -63,6 +64,23 @@ def test_the_manifest_is_for_nowhere_and_says_what_it_is_of() -> None:
     assert (config["os"], config["architecture"]) == ("unknown", "unknown")
     assert config["rootfs"]["diff_ids"] == [str(layer.digest) for layer in manifest.layers]
     assert [read(layer.blob) for layer in made.layers] == [each.data for each in statements]
+
+
+def test_the_metadata_has_the_provenance_of_each_platform() -> None:
+    other = Image.scratch(Platform(os="linux", architecture="amd64"))
+    kinds = ["https://spdx.dev/Document", "https://slsa.dev/provenance/v1"]
+    notes = [
+        attached(
+            image, [statement(image, [], predicate_type=kind, predicate={"is": f"{kind} {image.platform}"}) for kind in kinds]
+        )
+        for image in (IMAGE, other)
+    ]
+    both = Product.of([IMAGE, other], annotations=Annotations(), attestations=notes)
+    one = Product.of([other], annotations=Annotations(), attestations=notes[1:])
+    assert provenance_facts(both) == {
+        f"buildx.build.provenance/{platform}": {"is": f"{kinds[1]} {platform}"} for platform in ("linux/arm/v7", "linux/amd64")
+    }
+    assert provenance_facts(one) == {"buildx.build.provenance": {"is": f"{kinds[1]} linux/amd64"}}
 
 
 def test_nobody_takes_it_for_the_image() -> None:
