@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -40,6 +41,9 @@ class TarFile:
             if self._stream is None:
                 self._file.close()
                 self._temporary.unlink(missing_ok=True)
+            else:
+                with suppress(OSError):  # which is told already; left open, it would be tried again when it is collected
+                    self._tar.fileobj.close()
 
     def add(self, name: str, stream: BinaryIO, *, size: int) -> None:
         """Add a file of `size` bytes."""

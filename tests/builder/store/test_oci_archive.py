@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import gc
 import io
 import json
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from builder.errors import StoreError
+from builder.image.blob import Blob
+from builder.image.media import OCI_LAYER
 from builder.store.archive import read_archive
 from builder.store.copy import copy, load_all
 from builder.store.layout import LayoutStore
@@ -66,3 +70,14 @@ def test_an_error_leaves_no_archive(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="disk"):
         write_half(tmp_path / "x.tar")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with open("/dev/full", "wb", buffering=0) as full:
+        with pytest.raises(OSError, match="No space left"), OciArchiveStore(Path("standard output"), full) as archive:
+            archive.put(Blob.of(bytes(100_000), OCI_LAYER))  # more than is held back until the end
+        del archive
+        gc.collect()
+    assert not told
