@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
-from builder.build import Wanted, looked_up, prepared
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
+from builder.prepared import Wanted, looked_up, prepared
 from builder.provisions.from_options import provisions_of
 from builder.reasons import Verdict
 from builder.settings import read_build_args, settings_of

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from builder.build import Prepared, prepared
 from builder.checks import linter_of, verdict, warned
 from builder.dockerfile.lint import RULES
 from builder.dockerfile.lint.formats import check_json, check_text
@@ -18,6 +17,7 @@ from builder.image.platform import Platform
 from builder.journal import Warned
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.plan import BaseConfig
+from builder.prepared import Prepared, prepared
 from builder.settings import platforms_of
 from builder.values import dataclass
 

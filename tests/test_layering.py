@@ -58,6 +58,7 @@ ROWS: tuple[frozenset[str], ...] = (
         }
         | {"builder.caching", "builder.lookup", "builder.course", "builder.reasons", "builder.cache_exports", "builder.pushing"}
     ),
+    frozenset({"builder.prepared", "builder.about"}),
     frozenset(
         {
             "builder.build",
@@ -76,19 +77,18 @@ ROWS: tuple[frozenset[str], ...] = (
 )
 # Within row 1, values may use values; everywhere else siblings don't import each other.
 WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.credentials", "builder.process")} | {
-    (6, "builder.cli", "builder.flags"),
-    (6, "builder.cli", "builder.commands"),
-    (6, "builder.commands", "builder.flags"),
-    (6, "builder.commands", "builder.completion"),
-    (6, "builder.completion", "builder.flags"),
-    (6, "builder.__main__", "builder.cli"),
+    (7, "builder.cli", "builder.flags"),
+    (7, "builder.cli", "builder.commands"),
+    (7, "builder.commands", "builder.flags"),
+    (7, "builder.commands", "builder.completion"),
+    (7, "builder.completion", "builder.flags"),
+    (7, "builder.__main__", "builder.cli"),
     (0, "builder.errors", "builder"),
     (0, "builder.options", "builder.values"),
     (1, "builder.credentials", "builder.retry"),
     (1, "builder.credentials", "builder.trust"),
     (1, "builder.credentials", "builder.web"),
-    (5, "builder.review", "builder.build"),
-    (5, "builder.explain", "builder.build"),
+    (5, "builder.about", "builder.prepared"),
     (1, "builder.ops", "builder.giturl"),
     (3, "builder.runner", "builder.mounting"),
     (1, "builder.giturl", "builder.web"),

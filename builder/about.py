@@ -1,0 +1,79 @@
+"""What is told about a finished image: attestations that travel with it, and its bill of materials in a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builder.image.image import Image
+from builder.image.product import Product
+from builder.options import BuildOptions
+from builder.outputs import Outputs
+from builder.prepared import Prepared, Wanted, now
+from builder.reports import write_file
+from builder.web import shown
+
+if TYPE_CHECKING:
+    from builder.attestation import Attestations
+
+log = logging.getLogger(__name__)
+
+
+def wanted_attestations(options: BuildOptions) -> Attestations | None:
+    """What is asked for, if anything is. Raises UsageError."""
+    if not (options.provenance or options.sbom or options.attest):
+        return None
+    from builder.attestation import Attestations  # here, as other builds needn't load it
+
+    found = Attestations.of(options)
+    return found if found.are_any else None
+
+
+def provenance(product: Product) -> dict[str, Any]:
+    """What is attached of how it was made, for the metadata file."""
+    from builder.attestation import provenance_facts
+
+    return provenance_facts(product)
+
+
+def attached(
+    attestations: Attestations, images: Sequence[Image], wanted: Sequence[Wanted], outputs: Outputs, ready: Prepared, begin: str
+) -> Sequence[Image]:
+    """One for each image. Raises BuilderError."""
+    from builder.attestation import Circumstances, attest
+
+    inputs = ready.inputs
+    about = Circumstances(
+        options=outputs.options,
+        names=tuple(dict.fromkeys((*outputs.destinations, *outputs.tags, *outputs.pushed))),
+        entry_point=inputs.path.name if inputs.path else shown(inputs.dockerfile.file),
+        dockerfile=inputs.dockerfile.data,
+        source=inputs.source,
+        origin=inputs.origin,
+        build_args=ready.build_args,
+        named=ready.named.values,
+        image_of=ready.image_of,
+        origin_of=ready.contexts.origin_of,
+        invocation=os.urandom(16).hex(),
+        started=begin,
+        finished=now(),
+        secrets=tuple(ready.secrets.values()),
+    )
+    return [attest(image, each.plan, attestations, about) for image, each in zip(images, wanted, strict=True)]
+
+
+def write_bill(product: Product, outputs: Outputs, options: BuildOptions) -> None:
+    """Into --sbom-file. Raises BuilderError."""
+    from builder.bill import document, read_contents  # here, as other builds needn't load it
+
+    (image,) = product.images
+    contents = read_contents(image.layers)
+    named = next(iter((*outputs.destinations, *outputs.tags)), None)
+    repository = named.repository if named else None
+    digest, created = product.named.descriptor.digest, image.config.created
+    text = document(contents, digest=digest, created=created, repository=repository)
+    write_file(Path(options.sbom_file), text)
+    log.info("%d packages are in the bill of materials %r", len(contents.packages), options.sbom_file)
