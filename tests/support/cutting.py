@@ -5,12 +5,15 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 _CHUNK = 16 << 10
+_PATIENCE = 20  # seconds
 _RESET = struct.pack("ii", 1, 0)
 
 Direction = Literal["up", "down"]
@@ -95,9 +98,32 @@ def _pump(source: socket.socket, target: socket.socket, direction: Direction, re
 
 
 def _cut(source: socket.socket, target: socket.socket, *, reset: bool) -> None:
+    if reset:
+        _until_read(target)
     for end in (source, target):
         if reset:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
         end.close()
+
+
+def _until_read(sock: socket.socket) -> None:
+    """Wait until the peer, on this machine, has read what was sent: a reset would drop the rest, much of it on a busy machine."""
+    own, peer = (f":{address[1]:04X}" for address in (sock.getsockname(), sock.getpeername()))
+    deadline = time.monotonic() + _PATIENCE
+    while _queued(own, peer) and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+def _queued(own: str, peer: str) -> int:
+    """Bytes between the two ports that have been sent and not been read (proc_net_tcp: local and remote address, tx:rx queue)."""
+    found = 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        sent, arrived = (int(part, 16) for part in queues.split(":"))
+        if (local[-5:], remote[-5:]) == (own, peer):
+            found += sent
+        elif (local[-5:], remote[-5:]) == (peer, own):
+            found += arrived
+    return found
