@@ -25,7 +25,7 @@ from builder.outputs import Delivery, Outputs, deliver
 from builder.plan import Plan, render
 from builder.prepared import Prepared, Wanted, known_entries, looked_up, now, opened_saved_mounts, opened_workshop, prepared
 from builder.provisions.from_options import provisions_of
-from builder.pushing import pushable
+from builder.pushing import Ahead, pushable
 from builder.retry import Again
 from builder.settings import read_build_args, settings_of
 from builder.state import State
@@ -87,6 +87,7 @@ def build(
         check_push()
         with (
             ExitStack() as until_delivered,
+            Ahead(outputs.pushed, remote=ready.remote) as ahead,
             opened_saved_mounts(options, ready) as saved_mounts,
             opened_workshop(begun, ready, provisions, common, state, first, saved_mounts, journal, decoration) as workshop,
         ):
@@ -98,6 +99,7 @@ def build(
                 stdout=sys.stdout.buffer,
                 put=ready.contexts.put,
             )
+            workshop = replace(workshop, send=ahead.send if outputs.pushed else None)
             made = list(_made(wanted, begun, options, ready, state, workshop, until_delivered))
             if saved_mounts:
                 saved_mounts.save()  # while the image is pushed
@@ -112,6 +114,7 @@ def build(
             if options.sbom_file:
                 write_bill(product, outputs, options)
             with during("pushing image"), journal.doing("pushing image"):
+                ahead.settle()
                 deliver(product, outputs, facts, by=delivery)
             if exports:
                 exports.write(product, outputs.pushed)

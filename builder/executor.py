@@ -11,6 +11,7 @@ from builder.errors import RunError
 from builder.finishing import encoded, finished
 from builder.history import Past, continued
 from builder.image.encoding import Compression
+from builder.image.growing import Send
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER, Format
@@ -18,7 +19,15 @@ from builder.journal import Done
 from builder.log import RunOutput
 from builder.ops import Copy, CopyFrom, Exec, FromUrl, Op
 from builder.plan import Plan, PlannedStage, Step
-from builder.plan.needs import dependencies, has_independent_stages, needs_contents, needs_layers, needs_rootfs, runs
+from builder.plan.needs import (
+    dependencies,
+    has_independent_stages,
+    needs_contents,
+    needs_layers,
+    needs_rootfs,
+    runs,
+    stages_below,
+)
 from builder.rootfs import Changes, Rootfs, SourceTree
 from builder.rootfs.combined import Combined
 from builder.rootfs.plain import PlainRootfs
@@ -82,6 +91,17 @@ class _Maker:
     def format(self) -> Format:
         """Of the stage's image."""
         return self.workshop.settings.encoding.format_on(self.supplies.base_image(self.stage).format)
+
+    @property
+    def send(self) -> Send | None:
+        """What sends the stage's layers while they are made: where they are the image's, as they are, and new to a registry.
+
+        Not where one time makes layers the same every time, nor with a cache, from which the registry takes them.
+        """
+        workshop, plan = self.workshop, self.supplies.plan
+        is_sent = self.stage.index in stages_below(plan, plan.target.index) and workshop.lookup is None
+        is_plain = workshop.settings.epoch is None and workshop.settings.encoding.compression is not Compression.ESTARGZ
+        return workshop.send if is_sent and is_plain else None
 
     @property
     def directory(self) -> Path:
@@ -196,7 +216,7 @@ class _Work:
 
     def _apart(self, op: Op) -> Layer:
         if isinstance(op, Copy) and op.link:
-            layer = _encoded(_linked(op, self._maker)[1], self._maker)
+            layer = _encoded(_linked(op, self._maker, self._maker.send)[1], self._maker)
             self.tree.add(layer)
         else:
             layer = _encoded(self.tree.change(lambda rootfs: self._made(op, rootfs)), self._maker)
@@ -204,7 +224,7 @@ class _Work:
         return layer
 
     def _made(self, op: Op, rootfs: Rootfs) -> Layer:
-        return _packed(_changed(op, rootfs, self._maker, self._output), rootfs, self._maker)
+        return _packed(_changed(op, rootfs, self._maker, self._output), rootfs, self._maker, self._maker.send)
 
     def _unpacked(self, layers: Sequence[Layer], outline: bool) -> Rootfs:
         if layers and not self._maker.workshop.trees.has(layers, outline=outline):
@@ -216,7 +236,7 @@ class _Work:
         rootfs = self.tree.rootfs()
         self._combined = self._combined or Combined(rootfs.path, rootfs.remember())
         if isinstance(op, Copy) and op.link:
-            changes, layer = _linked(op, self._maker)
+            changes, layer = _linked(op, self._maker, None)
             with layer.blob.open() as stream:
                 rootfs.unpack(stream, diff_id=layer.diff_id)
         else:
@@ -224,7 +244,7 @@ class _Work:
         self._combined.add(changes)
         if step is not self._maker.stage.pending[-1]:
             return None
-        layer = _encoded(_packed(self._combined.changes(), rootfs, self._maker), self._maker)
+        layer = _encoded(_packed(self._combined.changes(), rootfs, self._maker, self._maker.send), self._maker)
         self.tree.grow(layer)
         return layer
 
@@ -236,7 +256,7 @@ def _changed(op: Op, rootfs: Rootfs, maker: _Maker, output: RunOutput, *, compar
     return _copy(op, rootfs, maker) if isinstance(op, Copy) else rootfs.make_dir(op)
 
 
-def _packed(changes: Changes, rootfs: Rootfs, maker: _Maker) -> Layer:
+def _packed(changes: Changes, rootfs: Rootfs, maker: _Maker, send: Send | None) -> Layer:
     """As a layer of the image, but for eStargz, which is made of the layer as it is without."""
     settings = maker.workshop.settings
     kept = settings.ignored.without(changes)
@@ -246,7 +266,7 @@ def _packed(changes: Changes, rootfs: Rootfs, maker: _Maker) -> Layer:
     if settings.encoding.compression is Compression.ESTARGZ:
         media_type = OCI_LAYER
     return rootfs.pack(
-        kept, to=maker.workshop.layers, media_type=media_type, level=settings.encoding.level, newest=settings.epoch
+        kept, to=maker.workshop.layers, media_type=media_type, level=settings.encoding.level, newest=settings.epoch, send=send
     )
 
 
@@ -254,12 +274,12 @@ def _encoded(layer: Layer, maker: _Maker) -> Layer:
     return encoded(layer, encoding=maker.workshop.settings.encoding, format=maker.format, to=maker.workshop.layers)
 
 
-def _linked(op: Copy, maker: _Maker) -> tuple[Changes, Layer]:
+def _linked(op: Copy, maker: _Maker, send: Send | None) -> tuple[Changes, Layer]:
     """COPY --link goes to an empty tree; its layer is then laid over the stage's tree, if anybody needs that."""
     apart = PlainRootfs(maker.directory / "link")
     try:
         changes = _copy(op, apart, maker)
-        return changes, _packed(changes, apart, maker)
+        return changes, _packed(changes, apart, maker, send)
     finally:
         apart.remove()
 

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from builder.errors import BuilderError, RegistryError, during
+from builder.image.growing import GivenUp, Growing
 from builder.image.image import Image
 from builder.image.product import Product
 from builder.image.reference import DEFAULT_TAG, Reference, Repository
@@ -20,6 +21,7 @@ from builder.store.copy import copy
 log = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 4
+_WORTH_IT = 4 << 20  # bytes; fewer are sent in no time when all is ready
 # Kaniko's sentence, which people look for in logs.
 _CHECKING = (
     "checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, "
@@ -61,6 +63,57 @@ def push(image: Image | Product | Bundle, references: Sequence[Reference], *, re
         raise next(iter(failed.values()))
     if failed:
         raise _several(failed, of=len(by_repository))
+
+
+@runtime_checkable
+class Following(Protocol):
+    """A store that takes a blob while it is being written."""
+
+    def follow(self, growing: Growing) -> None:
+        """Raises BuilderError, and GivenUp if the blob never is whole."""
+        ...
+
+
+class Ahead:
+    """Sends layers while they are made, and while what comes after them is; `settle` waits until all are sent.
+
+    What fails is only logged: it is sent when the image is pushed, and what then fails is told.
+    """
+
+    def __init__(self, references: Sequence[Reference], *, remote: Remote) -> None:
+        self._repositories = list(_by_repository(references))
+        self._remote = remote
+        self._pool = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="ahead")
+        self._begun: list[Growing] = []
+        self._running: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for growing in self._begun:
+            growing.give_up()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def send(self, growing: Growing) -> None:
+        """To every repository."""
+        self._begun.append(growing)
+        self._running += [self._pool.submit(self._follow, repository, growing) for repository in self._repositories]
+
+    def settle(self) -> None:
+        """Wait until everything is where it belongs, or has failed."""
+        for future in self._running:
+            future.result()
+
+    def _follow(self, repository: Repository, growing: Growing) -> None:
+        store = self._remote(repository)
+        try:
+            if isinstance(store, Following) and growing.has(_WORTH_IT):
+                store.follow(growing)
+        except GivenUp:
+            log.debug("a layer for %s was given up", repository)
+        except BuilderError as error:
+            log.debug("a layer could not be sent to %s while it was made: %s", repository, error.message)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from builder.cancel import Cancel
 from builder.contexts import Contexts
+from builder.image.growing import Send
 from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.journal import Journal
@@ -37,8 +38,9 @@ class Workshop:
     takes the text that the RUNs of one stage print (it gets the stage's name for people, empty if no other is built meanwhile),
     `trees` make its file system, `discard` gets those that nobody needs any more, `provisions` are what every RUN gets,
     `settings` are the user's own, and `cancel` ends everything. `lookup`, if layers are cached, knows them;
-    `saved_mounts`, if cache mounts are saved, has them. `journal` is told what has been done; there and in the log stages are
-    of the `platform`, if that is given, since others are built as well.
+    `saved_mounts`, if cache mounts are saved, has them. `send`, if the image is to be pushed, sends layers while they are made.
+    `journal` is told what has been done; there and in the log stages are of the `platform`, if that is given, since others are
+    built as well.
     """
 
     directory: Path
@@ -57,6 +59,7 @@ class Workshop:
     lookup: Lookup | None = None
     saved_mounts: SavedMounts | None = None
     journal: Journal = field(default_factory=Journal)
+    send: Send | None = None
     platform: Platform | None = None
 
     @property

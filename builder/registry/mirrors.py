@@ -15,6 +15,7 @@ from builder.errors import RegistryError, UsageError
 from builder.image.blob import Blob
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
+from builder.image.growing import Growing
 from builder.image.reference import DEFAULT_HOST, Reference, Repository, registry_host
 from builder.values import dataclass, field
 
@@ -112,6 +113,9 @@ class MirroredRepository:
 
     def put(self, blob: Blob) -> None:
         self._original.put(blob)
+
+    def follow(self, growing: Growing) -> None:
+        self._original.follow(growing)
 
     def tag(self, name: str, manifest: Blob) -> None:
         self._original.tag(name, manifest)

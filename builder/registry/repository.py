@@ -11,6 +11,7 @@ from builder.errors import ImageError, RegistryError
 from builder.image.blob import Blob
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
+from builder.image.growing import Growing
 from builder.image.media import INDEXES, MANIFESTS
 from builder.image.reference import Reference, Repository
 from builder.image.verify import read_small, verified
@@ -19,8 +20,7 @@ from builder.registry.failure import says_immutable
 from builder.registry.referrers import referrers
 from builder.registry.request import Request
 from builder.registry.transport import Transport
-from builder.registry.upload import Upload, upload_url
-from builder.values import replace
+from builder.registry.upload import Upload, give_up, upload_url
 from builder.web import shown
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,10 @@ class RemoteRepository:
         else:
             Upload(self._transport, self.repository, blob).run()
 
+    def follow(self, growing: Growing) -> None:
+        """Store a blob that is still being written. Raises RegistryError or, when it never will be whole, GivenUp."""
+        Upload.follow(self._transport, self.repository, growing)
+
     def tag(self, name: str, manifest: Blob) -> None:
         """An immutable tag that means this manifest already is as good as one just set."""
         tag = self._own(name)
@@ -103,11 +107,7 @@ class RemoteRepository:
         )
         with self._transport.send(begin) as answer:
             upload = upload_url(answer)
-        give_up = replace(begin, method="DELETE", path=upload, expected=frozenset({200, 202, 204}), body=None)
-        try:
-            self._transport.send(give_up).close()
-        except RegistryError as error:  # the permission is there; the registry drops an unused upload by itself
-            log.debug("can't give up the upload: %s", error.message)
+        give_up(self._transport, self.repository, upload)
 
     def _own(self, name: str) -> str:
         """The tag or the text of the digest; raises ImageError when the name is of another repository."""

@@ -17,6 +17,12 @@ class Body(Protocol):
     def __iter__(self) -> Iterator[memoryview]: ...
 
 
+class Endless(Protocol):
+    """What is sent piece by piece and ends some time (RFC 9112, 7.1: chunked)."""
+
+    def __iter__(self) -> Iterator[memoryview]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """`path` follows `/v2/<repository>/`, or is a whole URL that the registry gave (an upload's Location).
@@ -30,7 +36,7 @@ class Request:
     path: str
     expected: frozenset[int] = frozenset({200})
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Body | None = None
+    body: bytes | Body | Endless | None = None
     push: bool = False
     lax: bool = False
     repeatable: bool = True

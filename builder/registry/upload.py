@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from builder.errors import RegistryError
 from builder.image.blob import Blob
+from builder.image.growing import GivenUp, Growing
 from builder.image.reference import Repository
 from builder.image.verify import sized, verified
 from builder.registry.request import Request
@@ -67,6 +68,16 @@ class _Part:
             yield buffer[:size]
 
 
+class _Endless:
+    """What is still being written, as a request's body."""
+
+    def __init__(self, growing: Growing) -> None:
+        self._growing = growing
+
+    def __iter__(self) -> Iterator[memoryview]:
+        return self._growing.pieces()
+
+
 class Upload:
     """The upload of one blob into `repository`."""
 
@@ -87,6 +98,29 @@ class Upload:
         retry = self._transport.retry
         tries = retry.tries + self._blob.descriptor.size // _BYTES_A_BREAK
         replace(retry, tries=tries).run(self._attempt)
+
+    @classmethod
+    def follow(cls, transport: Transport, repository: Repository, growing: Growing) -> None:
+        """Send a blob while it is being written: one PATCH, and its digest when that is known. Raises as `run`, and GivenUp."""
+        begin = _request(repository, "POST", "blobs/uploads/", expected={202})
+        with transport.send(replace(begin, repeatable=True, body=b"")) as answer:
+            session = _begun(answer)
+        patch = replace(_request(repository, "PATCH", session.url, expected={202}), headers=_OCTETS, body=_Endless(growing))
+        try:
+            with transport.send(patch) as answer:
+                url = upload_url(answer)
+        except (GivenUp, RegistryError):
+            give_up(transport, repository, session.url)
+            raise
+        except Transient as failure:
+            log.debug("an upload of what is being written broke: %s", failure)
+            upload = cls(transport, repository, growing.blob())
+            upload._session, upload._broke = session, True
+        else:
+            blob = growing.blob()
+            upload = cls(transport, repository, blob)
+            upload._session = replace(session, url=url, offset=blob.descriptor.size)
+        upload.run()
 
     def _mount(self) -> bool:
         """Whether the registry has taken the blob over from another of its repositories; if not, it may have begun an upload."""
@@ -161,6 +195,9 @@ class Upload:
 
     def _send(self, session: _Session) -> None:
         size, piece = self._blob.descriptor.size, self._ways[0]
+        if size and session.offset == size:
+            self._finish(session, b"")
+            return
         if session.offset and not piece:
             piece = _PIECES[0]
         # A file of ours was verified when it was written, and the registry verifies what it gets: who reads it need not.
@@ -193,9 +230,19 @@ class Upload:
         self._transport.send(replace(request, headers=_OCTETS, body=body)).close()
 
     def _request(self, method: str, path: str, *, expected: set[int]) -> Request:
-        return Request(
-            method=method, repository=self._repository, path=path, expected=frozenset(expected), push=True, repeatable=False
-        )
+        return _request(self._repository, method, path, expected=expected)
+
+
+def give_up(transport: Transport, repository: Repository, url: str) -> None:
+    """Let the registry forget an upload."""
+    try:
+        transport.send(_request(repository, "DELETE", url, expected={200, 202, 204})).close()
+    except (RegistryError, Transient) as error:  # it drops an unused upload by itself
+        log.debug("can't give up an upload: %s", error)
+
+
+def _request(repository: Repository, method: str, path: str, *, expected: set[int]) -> Request:
+    return Request(method=method, repository=repository, path=path, expected=frozenset(expected), push=True, repeatable=False)
 
 
 def upload_url(answer: Answer) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from builder.image.digest import Digest
+from builder.image.growing import Send
 from builder.image.layer import Layer
 from builder.image.media import MediaType
 from builder.ops import Copy, MakeDir
@@ -55,7 +56,14 @@ class Rootfs(Protocol):
         """Do a MakeDir op and return what it made, without a scan."""
 
     def pack(
-        self, changes: Changes, *, to: Path, media_type: MediaType, level: int | None = None, newest: int | None = None
+        self,
+        changes: Changes,
+        *,
+        to: Path,
+        media_type: MediaType,
+        level: int | None = None,
+        newest: int | None = None,
+        send: Send | None = None,
     ) -> Layer:
         """Write a layer of the changes into the directory `to` (pack.py says more)."""
 

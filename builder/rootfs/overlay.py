@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from builder.errors import RootfsError
 from builder.image.digest import Digest, chain_ids
+from builder.image.growing import Send
 from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER_GZIP, MediaType
 from builder.ops import Copy, MakeDir
@@ -127,9 +128,12 @@ class OverlayRootfs:
         media_type: MediaType = OCI_LAYER_GZIP,
         level: int | None = None,
         newest: int | None = None,
+        send: Send | None = None,
     ) -> Layer:
         with paths.opened_root(self.path) as root_fd:
-            layer = write_layer(root_fd, changes, self.owners, to=to, media_type=media_type, level=level, newest=newest)
+            layer = write_layer(
+                root_fd, changes, self.owners, to=to, media_type=media_type, level=level, newest=newest, send=send
+            )
         self.snapshot()
         return layer
 

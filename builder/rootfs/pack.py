@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from builder.errors import RootfsError
-from builder.image.blob import Blob
-from builder.image.descriptor import Descriptor
+from builder.image.growing import Send
 from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER_GZIP, MediaType
 from builder.rootfs import paths
@@ -44,15 +43,17 @@ def write_layer(
     level: int | None = None,
     newest: int | None = None,
     exact_times: bool = False,
+    send: Send | None = None,
 ) -> Layer:
     """Write the layer into the directory `to`, under the hexadecimal digest of its bytes, and return it.
 
     `level` is the compressor's (None: its fastest useful one); `newest` limits modification times, in seconds since the epoch;
-    `exact_times` keeps them to the nanosecond. Raises RootfsError when a file can't be read, changes meanwhile, or the disk is
-    full; nothing is left in `to` then.
+    `exact_times` keeps them to the nanosecond; `send` is told of the blob when it begins.
+
+    Raises RootfsError when a file can't be read, changes meanwhile, or the disk is full; nothing is left in `to` then.
     """
     try:
-        with Pipeline(to, media_type, level=level) as pipeline:
+        with Pipeline(to, media_type, level=level, send=send) as pipeline:
             with _Packer(root_fd, owners, pipeline, newest, exact_times=exact_times) as packer:
                 for path, is_whiteout in _plan(changes):
                     if is_whiteout:
@@ -63,10 +64,7 @@ def write_layer(
             done = pipeline.finish()
     except OSError as error:
         raise RootfsError(f"can't write layer: {error.strerror or error}") from error
-    descriptor = Descriptor(media_type=media_type, digest=done.digest, size=done.size)
-    # Not verified again when it is read: whoever stores or unpacks it does that.
-    blob = Blob(descriptor=descriptor, open=lambda: done.path.open("rb"), path=done.path)
-    return Layer(blob=blob, diff_id=done.diff_id)
+    return Layer(blob=done.blob, diff_id=done.diff_id)
 
 
 def write_tree(root_fd: int, found: Iterable[str], owners: Owners, out: BinaryIO) -> None:

@@ -21,7 +21,10 @@ import zstandard
 from isal import isal_zlib
 
 from builder.errors import RootfsError
+from builder.image.blob import Blob
+from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
+from builder.image.growing import Growing, Send
 from builder.image.media import DOCKER_LAYER, DOCKER_LAYER_GZIP, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, MediaType
 from builder.values import dataclass
 
@@ -37,11 +40,9 @@ _LAST_DEFLATE_BLOCK = b"\x03\0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The finished blob, at `path`: `size` bytes, `plain_size` before compression."""
+    """The finished blob, a file, and its bytes before compression."""
 
-    path: Path
-    digest: Digest
-    size: int
+    blob: Blob
     plain_size: int
     diff_id: Digest
 
@@ -60,12 +61,17 @@ class Pipeline:
         level: int | None = None,
         workers: int | None = None,
         members: bool = False,
+        send: Send | None = None,
     ) -> None:
+        self._media_type = media_type
         self._codec = _Codec(compress=_Member(_level(level))) if members else _codec(media_type, level)
         self._directory = directory
         handle, name = tempfile.mkstemp(dir=directory, prefix=".layer-")
         self._file = os.fdopen(handle, "wb", buffering=0)
         self._name = name
+        self._growing = Growing(Path(name)) if send else None
+        if send and self._growing:
+            send(self._growing)
         workers = workers or min(_MAX_WORKERS, len(os.sched_getaffinity(0)))
         self._limit = workers + 2
         self._compressors = ThreadPoolExecutor(workers, thread_name_prefix="compress")
@@ -92,6 +98,8 @@ class Pipeline:
         self._file.close()
         if self._name:
             os.unlink(self._name)
+            if self._growing:
+                self._growing.give_up()
 
     def write(self, data: bytes) -> None:
         """Append `data`, a small piece."""
@@ -146,8 +154,13 @@ class Pipeline:
         os.chmod(self._name, 0o644)
         os.replace(self._name, path)
         self._name = ""
+        descriptor = Descriptor(media_type=self._media_type, digest=digest, size=self._size)
+        # Not verified again when it is read: whoever stores or unpacks it does that.
+        blob = Blob(descriptor=descriptor, open=lambda: path.open("rb"), path=path)
+        if self._growing:
+            self._growing.complete(blob)
         diff_id = Digest(algorithm="sha256", hex=self._plain.hexdigest())
-        return Done(path=path, digest=digest, size=self._size, plain_size=self._length, diff_id=diff_id)
+        return Done(blob=blob, plain_size=self._length, diff_id=diff_id)
 
     def _advance(self, count: int) -> None:
         self._used += count
@@ -195,6 +208,8 @@ class Pipeline:
                 hint = "give masu's directory more space, or another disk"
                 raise RootfsError(f"no space left on the disk to write a layer to {str(self._directory)!r}", hint=hint) from error
             raise
+        if self._growing:
+            self._growing.grow(self._size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

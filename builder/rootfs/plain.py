@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from builder.errors import RootfsError
 from builder.image.digest import Digest
+from builder.image.growing import Send
 from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER_GZIP, MediaType
 from builder.ops import Copy, MakeDir
@@ -93,9 +94,10 @@ class PlainRootfs:
         media_type: MediaType = OCI_LAYER_GZIP,
         level: int | None = None,
         newest: int | None = None,
+        send: Send | None = None,
     ) -> Layer:
         with paths.opened_root(self.path) as root_fd:
-            return write_layer(root_fd, changes, self.owners, to=to, media_type=media_type, level=level, newest=newest)
+            return write_layer(root_fd, changes, self.owners, to=to, media_type=media_type, level=level, newest=newest, send=send)
 
     def user(self, name: str) -> Identity:
         with paths.opened_root(self.path) as root_fd:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from builder.errors import RootfsError
-from builder.image.blob import Blob
-from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.encoding import TOC_DIGEST
 from builder.image.layer import Layer
 from builder.image.media import MediaType
 from builder.rootfs import estargz
 from builder.rootfs.decompress import ReadAhead
-from builder.rootfs.pipeline import Done, Pipeline
+from builder.rootfs.pipeline import Pipeline
 from builder.rootfs.unpack import explained
+from builder.values import replace
 
 
 def recompressed(layer: Layer, *, to: Path, media_type: MediaType, level: int | None = None) -> Layer:
@@ -26,7 +25,7 @@ def recompressed(layer: Layer, *, to: Path, media_type: MediaType, level: int | 
         done = pipeline.finish()
     if done.diff_id != layer.diff_id:
         raise RootfsError(f"layer has the diff_id {done.diff_id}, expected {layer.diff_id}")
-    return _layer(done, Descriptor(media_type=media_type, digest=done.digest, size=done.size))
+    return Layer(blob=done.blob, diff_id=done.diff_id)
 
 
 def as_estargz(layer: Layer, *, to: Path, media_type: MediaType, level: int | None = None) -> Layer:
@@ -42,12 +41,8 @@ def as_estargz(layer: Layer, *, to: Path, media_type: MediaType, level: int | No
     if hasher.hexdigest() != layer.diff_id.hex:
         raise RootfsError(f"layer has the diff_id {layer.diff_id.algorithm}:{hasher.hexdigest()}, expected {layer.diff_id}")
     annotations = {TOC_DIGEST: str(Digest.of(toc)), _PLAIN_SIZE: str(done.plain_size)}
-    return _layer(done, Descriptor(media_type=media_type, digest=done.digest, size=done.size, annotations=annotations))
+    blob = replace(done.blob, descriptor=replace(done.blob.descriptor, annotations=annotations))
+    return Layer(blob=blob, diff_id=done.diff_id)
 
 
 _PLAIN_SIZE = "io.containers.estargz.uncompressed-size"
-
-
-def _layer(done: Done, descriptor: Descriptor) -> Layer:
-    blob = Blob(descriptor=descriptor, open=lambda: done.path.open("rb"), path=done.path)
-    return Layer(blob=blob, diff_id=done.diff_id)

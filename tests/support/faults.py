@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.hang_up is not None:
             self._note(0)
             # A body may be shorter, and whoever has sent it waits for an answer.
-            self.rfile.read(min(fault.hang_up, int(self.headers.get("Content-Length", 0))))
+            self.rfile.read(fault.hang_up if self._is_chunked else min(fault.hang_up, self._length))
             self._reset()
         elif fault.status:
             self._refuse(fault)
@@ -150,9 +150,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(fault.body)
-        left = int(self.headers.get("Content-Length") or 0)
-        while left:
-            left -= len(self.rfile.read(min(left, _CHUNK)))
+        for _ in self._body():
+            pass
 
     def _forward(self, fault: Fault) -> None:
         name, _, port = self.proxy.upstream.partition(":")
@@ -162,10 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
             for key, value in self.headers.items():
                 upstream.putheader(key, value)
             upstream.endheaders()
-            left = int(self.headers.get("Content-Length") or 0)
-            while left:
-                data = self.rfile.read(min(left, _CHUNK))
-                left -= len(data)
+            for data in self._body():
                 upstream.send(data)
             response = upstream.getresponse()
             self._note(response.status)
@@ -176,6 +172,26 @@ class _Handler(BaseHTTPRequestHandler):
                 self._relay(response, fault)
         finally:
             upstream.close()
+
+    @property
+    def _is_chunked(self) -> bool:
+        return self.headers.get("Transfer-Encoding") == "chunked"
+
+    @property
+    def _length(self) -> int:
+        return int(self.headers.get("Content-Length") or 0)
+
+    def _body(self) -> Iterator[bytes]:
+        """The request's, as it is on the wire."""
+        left, is_last = self._length, not self._is_chunked
+        while left or not is_last:
+            if self._is_chunked and not left:
+                line = self.rfile.readline()
+                yield line
+                left, is_last = int(line, 16) + 2, int(line, 16) == 0  # with the line's end behind it
+            data = self.rfile.read(min(left, _CHUNK))
+            left -= len(data)
+            yield data
 
     def _relay(self, response: http.client.HTTPResponse, fault: Fault) -> None:
         body = response.read()

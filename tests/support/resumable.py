@@ -76,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         self._note()
         upload = self._upload
-        begin = int(self.headers["Content-Range"].partition("-")[0])
+        begin = int(self.headers["Content-Range"].partition("-")[0]) if "Content-Range" in self.headers else 0
         if upload is None or begin != len(upload):
             self._answer(416 if upload is not None else 404)
         elif self._receive(upload):
@@ -102,7 +102,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _receive(self, upload: bytearray) -> bool:
         """Whether the whole body has come."""
-        left = int(self.headers.get("Content-Length") or 0)
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self._take(upload, int(self.headers.get("Content-Length") or 0))
+        while size := int(self.rfile.readline(), 16):
+            if not self._take(upload, size):
+                return False
+            self.rfile.readline()
+        self.rfile.readline()
+        return True
+
+    def _take(self, upload: bytearray, left: int) -> bool:
+        """Whether so many bytes have come."""
         while left:
             until_break = self.shared.breaks[0] - self.shared.received if self.shared.breaks else left
             data = self.rfile.read(min(left, _CHUNK, until_break))
