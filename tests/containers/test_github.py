@@ -380,7 +380,7 @@ def test_a_cancelled_job_leaves_no_container_and_no_half_image_and_the_next_work
     wait = "while :; do sleep 1; done" if moment == b"at work" else "head -c 30000000 /dev/urandom > /big"
     write_context(hosted.workspace, f"FROM {hub.base}\nRUN echo at work; {wait}\n")
     name = f"octo/cancelled-{len(moment)}"
-    inputs = {"tags": f"{hub.host}/{name}:1", "push": "true"}
+    inputs = {"tags": f"{hub.host}/{name}:1", "push": "true", "reproducible": "true"}  # so that nothing is sent ahead
     process = hosted.start(inputs, {"MASU_DOCKER_RUN_ARGS": "--network=host\n--label=masu-cancelled"})
     assert process.stdout is not None
     log = list(until(moment, process.stdout))
