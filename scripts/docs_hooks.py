@@ -53,13 +53,13 @@ def _without_stars(page: str) -> str:
 
 
 def relinked(text: str, *, of: str, page: str, root: Path, site: str) -> str:
-    """The Markdown of the file `of`, for the page `page`: links to other pages lead there, others to the repository's site."""
+    """The Markdown of the file `of`, for the page `page`: links to pages and pictures lead there, others to the site of the code."""
 
     def link(match: re.Match[str]) -> str:
         target, anchor = posixpath.normpath(posixpath.join(posixpath.dirname(of), match[1])), match[2] or ""
         if not (root / target).exists():
             raise PluginError(f"{of}: the link {match[1]!r} leads nowhere")
-        if target.startswith("docs/") and target.endswith(".md"):
+        if target.startswith("docs/") and target.endswith((".md", ".svg")):
             return os.path.relpath(target, posixpath.dirname(page)) + anchor
         return f"{site}/{'tree' if (root / target).is_dir() else 'blob'}/main/{target}{anchor}"
 
