@@ -53,7 +53,7 @@ def _without_stars(page: str) -> str:
 
 
 def relinked(text: str, *, of: str, page: str, root: Path, site: str) -> str:
-    """The Markdown of the file `of`, for the page `page`: links to pages and pictures lead there, others to the site of the code."""
+    """The Markdown of the file `of`, for the page `page`: links to pages and pictures lead there, others to the code's site."""
 
     def link(match: re.Match[str]) -> str:
         target, anchor = posixpath.normpath(posixpath.join(posixpath.dirname(of), match[1])), match[2] or ""
