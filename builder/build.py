@@ -15,7 +15,6 @@ from builder.cache_flags import cache_targets
 from builder.decoration import Decoration
 from builder.errors import during
 from builder.executor import execute
-from builder.foreign import foreign_step, refusal, runs_here
 from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.image.product import Product
@@ -149,6 +148,8 @@ def _made(
 
 def _refuse_foreign(wanted: Sequence[Wanted], options: BuildOptions, ready: Prepared, state: State, workshop: Workshop) -> None:
     """Raises BuilderError, before anything is built, for a RUN of one of several platforms that this machine can't carry out."""
+    from builder.foreign import foreign_step, refusal, runs_here  # here, as other builds needn't load the sandboxes
+
     can_run = cache(partial(runs_here, sandbox=workshop.sandbox, directory=workshop.directory))
     for each in wanted:
         if foreign_step(each.plan, can_run) is None:

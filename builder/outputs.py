@@ -119,10 +119,11 @@ def deliver(
         Path(options.tar_path).parent.mkdir(parents=True, exist_ok=True)
         with TarballStore(Path(options.tar_path)) as archive:
             copy(product.images[0], to=archive, names=names or [unnamed])  # which has no place for an index
-    for output in outputs.exported:
+    if outputs.exported:
         from builder.exports import export
 
-        export(output, product, outputs.names_of(output), scratch=by.scratch, stdout=by.stdout)
+        for output in outputs.exported:
+            export(output, product, outputs.names_of(output), scratch=by.scratch, stdout=by.stdout)
     if options.no_push:
         log.info("Skipping push to container registry due to --no-push flag")
     digest = product.named.descriptor.digest
