@@ -50,7 +50,7 @@ class Growing:
             self._given_up = True
             self._changed.notify_all()
 
-    def pieces(self) -> Iterator[memoryview]:
+    def __iter__(self) -> Iterator[memoryview]:
         """All bytes, as they come; each piece is overwritten by the next. Raises GivenUp."""
         buffer, offset = memoryview(bytearray(_PIECE)), 0
         while end := self._more(offset):

@@ -20,7 +20,7 @@ from builder.registry.failure import says_immutable
 from builder.registry.referrers import referrers
 from builder.registry.request import Request
 from builder.registry.transport import Transport
-from builder.registry.upload import Upload, give_up, upload_url
+from builder.registry.upload import Upload, begin, give_up
 from builder.web import shown
 
 log = logging.getLogger(__name__)
@@ -102,12 +102,7 @@ class RemoteRepository:
 
     def check_push(self) -> None:
         """Begin an upload and give it up: raises RegistryError when the repository may not be pushed to."""
-        begin = Request(
-            method="POST", repository=self.repository, path="blobs/uploads/", expected=frozenset({202}), body=b"", push=True
-        )
-        with self._transport.send(begin) as answer:
-            upload = upload_url(answer)
-        give_up(self._transport, self.repository, upload)
+        give_up(self._transport, self.repository, begin(self._transport, self.repository))
 
     def _own(self, name: str) -> str:
         """The tag or the text of the digest; raises ImageError when the name is of another repository."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from builder.image.reference import Repository
@@ -17,18 +17,13 @@ class Body(Protocol):
     def __iter__(self) -> Iterator[memoryview]: ...
 
 
-class Endless(Protocol):
-    """What is sent piece by piece and ends some time (RFC 9112, 7.1: chunked)."""
-
-    def __iter__(self) -> Iterator[memoryview]: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """`path` follows `/v2/<repository>/`, or is a whole URL that the registry gave (an upload's Location).
 
-    `expected` are the statuses to return; all others become errors. A request that isn't `repeatable` raises Transient
-    for what may pass, instead of being tried again. `also` are scopes beyond the repository's own.
+    `expected` are the statuses to return; all others become errors. A `body` without a length is sent chunked (RFC 9112, 7.1). A
+    request that isn't `repeatable` raises Transient for what may pass, instead of being tried again. `also` are scopes beyond the
+    repository's own.
     """
 
     method: str
@@ -36,7 +31,7 @@ class Request:
     path: str
     expected: frozenset[int] = frozenset({200})
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Body | Endless | None = None
+    body: bytes | Body | Iterable[memoryview] | None = None
     push: bool = False
     lax: bool = False
     repeatable: bool = True

@@ -41,7 +41,7 @@ _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Session:
+class Session:
     """An upload that has begun: where its bytes go, the fewest of them a piece may have, how many the registry has."""
 
     url: str
@@ -68,25 +68,23 @@ class _Part:
             yield buffer[:size]
 
 
-class _Endless:
-    """What is still being written, as a request's body."""
-
-    def __init__(self, growing: Growing) -> None:
-        self._growing = growing
-
-    def __iter__(self) -> Iterator[memoryview]:
-        return self._growing.pieces()
-
-
 class Upload:
-    """The upload of one blob into `repository`."""
+    """The upload of one blob into `repository`. If it has begun, `session` says how far it is, `broke` that this isn't sure."""
 
-    def __init__(self, transport: Transport, repository: Repository, blob: Blob) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        repository: Repository,
+        blob: Blob,
+        *,
+        session: Session | None = None,
+        broke: bool = False,
+    ) -> None:
         self._transport = transport
         self._repository = repository
         self._blob = blob
-        self._session: _Session | None = None
-        self._broke = False
+        self._session = session
+        self._broke = broke
         self._doubted = False
         self._ways = [0, *_PIECES]
         self._breaks = 0
@@ -102,25 +100,18 @@ class Upload:
     @classmethod
     def follow(cls, transport: Transport, repository: Repository, growing: Growing) -> None:
         """Send a blob while it is being written: one PATCH, and its digest when that is known. Raises as `run`, and GivenUp."""
-        begin = _request(repository, "POST", "blobs/uploads/", expected={202})
-        with transport.send(replace(begin, repeatable=True, body=b"")) as answer:
-            session = _begun(answer)
-        patch = replace(_request(repository, "PATCH", session.url, expected={202}), headers=_OCTETS, body=_Endless(growing))
+        session, broke = begin(transport, repository), False
+        patch = replace(_request(repository, "PATCH", session.url, expected={202}), headers=_OCTETS, body=growing)
         try:
             with transport.send(patch) as answer:
-                url = upload_url(answer)
+                session = replace(session, url=upload_url(answer), offset=growing.blob().descriptor.size)
         except (GivenUp, RegistryError):
-            give_up(transport, repository, session.url)
+            give_up(transport, repository, session)
             raise
         except Transient as failure:
             log.debug("an upload of what is being written broke: %s", failure)
-            upload = cls(transport, repository, growing.blob())
-            upload._session, upload._broke = session, True
-        else:
-            blob = growing.blob()
-            upload = cls(transport, repository, blob)
-            upload._session = replace(session, url=url, offset=blob.descriptor.size)
-        upload.run()
+            broke = True
+        cls(transport, repository, growing.blob(), session=session, broke=broke).run()
 
     def _mount(self) -> bool:
         """Whether the registry has taken the blob over from another of its repositories; if not, it may have begun an upload."""
@@ -143,7 +134,7 @@ class Upload:
     def _attempt(self) -> None:
         if self._broke and self._is_complete():
             return
-        self._session = session = self._session or self._begin()
+        self._session = session = self._session or begin(self._transport, self._repository)
         self._broke = True
         try:
             self._send(session)
@@ -188,12 +179,7 @@ class Upload:
         with self._transport.send(self._request("HEAD", path, expected={200, 404})) as answer:
             return answer.status == 200
 
-    def _begin(self) -> _Session:
-        request = self._request("POST", "blobs/uploads/", expected={202})
-        with self._transport.send(replace(request, repeatable=True, body=b"")) as answer:
-            return _begun(answer)
-
-    def _send(self, session: _Session) -> None:
+    def _send(self, session: Session) -> None:
         size, piece = self._blob.descriptor.size, self._ways[0]
         if size and session.offset == size:
             self._finish(session, b"")
@@ -212,7 +198,7 @@ class Upload:
                 self._session = session
         self._finish(session, b"")
 
-    def _send_piece(self, session: _Session, stream: BinaryIO, size: int) -> _Session:
+    def _send_piece(self, session: Session, stream: BinaryIO, size: int) -> Session:
         request = self._request("PATCH", session.url, expected={202})
         end = session.offset + size
         headers = {**_OCTETS, "Content-Range": f"{session.offset}-{end - 1}"}
@@ -223,7 +209,7 @@ class Upload:
                 raise Transient(RegistryError(message, status=answer.status))
             return replace(session, url=upload_url(answer), offset=end)
 
-    def _finish(self, session: _Session, body: bytes | _Part) -> None:
+    def _finish(self, session: Session, body: bytes | _Part) -> None:
         digest = self._blob.descriptor.digest
         url = f"{session.url}{'&' if '?' in session.url else '?'}digest={quote(str(digest))}"
         request = self._request("PUT", url, expected={201, 204})
@@ -233,10 +219,17 @@ class Upload:
         return _request(self._repository, method, path, expected=expected)
 
 
-def give_up(transport: Transport, repository: Repository, url: str) -> None:
+def begin(transport: Transport, repository: Repository) -> Session:
+    """An upload that has nothing yet. Raises RegistryError."""
+    request = _request(repository, "POST", "blobs/uploads/", expected={202})
+    with transport.send(replace(request, repeatable=True, body=b"")) as answer:
+        return _begun(answer)
+
+
+def give_up(transport: Transport, repository: Repository, session: Session) -> None:
     """Let the registry forget an upload."""
     try:
-        transport.send(_request(repository, "DELETE", url, expected={200, 202, 204})).close()
+        transport.send(_request(repository, "DELETE", session.url, expected={200, 202, 204})).close()
     except (RegistryError, Transient) as error:  # it drops an unused upload by itself
         log.debug("can't give up an upload: %s", error)
 
@@ -253,12 +246,12 @@ def upload_url(answer: Answer) -> str:
     return joined(answer.url, location)
 
 
-def _begun(answer: Answer) -> _Session:
+def _begun(answer: Answer) -> Session:
     least = number(answer.headers.get("OCI-Chunk-Min-Length", ""))
-    return _Session(url=upload_url(answer), least=least or 0)
+    return Session(url=upload_url(answer), least=least or 0)
 
 
-def _continued(answer: Answer, session: _Session, size: int) -> _Session | None:
+def _continued(answer: Answer, session: Session, size: int) -> Session | None:
     """The session as the registry knows it; None if it doesn't say how much has arrived.
 
     `0-0` is one byte, or none from distribution: not worth going on with.

@@ -12,7 +12,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Mapping, Sized
+from collections.abc import Iterable, Mapping, Sized
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +30,7 @@ from builder.errors import RegistryError
 from builder.image.reference import DEFAULT_HOST
 from builder.registry.failure import Asked, failure
 from builder.registry.options import RegistryOptions
-from builder.registry.request import Body, Endless
+from builder.registry.request import Body
 from builder.retry import Transient
 from builder.trust import blind_context
 from builder.values import dataclass, field
@@ -120,7 +120,7 @@ class Exchange:
     url: str
     asked: Asked
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Body | Endless | None = None
+    body: bytes | Body | Iterable[memoryview] | None = None
     connect_seconds: int = 30
     answer_seconds: int = _ANSWER_SECONDS
 
@@ -142,20 +142,20 @@ class Wire:
         """Any answer at all. Raises Transient when none came, RegistryError when the certificate isn't trusted."""
         origin(exchange.url)
         headers = {"User-Agent": self._options.user_agent, "Accept-Encoding": "identity", **exchange.headers, **more}
-        is_endless = not (exchange.body is None or isinstance(exchange.body, Sized))
-        if isinstance(exchange.body, Sized):
-            headers["Content-Length"] = str(len(exchange.body))
+        body = exchange.body
+        if isinstance(body, Sized):
+            headers["Content-Length"] = str(len(body))
         try:
             response = self._pool(exchange.url, verify=verify).urlopen(
                 exchange.method,
                 exchange.url,
-                body=exchange.body,
+                body=body,
                 headers=headers,
                 redirect=False,
                 retries=False,
                 preload_content=False,
                 decode_content=False,
-                chunked=is_endless,
+                chunked=not (body is None or isinstance(body, Sized)),
                 timeout=urllib3.Timeout(connect=exchange.connect_seconds, read=exchange.answer_seconds),
             )
         except urllib3.exceptions.LocationValueError as error:

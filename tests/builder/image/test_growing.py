@@ -22,7 +22,7 @@ def begun(path: Path) -> tuple[Growing, io.FileIO]:
 
 
 def read(growing: Growing) -> bytes:
-    return b"".join(map(bytes, growing.pieces()))
+    return b"".join(map(bytes, growing))
 
 
 def test_readers_get_all_of_it_behind_the_writer_who_renames_the_file(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_what_is_given_up_is_nobodys(tmp_path: Path, is_whole: bool) -> None:
     with file:
         file.write(DATA)
     growing.grow(10)
-    pieces = growing.pieces()
+    pieces = iter(growing)
     assert bytes(next(pieces)) == DATA[:10]
     if is_whole:
         growing.complete(BLOB)
