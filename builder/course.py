@@ -6,7 +6,7 @@ from builder.image.layer import Layer
 from builder.ingredients import Ingredients
 from builder.key import CacheKey
 from builder.layer_cache import Entry
-from builder.ops import Copy, Op
+from builder.ops import Op, is_link
 from builder.plan import Plan, PlannedStage, Step
 from builder.values import dataclass, field
 
@@ -59,8 +59,7 @@ class Course:
 
     def is_apart(self, position: int) -> bool:
         """Whether the step's layer is made apart from what is below it."""
-        op = self.op(position)
-        return isinstance(op, Copy) and op.link
+        return is_link(self.op(position))
 
     def number(self, position: int) -> int:
         """Of the step among all instructions of the stage, from 1 on."""

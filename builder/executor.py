@@ -17,7 +17,7 @@ from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER, Format
 from builder.journal import Done
 from builder.log import RunOutput
-from builder.ops import Copy, CopyFrom, Exec, FromUrl, Op
+from builder.ops import Copy, CopyFrom, Exec, FromUrl, Op, is_link
 from builder.plan import Plan, PlannedStage, Step
 from builder.plan.needs import (
     dependencies,
@@ -215,7 +215,7 @@ class _Work:
         return self._maker.supplies.tree(source, self._maker.stage)
 
     def _apart(self, op: Op) -> Layer:
-        if isinstance(op, Copy) and op.link:
+        if is_link(op):
             layer = _encoded(_linked(op, self._maker, self._maker.send)[1], self._maker)
             self.tree.add(layer)
         else:
@@ -235,7 +235,7 @@ class _Work:
     def _together(self, op: Op, step: Step) -> Layer | None:
         rootfs = self.tree.rootfs()
         self._combined = self._combined or Combined(rootfs.path, rootfs.remember())
-        if isinstance(op, Copy) and op.link:
+        if is_link(op):
             changes, layer = _linked(op, self._maker, None)
             with layer.blob.open() as stream:
                 rootfs.unpack(stream, diff_id=layer.diff_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TypeGuard
 
 from builder.giturl import GitUrl
 from builder.values import dataclass, field
@@ -213,6 +214,11 @@ class MakeDir:
 
 
 Op = Exec | Copy | MakeDir
+
+
+def is_link(op: Op) -> TypeGuard[Copy]:
+    """Whether it is COPY or ADD with --link, whose layer is made apart from what is below it."""
+    return isinstance(op, Copy) and op.link
 
 
 def sources(op: Op) -> tuple[CopyFrom, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from builder.ops import CacheMount, Copy, CopyFrom, Exec, FromStage, Op, sources
+from builder.ops import CacheMount, CopyFrom, Exec, FromStage, is_link, sources
 from builder.plan.values import Plan, PlannedStage, StageBase, Step
 
 
@@ -51,7 +51,7 @@ def needs_rootfs(plan: Plan, stage: PlannedStage) -> bool:
 
     COPY --link changes none, unless all changes are to be in one layer.
     """
-    return is_read(plan, stage) or any(step.op and (plan.single_layer or not _is_link(step.op)) for step in stage.pending)
+    return is_read(plan, stage) or any(step.op and (plan.single_layer or not is_link(step.op)) for step in stage.pending)
 
 
 def needs_contents(plan: Plan, stage: PlannedStage) -> bool:
@@ -87,7 +87,7 @@ def needs_layers(plan: Plan, stage: PlannedStage) -> bool:
     if (
         any(_children(plan, stage.index))
         or stage.index == plan.target_index
-        or any(step.op and _is_link(step.op) for step in stage.pending)
+        or any(step.op and is_link(step.op) for step in stage.pending)
     ):
         return True
     mounts = (mount for other in plan.stages for step in other.pending if isinstance(step.op, Exec) for mount in step.op.mounts)
@@ -107,10 +107,6 @@ def is_used(plan: Plan, index: int, *, by: Collection[int], but_as_base_of: Plan
 def _children(plan: Plan, index: int) -> Iterator[PlannedStage]:
     """The stages that begin with this one."""
     return (stage for stage in plan.stages if stage.base == StageBase(index=index))
-
-
-def _is_link(op: Op) -> bool:
-    return isinstance(op, Copy) and op.link
 
 
 def _reads(stage: PlannedStage, index: int) -> bool:
