@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from builder.about import attached, provenance, wanted_attestations, write_bill
+from builder.about import product_of, provenance, wanted_attestations
 from builder.cache_flags import cache_targets
 from builder.decoration import Decoration
 from builder.errors import during
@@ -107,11 +107,8 @@ def build(
             facts = {**journal.facts(), "masu.seconds": round(time.monotonic() - started, 3)}
             if exports:
                 facts["masu.cache"] = [verdict for each in made for verdict in each.verdicts()]
-            notes = attached(attestations, images, wanted, outputs, ready, begin) if attestations else ()
-            product = Product.of(images, annotations=first.annotations, attestations=notes)
-            facts |= provenance(product) if notes else {}
-            if options.sbom_file:
-                write_bill(product, outputs, options)
+            product = product_of(images, wanted, attestations, outputs, ready, begin=begin)
+            facts |= provenance(product) if attestations else {}
             with during("pushing image"), journal.doing("pushing image"):
                 ahead.settle()
                 deliver(product, outputs, facts, by=delivery)

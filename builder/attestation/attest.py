@@ -10,7 +10,7 @@ from builder.attestation.facts import Circumstances, facts_of
 from builder.attestation.provenance import Version, predicate
 from builder.attestation.statement import SPDX, Statement, attached, predicates, statement
 from builder.attestation.wanted import Attestations
-from builder.bill import read_contents, spdx_document
+from builder.bill import spdx_document
 from builder.image.image import Image
 from builder.image.product import Product
 from builder.plan import Plan
@@ -39,7 +39,7 @@ def provenance_facts(product: Product) -> dict[str, Any]:
 
 def _statements(image: Image, plan: Plan, wanted: Attestations, about: Circumstances) -> Iterator[Statement]:
     if wanted.sbom:
-        contents = read_contents(image.layers)
+        contents = about.contents_of(image)
         repository = about.names[0].repository if about.names else None
         digest, created = image.manifest.descriptor.digest, image.config.created
         bill = spdx_document(contents, digest=digest, created=created, repository=repository)

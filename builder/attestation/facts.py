@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from builder.attestation.provenance import Facts, Material, Wish
 from builder.attestation.statement import purl
+from builder.bill import Contents
 from builder.context import Origin
 from builder.giturl import parse_git_url
 from builder.image.image import Image
@@ -22,6 +23,7 @@ from builder.values import dataclass
 from builder.web import shown
 
 ImageOf = Callable[[str, Platform], Image]
+ContentsOf = Callable[[Image], Contents]
 OriginOf = Callable[[Remote | str], Origin | None]
 
 
@@ -41,6 +43,7 @@ class Circumstances:
     build_args: Mapping[str, str]
     named: Mapping[str, str]
     image_of: ImageOf
+    contents_of: ContentsOf
     origin_of: OriginOf
     invocation: str
     started: str

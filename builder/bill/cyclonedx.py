@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from builder import __version__
-from builder.bill.package import Contents, Package, System
+from builder.bill.package import Contents, Package, System, by_purl
 from builder.image.digest import Digest
 from builder.image.reference import Repository
 
@@ -58,13 +58,8 @@ def _system(system: System) -> Iterable[dict[str, Any]]:
 
 
 def _components(packages: Iterable[Package]) -> Iterable[dict[str, Any]]:
-    """One for each purl, with every file that names it."""
-    places: dict[str, list[str]] = {}
-    known: dict[str, Package] = {}
-    for package in packages:
-        places.setdefault(package.purl(), []).append(f"/{package.found}")
-        known.setdefault(package.purl(), package)
-    for purl, package in known.items():
+    for package, places in by_purl(packages):
+        purl = package.purl()
         group = {"group": package.namespace} if package.kind == "npm" and package.namespace else {}
         yield {
             "type": "library",
@@ -73,5 +68,5 @@ def _components(packages: Iterable[Package]) -> Iterable[dict[str, Any]]:
             "name": package.name,
             "version": package.version,
             "purl": purl,
-            "evidence": {"occurrences": [{"location": place} for place in sorted(set(places[purl]))]},
+            "evidence": {"occurrences": [{"location": place} for place in places]},
         }

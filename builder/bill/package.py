@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 from builder.values import dataclass, field
@@ -54,3 +54,13 @@ class Contents:
     system: System
     packages: tuple[Package, ...]
     unread: tuple[str, ...] = ()
+
+
+def by_purl(packages: Iterable[Package]) -> Iterator[tuple[Package, list[str]]]:
+    """One for each purl, in their order, with every file that names it."""
+    places: dict[str, set[str]] = {}
+    known: dict[str, Package] = {}
+    for package in packages:
+        places.setdefault(package.purl(), set()).add(f"/{package.found}")
+        known.setdefault(package.purl(), package)
+    return ((package, sorted(places[purl])) for purl, package in known.items())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from builder import __version__
-from builder.bill.package import Contents, Package, System
+from builder.bill.package import Contents, Package, System, by_purl
 from builder.image.digest import Digest
 from builder.image.reference import Repository
 
@@ -58,18 +58,12 @@ def _system(system: System) -> Iterator[dict[str, Any]]:
 
 
 def _packages(packages: tuple[Package, ...]) -> Iterator[dict[str, Any]]:
-    """One for each purl, with every file that names it."""
-    places: dict[str, set[str]] = {}
-    known: dict[str, Package] = {}
-    for package in packages:
-        places.setdefault(package.purl(), set()).add(f"/{package.found}")
-        known.setdefault(package.purl(), package)
-    for number, (purl, package) in enumerate(known.items()):
+    for number, (package, places) in enumerate(by_purl(packages)):
         yield {
             **_package(f"SPDXRef-package-{number}", _full_name(package), package.version),
-            "sourceInfo": f"found in {', '.join(sorted(places[purl]))}",
+            "sourceInfo": f"found in {', '.join(places)}",
             "externalRefs": [
-                {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl},
+                {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": package.purl()},
             ],
         }
 

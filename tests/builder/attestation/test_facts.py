@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from builder.attestation.facts import Circumstances, facts_of
 from builder.attestation.provenance import Facts, Wish
+from builder.bill import read_contents
 from builder.context import Origin
 from builder.image.image import Image
 from builder.image.platform import Platform
@@ -34,6 +35,7 @@ ABOUT = Circumstances(
     build_args={},
     named={},
     image_of=image_of,
+    contents_of=lambda image: read_contents(image.layers),
     origin_of=origin_of,
     invocation="1",
     started="",
