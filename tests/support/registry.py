@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -27,6 +29,16 @@ class RunningRegistry:
 
     host: str
     directory: Path
+    pid: int
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """It does nothing meanwhile: who is pushing goes on doing so."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -41,7 +53,7 @@ def serve_registry(
         process = _start(directory, host, auth=auth, tls=tls)
         try:
             if _answers(host, process):
-                yield RunningRegistry(host=host, directory=directory)
+                yield RunningRegistry(host=host, directory=directory, pid=process.pid)
                 return
         finally:
             process.kill()
