@@ -13,6 +13,7 @@ import shutil
 import signal
 import textwrap
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from tests.support.act import ACTION, IMAGE, Act, GitHubRun, HostedRun
 from tests.support.certificates import make_identity
 from tests.support.engine import Engine
 from tests.support.masu import Masu, add_base, shell, write_context
-from tests.support.registry import serve_registry
+from tests.support.registry import RunningRegistry, serve_registry
 from tests.support.shared import REPOSITORY
 from tests.support.smart_git import serve_smart_git
 from tests.support.step_image import STATE
@@ -46,9 +47,13 @@ COPY . /all
 class Hub:
     """A registry with tokens, and a base image in it."""
 
-    host: str
+    registry: RunningRegistry
     directory: Path
     masu: Masu
+
+    @property
+    def host(self) -> str:
+        return self.registry.host
 
     @property
     def base(self) -> str:
@@ -92,7 +97,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         serve_registry(directory, auth=tokens.auth) as registry,
     ):
         login = {"DOCKER_AUTH_CONFIG": json.dumps({"auths": {registry.host: {"username": USER, "password": PASSWORD}}})}
-        found = Hub(host=registry.host, directory=directory, masu=Masu(state=directory / "state", env=login))
+        found = Hub(registry=registry, directory=directory, masu=Masu(state=directory / "state", env=login))
         add_base(found.masu, directory)
         again = write_context(directory / "again", "FROM base\nENV PATH=/bin\n")
         assert found.masu("build", "-d", found.base, again).returncode == 0
@@ -384,8 +389,9 @@ def test_a_cancelled_job_leaves_no_container_and_no_half_image_and_the_next_work
     process = hosted.start(inputs, {"MASU_DOCKER_RUN_ARGS": "--network=host\n--label=masu-cancelled"})
     assert process.stdout is not None
     log = list(until(moment, process.stdout))
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=7.5) == 130
+    with hub.registry.held() if moment == b"Pushing image" else nullcontext():
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=7.5) == 130
     check_cancelled(b"".join([*log, *process.stdout]).decode(), hosted, "RUN echo at work" if moment == b"at work" else "")
     assert engine("ps", "--all", "--quiet", "--filter", "label=masu-cancelled").output == ""
     if f"{name}/_manifests/tags" in shell(["find", hub.directory, "-type", "d"]):
