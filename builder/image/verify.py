@@ -15,6 +15,7 @@ SMALL_LIMIT = 4 << 20
 
 _BUFFER = 64 << 10
 """Bytes. Whoever reads more at a time gets it without a copy."""
+_PIECE = 128 << 10
 
 
 class VerifyingReader(io.RawIOBase):
@@ -96,11 +97,11 @@ def sized(source: BinaryIO, descriptor: Descriptor, *, where: str) -> BinaryIO:
 
 
 def pieces(stream: BinaryIO, *, most: int) -> Iterator[memoryview]:
-    """What the stream has, in pieces of up to 1 MiB; each is overwritten by the next: one buffer does for all.
+    """What the stream has, in pieces that a core's cache holds; each is overwritten by the next: one buffer does for all.
 
     It has `most` bytes at most, so that little content needs only a small buffer.
     """
-    buffer = memoryview(bytearray(max(1, min(most, 1 << 20))))
+    buffer = memoryview(bytearray(max(1, min(most, _PIECE))))
     while count := cast(io.BufferedIOBase, stream).readinto(buffer):
         yield buffer[:count]
 
