@@ -75,7 +75,8 @@ def _dispatch(argv: list[str], env: Mapping[str, str], decoration: Decoration, c
         parser.print_help()
         return 0
     signal.signal(signal.SIGTERM, _terminate)
-    parsed = parser.parse_args([*flags.split_booleans(own, command.tables), *others])
+    own = flags.split_booleans(flags.attach_values(own, command.tables), command.tables)
+    parsed = parser.parse_args([*own, *others])
     call = Call(env=env, parsed=parsed, decoration=decoration, commands=commands)
     if command.tables:
         log.configure(call.options(CommonOptions), terminal=sys.stderr.isatty(), decoration=decoration)

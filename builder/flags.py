@@ -1,6 +1,7 @@
 """The options table as an argparse parser, with pflag's rules: what Kaniko's users write in their CI files works as it is.
 
-A boolean is `--flag` or `--flag=true|false`, never two words; of a repeated single flag the last counts.
+A boolean is `--flag` or `--flag=true|false`, never two words; of a repeated single flag the last counts. A value may begin with a
+dash, unless it is a flag itself: then the flag before it has none.
 """
 
 from __future__ import annotations
@@ -101,6 +102,25 @@ def split_booleans(arguments: Sequence[str], tables: Sequence[type]) -> list[str
     return result
 
 
+def attach_values(arguments: Sequence[str], tables: Sequence[type]) -> list[str]:
+    """`--flag -value` as `--flag=-value`, since argparse takes no separate value that begins with a dash."""
+    rows = [row for table in tables for row in fields(table)]
+    known = {"-h", "--help", "--", *(spelling for row in rows for spelling in spellings_of(row))}
+    with_value = {spelling for row in rows if not is_bool(row) for spelling in spellings_of(row)}
+    result: list[str] = []
+    waits = False
+    for position, argument in enumerate(arguments):
+        if argument == "--":
+            return [*result, *arguments[position:]]
+        if waits and argument.startswith("-") and argument.partition("=")[0] not in known:
+            result[-1] += f"={argument}"
+            waits = False
+        else:
+            result.append(argument)
+            waits = not waits and argument in with_value
+    return result
+
+
 def _value(row: Field[Any], given: Any, where: str) -> Any:
     """What argparse or a variable gave, as the type of the row."""
     if not isinstance(given, str):
@@ -111,9 +131,11 @@ def _value(row: Field[Any], given: Any, where: str) -> Any:
         return _converted(govalues.parse_int, given, where, hint="give a whole number")
     if isinstance(row.default, timedelta):
         return _converted(govalues.parse_duration, given, where, hint="give a duration with its unit: 336h, 90m, 1h30m")
-    if flag_of(row).choices and given not in flag_of(row).choices:
-        raise UsageError(f"invalid argument {given!r} for {where}", hint=f"choose from {', '.join(flag_of(row).choices)}")
-    return given
+    flag = flag_of(row)
+    chosen = given.lower() if flag.any_case else given
+    if flag.choices and chosen not in flag.choices:
+        raise UsageError(f"invalid argument {given!r} for {where}", hint=f"choose from {', '.join(filter(None, flag.choices))}")
+    return chosen
 
 
 def parse_bool(text: str, where: str) -> bool:
@@ -135,6 +157,12 @@ def flag_of(row: Field[Any]) -> Flag:
 
 def option_of(row: Field[Any]) -> str:
     return "--" + row.name.replace("_", "-")
+
+
+def spellings_of(row: Field[Any]) -> tuple[str, ...]:
+    """All that may be written for it, with their dashes."""
+    flag = flag_of(row)
+    return (*([f"-{flag.short}"] if flag.short else []), option_of(row), *(f"--{alias}" for alias in flag.aliases))
 
 
 def is_bool(row: Field[Any]) -> bool:

@@ -16,9 +16,10 @@ from builder.values import dataclass, field, fields
 class Flag:
     """`aliases`: other spellings that stay valid; `env`: a variable with the default; `metavar`: the value's name in the help.
 
-    A variable adds to a flag that repeats. `else_to`: the option that gets the value of a boolean one that is neither true nor
-    false. `hidden`: not in the help. `kaniko` is `same`, `better` or `different`, a colon and the reason, where Kaniko has a flag
-    of that name; docs/flags.md is made from it. `told` is logged when the flag is given, as a warning for the values `warns`.
+    A variable adds to a flag that repeats. `any_case`: one of the `choices` may be written in capitals. `else_to`: the option
+    that gets the value of a boolean one that is neither true nor false. `hidden`: not in the help. `kaniko` is `same`, `better`
+    or `different`, a colon and the reason, where Kaniko has a flag of that name; docs/flags.md is made from it. `told` is logged
+    when the flag is given, as a warning for the values `warns`.
     """
 
     help: str
@@ -27,6 +28,7 @@ class Flag:
     env: str = ""
     metavar: str = ""
     choices: tuple[str, ...] = ()
+    any_case: bool = False
     else_to: str = ""
     hidden: bool = False
     kaniko: str = ""
@@ -48,8 +50,8 @@ class CommonOptions:
     """What every command takes."""
 
     verbosity: str = _flag("info", "how much to log", short="v", metavar="LEVEL",
-        choices=("panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"),
-        kaniko="same: trace logs what debug does")
+        choices=("panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"), any_case=True,
+        kaniko="same: in capitals, too; trace logs what debug does")
     log_format: str = _flag("color", "how log lines look", choices=("text", "color", "json"),
         kaniko="better: colours on a terminal only, where Kaniko always writes them; json is for what a RUN prints "
         "and for the last error, too, with `severity` and `message` for log collectors")

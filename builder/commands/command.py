@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from builder import flags
 from builder.decoration import Bare, Decoration
-from builder.values import Field, dataclass, field, fields
+from builder.values import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +64,13 @@ def own_words(words: Sequence[str], command: Command) -> int:
     """How many of the words are masu's own: all, or those before what a row's `...` takes as it is, options too."""
     if not any(argument.count == "..." for argument in command.arguments):
         return words.index("--") if "--" in words else len(words)
-    alone = {spelling for table in command.tables for row in fields(table) if flags.is_bool(row) for spelling in _spellings(row)}
+    rows = (row for table in command.tables for row in fields(table) if flags.is_bool(row))
+    alone = {"--help", "-h", *(spelling for row in rows for spelling in flags.spellings_of(row))}
     position = 0
     while position < len(words) and words[position].startswith("-") and words[position] not in ("-", "--"):
         has_value = "=" in words[position] or words[position] in alone or _is_attached(words[position])
         position += 1 if has_value else 2
     return min(position, len(words))
-
-
-def _spellings(row: Field[Any]) -> Iterator[str]:
-    flag = flags.flag_of(row)
-    yield from (flags.option_of(row), f"-{flag.short}", *(f"--{alias}" for alias in flag.aliases), "--help", "-h")
 
 
 def _is_attached(word: str) -> bool:

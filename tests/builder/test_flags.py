@@ -1,21 +1,27 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import TypeVar
 
 import pytest
 
 from builder.errors import UsageError
-from builder.flags import Parser, add_flags, flag_of, option_of, read, split_booleans
+from builder.flags import Parser, add_flags, attach_values, flag_of, option_of, read, split_booleans
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 
+Table = TypeVar("Table")
 TABLES = (BuildOptions, RegistryFlags, CommonOptions)
 
 
 def parse(*arguments: str, env: dict[str, str] | None = None) -> BuildOptions:
+    return parse_as(BuildOptions, *arguments, env=env)
+
+
+def parse_as(table: type[Table], *arguments: str, env: dict[str, str] | None = None) -> Table:
     parser = Parser(prog="masu build")
-    for table in TABLES:
-        add_flags(parser, table)
-    return read(BuildOptions, parser.parse_args(split_booleans(arguments, TABLES)), env or {})
+    for each in TABLES:
+        add_flags(parser, each)
+    return read(table, parser.parse_args(split_booleans(attach_values(arguments, TABLES), TABLES)), env or {})
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,9 @@ def parse(*arguments: str, env: dict[str, str] | None = None) -> BuildOptions:
         (("--dryrun",), "dry_run", True),
         (("--dryrun=False",), "dry_run", False),
         (("--no-cache=false",), "no_cache", False),
+        (("--build-arg", "-Da=b", "--build-arg", "--x", "-d=-"), "build_arg", ("-Da=b", "--x")),
+        (("--build-arg", "--x=y", "-f", "--no"), "dockerfile", "--no"),
+        (("-f", "-", "--no-push"), "dockerfile", "-"),
         (("--no-cache=one,two", "--no-cache-filter=three"), "no_cache_filter", ("one", "two", "three")),
     ],
 )
@@ -60,11 +69,24 @@ def test_flags_are_read_as_pflag_reads_them(arguments: tuple[str, ...], field: s
         (("--targ", "x"), "--targ"),
         (("--target",), "expected one argument"),
         (("--destination",), "expected one argument"),
+        (("--destination", "--no-push"), "--destination: expected one argument"),
+        (("-f", "-c=."), "--dockerfile: expected one argument"),
     ],
 )
 def test_wrong_use_is_a_usage_error(arguments: tuple[str, ...], what: str) -> None:
     with pytest.raises(UsageError, match=what):
         parse(*arguments)
+
+
+@pytest.mark.parametrize("text", ["debug", "DEBUG", "Debug"])
+def test_levels_may_be_written_in_capitals(text: str) -> None:
+    assert parse_as(CommonOptions, "-v", text).verbosity == "debug"
+
+
+def test_a_hint_has_no_choice_that_is_empty() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse("--image-format=OCI")
+    assert caught.value.hint == "choose from docker, oci"
 
 
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("1", True), ("false", False)])
