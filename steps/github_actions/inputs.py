@@ -79,8 +79,16 @@ def read(env: Mapping[str, str]) -> Reading:
             reading.words += _as_it_is(item, reading)
     reading.words = [_lower(word, env) if word.startswith(_REFERENCES) else word for word in reading.words]
     reading.words += lists.unquoted_lines(reading.text("kaniko-args"))
-    reading.words += shlex.split(reading.text("extra_args"))
+    reading.words += _shell_words(reading.text("extra_args"))
     return reading
+
+
+def _shell_words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        hint = "close it, or give the input kaniko-args, which has one flag a line and no quotes"
+        raise UsageError("the input 'extra_args' has a quote without a second one", hint=hint) from error
 
 
 def before(reading: Reading) -> str:
@@ -266,9 +274,7 @@ def _login(reading: Reading) -> None:
     """A login of the inputs goes before those that the job made."""
     registry, password, job = reading.text("registry"), reading.text("password"), _job_logins(reading.env)
     # What a credential helper has answered the runner knows nothing of.
-    reading.masked += [
-        str(login.get(key, "")) for login in job.get("auths", {}).values() for key in ("password", "identitytoken")
-    ]
+    reading.masked += [str(login.get(key, "")) for login in job["auths"].values() for key in ("password", "identitytoken")]
     if not registry:
         if password:
             raise UsageError("the input password is given without registry", hint="name the registry's host")
@@ -278,8 +284,8 @@ def _login(reading: Reading) -> None:
     key = "https://index.docker.io/v1/" if registry == "docker.io" else registry
     auth = base64.b64encode(f"{user}:{password}".encode()).decode()
     reading.masked += [password, auth]
-    logins = {**job, "auths": {**job.get("auths", {}), key: {"auth": auth}}}
-    logins["credHelpers"] = {host: helper for host, helper in job.get("credHelpers", {}).items() if host != registry}
+    logins = {**job, "auths": {**job["auths"], key: {"auth": auth}}}
+    logins["credHelpers"] = {host: helper for host, helper in job["credHelpers"].items() if host != registry}
     reading.variables["DOCKER_AUTH_CONFIG"] = json.dumps(logins)
 
 
@@ -289,9 +295,14 @@ def _job_logins(env: Mapping[str, str]) -> dict[str, Any]:
         found = json.loads(text) if text else {}
     except ValueError as error:
         raise UsageError("the job's docker config is no JSON", hint="look at ~/.docker/config.json of the runner") from error
-    if not isinstance(found, dict) or not all(isinstance(login, dict) for login in found.get("auths", {}).values()):
+    auths, helpers = ((found.get(key) or {}) if isinstance(found, dict) else None for key in ("auths", "credHelpers"))
+    if (
+        not isinstance(auths, dict)
+        or not isinstance(helpers, dict)
+        or not all(isinstance(login or {}, dict) for login in auths.values())
+    ):
         raise UsageError("the job's docker config has another form", hint="look at ~/.docker/config.json of the runner")
-    return found
+    return {**found, "auths": {host: login for host, login in auths.items() if login}, "credHelpers": helpers}
 
 
 def _rest(reading: Reading) -> None:

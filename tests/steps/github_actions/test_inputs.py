@@ -150,6 +150,7 @@ _REFUSED: list[tuple[dict[str, str], str, str]] = [
     ({"secrets": "nothing"}, "'secrets' is not ID=VALUE", "double quotes"),
     ({"secret-envs": "t=NOWHERE"}, "'NOWHERE', which is not set", ""),
     ({"password": "x"}, "without registry", "host"),
+    ({"extra_args": "--label it's"}, "'extra_args' has a quote without a second one", "kaniko-args"),
 ]
 
 
@@ -245,10 +246,18 @@ def test_what_a_credential_helper_answered_is_masked() -> None:
     assert masked == {"ecr-password", "refresh"}
 
 
-@pytest.mark.parametrize("config", ["{", "[]", '{"auths": {"a": 1}}'])
+@pytest.mark.parametrize("config", ["{", "[]", '{"auths": {"a": 1}}', '{"auths": ["a"]}', '{"credHelpers": "x"}'])
 def test_a_docker_config_of_another_form_is_refused(config: str) -> None:
     with pytest.raises(UsageError, match="the job's docker config"):
         asked({}, {"DOCKER_AUTH_CONFIG": config})
+
+
+@pytest.mark.parametrize("config", ["{}", '{"auths": null, "credHelpers": null}', '{"auths": {"b.test": null}}'])
+def test_a_docker_config_with_nothing_in_it_is_none(config: str) -> None:
+    """Programs in Go write null where they have nothing."""
+    found = asked({"registry": "a.test", "password": "p4ss"}, {"DOCKER_AUTH_CONFIG": config})
+    assert json.loads(found.env["DOCKER_AUTH_CONFIG"]) == {"auths": {"a.test": {"auth": "b2N0bzpwNHNz"}}, "credHelpers": {}}
+    assert asked({}, {"DOCKER_AUTH_CONFIG": config}).before == ""
 
 
 def test_more_is_logged_when_the_job_is_debugged() -> None:
