@@ -18,6 +18,7 @@ from steps.github_actions.table import BY_NAME, INPUTS, Input, Kind
 
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")  # YAML 1.2's, and no others
 _REFERENCES = ("--destination=", "--cache-repo=", "--cache-from=", "--cache-to=", "--cache-mounts=")
+_DIRECTORY = re.compile(r"=oci:|[=,]\"?type=local\b")  # what only looks like a reference
 _LEAST = 4  # characters of what is masked: shorter ones would be everywhere
 _DEFAULT_CONTEXT = "{{defaultContext}}"
 _GITHUB_CACHE = re.compile(r"(?:^|,)\s*type=gha(?:,|$)")
@@ -77,7 +78,7 @@ def read(env: Mapping[str, str]) -> Reading:
     for item in INPUTS:
         if item.option:
             reading.words += _as_it_is(item, reading)
-    reading.words = [_lower(word, env) if word.startswith(_REFERENCES) else word for word in reading.words]
+    reading.words = [_lower(word, env) if _is_reference(word) else word for word in reading.words]
     reading.words += lists.unquoted_lines(reading.text("kaniko-args"))
     reading.words += _shell_words(reading.text("extra_args"))
     return reading
@@ -180,6 +181,10 @@ def _load(reading: Reading, names: Sequence[str]) -> None:
             hint="give tags, and use the composite action" if not names else "write outputs: type=docker,dest=FILE instead",
         )
     reading.add("tar-path", reading.env["MASU_LOAD_FILE"])
+
+
+def _is_reference(word: str) -> bool:
+    return word.startswith(_REFERENCES) and not _DIRECTORY.search(word)
 
 
 def _lower(word: str, env: Mapping[str, str]) -> str:

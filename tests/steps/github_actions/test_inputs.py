@@ -138,6 +138,21 @@ def test_inputs_become_flags_of_a_build(inputs: dict[str, str], expected: set[st
     assert words(inputs, {"TOKEN": "t"}) == expected
 
 
+def test_directories_stay_as_they_are_where_repositories_become_lower_case() -> None:
+    """An owner and a repository of one name are in the path of the workspace."""
+    place = "/home/runner/work/App/App"
+    inputs = {"cache-from": f"type=local,src={place}/a\nsrc={place}/b,type=local\ntype=registry,ref=a.test/App/App:c"}
+    inputs |= {"cache-to": f"type=local,dest={place}/d", "cache-repository": f"oci:{place}/e", "cache-mounts": "a.test/App/App"}
+    assert words(inputs, {"GITHUB_REPOSITORY": "App/App"}) == {
+        f"--cache-from=type=local,src={place}/a",
+        f"--cache-from=src={place}/b,type=local",
+        "--cache-from=type=registry,ref=a.test/app/app:c",
+        f"--cache-to=type=local,dest={place}/d",
+        f"--cache-repo=oci:{place}/e",
+        "--cache-mounts=a.test/app/app",
+    }
+
+
 _REFUSED: list[tuple[dict[str, str], str, str]] = [
     ({"push": "yes"}, "'push' is 'yes', which is neither true nor false", ""),
     ({"push": "true"}, "nothing to push", "tags"),
