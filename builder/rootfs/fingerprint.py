@@ -9,17 +9,17 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from posixpath import basename
 
 from builder.image.digest import Digest
-from builder.ops import Copy, FromContext
+from builder.ops import Copy
 from builder.rootfs import paths
 from builder.rootfs.owner import Truth
 from builder.rootfs.selection import chosen
-from builder.rootfs.sources import Found, SourceTree, View, found
-from builder.rootfs.wildcards import literal
+from builder.rootfs.sources import Found, SourceTree, View, found, named
 from builder.values import dataclass, field
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -45,24 +45,25 @@ def fingerprint(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> F
 
     Raises ContextError for a source that isn't there, OSError for one that can't be read.
     """
-    return _walked(op, source, but=but, is_shown=False)
-
-
-def _walked(op: Copy, source: SourceTree, *, but: Collection[str], is_shown: bool) -> Fingerprint:
-    """`is_shown`: a directory is seen itself, and not only what is in it."""
-    threads = min(_THREADS, len(os.sched_getaffinity(0)))
-    with paths.opened_root(source.path) as fd, ThreadPoolExecutor(threads, thread_name_prefix="fingerprint") as pool:
-        walk = _Walk(View(fd=fd, tree=source), pool, ahead=2 * threads)
+    with _walking(source) as walk:
         for number, path in enumerate(path for path in op.paths if path not in but):
             for item in found(walk.view, op, path):
-                walk.add(number, item, is_shown=is_shown)
+                walk.add(number, item, is_shown=False)
         return walk.fingerprint()
 
 
 def fingerprint_of(path: str, source: SourceTree) -> Fingerprint:
     """Of the file or directory at `path` with all below it, as a mount shows it. Raises as `fingerprint`."""
-    name = "/".join(literal(part) for part in path.split("/"))
-    return _walked(Copy(source=FromContext(), paths=(name,), destination="/"), source, but=(), is_shown=True)
+    with _walking(source) as walk:
+        walk.add(0, named(walk.view, path), is_shown=True)
+        return walk.fingerprint()
+
+
+@contextmanager
+def _walking(source: SourceTree) -> Iterator[_Walk]:
+    threads = min(_THREADS, len(os.sched_getaffinity(0)))
+    with paths.opened_root(source.path) as fd, ThreadPoolExecutor(threads, thread_name_prefix="fingerprint") as pool:
+        yield _Walk(View(fd=fd, tree=source), pool, ahead=2 * threads)
 
 
 class _Walk:
@@ -78,7 +79,7 @@ class _Walk:
         self._open: list[Future[str]] = []
 
     def add(self, number: int, item: Found, *, is_shown: bool) -> None:
-        """One source of the op's argument with this number."""
+        """One source of the op's argument with this number; `is_shown`: a directory is seen itself, not only what is in it."""
         is_directory = stat.S_ISDIR(item.status.st_mode)
         self._top = item.path
         name = is_directory or basename(item.path)  # of a directory the content is taken

@@ -112,6 +112,13 @@ def found(view: View, op: Copy, path: str) -> Iterator[Found]:
         yield Found(path=match, place=place, status=status, selection=selection)
 
 
+def named(view: View, path: str) -> Found:
+    """What is at `path`, all of whose characters mean themselves. Raises ContextError for what isn't there."""
+    clean = _clean(path)
+    place, status = _look_up(view, clean)
+    return Found(path=clean, place=place, status=status, selection=Selection(excludes=Matcher()))
+
+
 def _as_in_git(mode: int, *, is_private: bool) -> int:
     """0755 for directories and what its owner may execute, 0644 for other files (git-fast-import(1), "filemodify").
 

@@ -134,6 +134,15 @@ def test_a_mounts_source_is_taken_by_its_name(tmp_path: Path) -> None:
     assert fingerprint_of("/[d]", tree) != before
 
 
+@pytest.mark.parametrize("path", ["/[d]/link/a", "/x[y/a\\b"])
+def test_a_mounts_source_may_have_links_and_backslashes_after_a_wildcard(path: str, tmp_path: Path) -> None:
+    make_tree(tmp_path, {"[d]/real/a": "one", "[d]/link": "-> real", "x[y/a\\b": "one"})
+    tree = SourceTree(path=tmp_path)
+    before = fingerprint_of(path, tree)
+    make_tree(tmp_path, {"[d]/real/a": "two", "x[y/a\\b": "two"})
+    assert fingerprint_of(path, tree) != before
+
+
 _NAMES = st.sampled_from(["a", "b", "d/a", "d/e/b", "d.md"])
 _TREES = st.dictionaries(_NAMES, st.sampled_from(["one", "two", "-> a", None]), max_size=4)
 _COPIES = st.sampled_from(
