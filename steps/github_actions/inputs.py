@@ -22,6 +22,7 @@ _DIRECTORY = re.compile(r"=oci:|[=,]\"?type=local\b")  # what only looks like a 
 _LEAST = 4  # characters of what is masked: shorter ones would be everywhere
 _DEFAULT_CONTEXT = "{{defaultContext}}"
 _GITHUB_CACHE = re.compile(r"(?:^|,)\s*type=gha(?:,|$)")
+_OF_FORKS = "a workflow that a pull request of a fork starts is given no secrets"
 _NO_EFFECT = {
     "builder": "masu needs no builder",
     "cgroup-parent": "masu makes no control groups",
@@ -232,25 +233,27 @@ def _with_builder(attributes: str, env: Mapping[str, str]) -> str:
 
 
 def _secrets(reading: Reading) -> None:
-    for value in lists.untrimmed_lines(reading.text("secrets"), "secrets"):
-        name, text = _pair(value, "secrets")
+    for name, text in _pairs(lists.untrimmed_lines(reading.text("secrets"), "secrets"), "secrets", reading):
         reading.secret(name, text)
-    for name, source in (_pair(value, "secret-files") for value in reading.values("secret-files")):
+    for name, source in _pairs(reading.values("secret-files"), "secret-files", reading):
         reading.add("secret", f"id={name},src={source}")
-    for name, source in (_pair(value, "secret-envs") for value in reading.values("secret-envs")):
+    for name, source in _pairs(reading.values("secret-envs"), "secret-envs", reading):
         if source not in reading.env:
             raise UsageError(f"the secret {name!r} is to come from the variable {source!r}, which is not set")
         reading.add("secret", f"id={name},env={source}")
 
 
-def _pair(text: str, where: str) -> tuple[str, str]:
-    """The value is in no message."""
-    name, _, value = text.partition("=")
-    if not name or not value:
-        raise UsageError(
-            f"a line of the input {where!r} is not ID=VALUE", hint="put a value that has several lines in double quotes"
-        )
-    return name.strip(), value
+def _pairs(values: Sequence[str], where: str, reading: Reading) -> Iterator[tuple[str, str]]:
+    """Those that have a value, which is in no message; that others have none is noted, as docker's action does."""
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            hint = "put a value that has several lines in double quotes"
+            raise UsageError(f"a line of the input {where!r} is not ID=VALUE", hint=hint)
+        if value:
+            yield name.strip(), value
+        else:
+            reading.notes.append(f"{where}: {name.strip()!r} is empty and left out; {_OF_FORKS}")
 
 
 def _cache(reading: Reading, *, is_pushed: bool) -> None:

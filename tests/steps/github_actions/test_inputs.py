@@ -184,6 +184,8 @@ _NOTED: list[tuple[dict[str, str], str]] = [
     ({"cache-from": "type=gha\ntype=registry,ref=a.test/b"}, "cache-from: type=gha is left out"),
     ({"cache-to": "mode=max,type=gha"}, "cache-to: type=gha is left out"),
     ({"tags": "a.test/b"}, "nothing is pushed"),
+    ({"secrets": "npm="}, "secrets: 'npm' is empty and left out; a workflow that a pull request of a fork starts"),
+    ({"secret-files": "npm="}, "secret-files: 'npm' is empty"),
 ]
 
 
@@ -223,6 +225,12 @@ def test_secrets_are_masked_and_on_no_command_line() -> None:
     assert {name: found.env[variable] for name, variable in by_name.items()} == {
         "pem": "BEGIN KEY\nabcdef\nEND KEY", "token": "s3cret=x",
     }  # fmt: skip
+
+
+def test_an_empty_secret_is_none_and_the_others_count() -> None:
+    """So docker's action has it: nothing of a fork's pull request needs the repository's secrets to be built."""
+    found = asked({"secrets": "npm=\ntoken=s3cret\n", "secret-envs": "x="})
+    assert [word for word in found.argv if word.startswith("--secret")] == ["--secret=id=token,env=MASU_INPUT_SECRET_0"]
 
 
 def test_the_commit_itself_is_fetched_with_the_jobs_token() -> None:
