@@ -110,7 +110,7 @@ def tell(options: KanikoOptions, env: Mapping[str, str]) -> None:
 
 def moved(options: KanikoOptions, common: CommonOptions, env: Mapping[str, str]) -> tuple[CommonOptions, Mapping[str, str]]:
     """With --kaniko-dir the place of the state, unless --state-dir says it, and of docker's config, if there is one."""
-    directory = Path(options.kaniko_dir)
+    directory = Path(options.kaniko_dir or DIRECTORY)
     if directory == Path(DIRECTORY):
         return common, env
     if common.state_dir == env.get("MASU_STATE_DIR", ""):

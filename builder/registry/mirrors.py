@@ -59,7 +59,9 @@ class Mirrors:
 
     @classmethod
     def parse(cls, *, maps: Sequence[str], mirrors: Sequence[str], fallback: bool) -> Mirrors:
-        """`maps` are `orig=new[/prefix][;orig2=…]`, `mirrors` stand for Docker Hub and follow those. Raises UsageError."""
+        """`maps` are `orig=new[/prefix][;orig2=…]`, `mirrors` stand for Docker Hub and follow those; empty ones are none, as of a
+        variable that isn't set. Raises UsageError.
+        """
         found: dict[str, list[Mirror]] = {}
         for entry in (entry for text in maps for entry in text.split(";") if entry.strip()):
             original, equals, new = entry.strip().partition("=")
@@ -68,7 +70,7 @@ class Mirrors:
                     f"invalid --registry-map {entry!r}", hint="write original-host=new-host[/path], several with ; between them"
                 )
             found.setdefault(registry_host(original).lower(), []).append(Mirror.parse(new, where="--registry-map"))
-        for text in mirrors:
+        for text in (text for text in mirrors if text.strip()):
             found.setdefault(DEFAULT_HOST, []).append(Mirror.parse(text, where="--registry-mirror"))
         return cls(by_host={host: tuple(dict.fromkeys(items)) for host, items in found.items()}, fallback=fallback)
 

@@ -14,6 +14,7 @@ from builder.options import CommonOptions, KanikoOptions
     [
         ("/kaniko", "/from/env", "/from/env"),
         ("/kaniko/", "/from/env", "/from/env"),
+        ("", "/from/env", "/from/env"),
         ("/big/disk", "/from/env", "/big/disk/state"),
         ("/big/disk", "/from/option", "/from/option"),
     ],

@@ -28,6 +28,8 @@ IMAGE = sample_image("mirrored", "image")
         ((), ("one", "two"), "a/b", ["one/a/b", "two/a/b", "docker.io/a/b"]),
         ((), ("one", "one"), "a/b", ["one/a/b", "docker.io/a/b"]),
         ((), ("one",), "ghcr.io/a/b", ["ghcr.io/a/b"]),
+        (("",), ("", " "), "a/b", ["docker.io/a/b"]),
+        ((), ("", "one"), "a/b", ["one/a/b", "docker.io/a/b"]),
         (("index.docker.io=m1;docker.io=m2/p/q",), (), "x", ["m1/library/x", "m2/p/q/library/x", "docker.io/library/x"]),
         (("ghcr.io=m1", "ghcr.io=m2", "quay.io=m3"), (), "ghcr.io/a", ["m1/a", "m2/a", "ghcr.io/a"]),
         (("docker.io=mapped",), ("mirror",), "a/b", ["mapped/a/b", "mirror/a/b", "docker.io/a/b"]),
