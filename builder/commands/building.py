@@ -64,8 +64,9 @@ def targets(call: Call) -> int:
 
 
 def _context(call: Call, option: str) -> str:
+    """What the argument says, else the `option`, whose default may be a variable's."""
     path = call.word("path")
-    if path and option:
+    if path and call.parsed.context:
         raise UsageError("the context is given twice, as an argument and with --context")
     return path or option
 

@@ -44,6 +44,17 @@ def test_the_dockerfile_of_the_current_directory_goes_before_the_contexts(
     assert "LABEL of=context" in capsys.readouterr().out
 
 
+def test_a_context_that_is_an_argument_goes_before_the_default(
+    env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    env["MASU_CONTEXT"] = "/nowhere"
+    for argv in (["executor", "--dry-run", str(tmp_path)], ["masu", "targets", str(tmp_path)]):
+        assert run(argv, env) == 0
+    assert run(["masu", "build", "--dry-run", "--context=/nowhere", str(tmp_path)], env) == 1
+    assert "given twice" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argv", [["executor", "version"], ["executor", "--version"], ["masu", "--version"]])
 def test_commands_of_masus_are_known(argv: list[str], env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(argv, env) == 0
