@@ -18,7 +18,8 @@ from builder.values import dataclass
 class Blob:
     """`open()` gives a new stream; from a store it ends with an error unless it had exactly the descriptor's bytes.
 
-    `origin` is the repository that surely holds the blob (a registry may mount it from there); `path` a local file of it.
+    `origin` is the repository that surely holds the blob (a registry may mount it from there); `path` a local file of it,
+    which was verified when it was written.
     """
 
     descriptor: Descriptor

@@ -52,9 +52,11 @@ class Mirrored(Protocol):
 
 @runtime_checkable
 class InFiles(Protocol):
-    """A store that keeps each blob in a file of its own."""
+    """A store that keeps each blob in a file."""
 
-    def blob_path(self, digest: Digest) -> Path: ...
+    def own_file(self, digest: Digest) -> Path | None:
+        """The file, if nobody but masu writes there: what is in it was verified."""
+        ...
 
 
 def load(store: Store, name: str, platform: Platform) -> Image:
@@ -174,12 +176,11 @@ def document(store: Store, descriptor: Descriptor) -> tuple[Blob, Manifest | Ind
 
 def blob_in(store: Store, descriptor: Descriptor) -> Blob:
     """Content of a store, read when it is opened."""
-    path = store.blob_path(descriptor.digest) if isinstance(store, InFiles) else None
     return Blob(
         descriptor=descriptor,
         open=lambda: store.open(descriptor),
         origin=store.repository if isinstance(store, InRegistry) else None,
-        path=path if path is not None and path.is_file() else None,
+        path=store.own_file(descriptor.digest) if isinstance(store, InFiles) else None,
     )
 
 

@@ -47,6 +47,14 @@ class LayoutStore:
         """Where the blob is, or would be."""
         return self.path / "blobs" / digest.algorithm / digest.hex
 
+    def own_file(self, digest: Digest) -> Path | None:
+        """The blob's file in a layout that is held, and so masu's own.
+
+        In another's a link may lead to any file of this machine, and nobody has compared what is there with its digest.
+        """
+        path = self.blob_path(digest)
+        return path if self.holds is not None and path.is_file() else None
+
     def has(self, descriptor: Descriptor) -> bool:
         if self.holds is None or descriptor.digest in self.holds:
             return self._is_whole(descriptor)

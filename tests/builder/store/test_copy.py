@@ -12,18 +12,43 @@ from builder.image.blob import Blob
 from builder.image.media import OCI_MANIFEST, MediaType
 from builder.image.platform import Platform
 from builder.store.copy import copy, load, load_all
-from builder.store.layout import LayoutStore
+from builder.store.layout import LayoutStore, opened
 from tests.support.samples import AMD64, ARM64, sample_image, sample_index
 
 
 def test_a_layer_in_a_layout_has_a_path_and_opens_when_it_is_read(tmp_path: Path) -> None:
-    store = LayoutStore(tmp_path)
-    copy(sample_image("a"), to=store, names=["1"])
-    layer = load(store, "1", AMD64).layers[0].blob
-    assert layer.path == store.blob_path(layer.descriptor.digest)
-    layer.path.unlink()
-    with pytest.raises(StoreError, match="has no blob"):
-        layer.open()
+    with opened(tmp_path) as store:
+        copy(sample_image("a"), to=store, names=["1"])
+        layer = load(store, "1", AMD64).layers[0].blob
+        assert layer.path == store.blob_path(layer.descriptor.digest)
+        layer.path.unlink()
+        with pytest.raises(StoreError, match="has no blob"):
+            layer.open()
+
+
+def test_a_wrong_layer_of_anothers_layout_gets_into_no_store(tmp_path: Path) -> None:
+    theirs, image = LayoutStore(tmp_path / "theirs"), sample_image("a")
+    copy(image, to=theirs, names=["1"])
+    layer = image.layers[0].blob.descriptor
+    theirs.blob_path(layer.digest).write_bytes(b"x" * layer.size)
+    with opened(tmp_path / "ours") as ours:
+        with pytest.raises(ImageError, match="has the digest"):
+            copy(load(theirs, "1", AMD64), to=ours, names=["1"])
+        assert not ours.has(layer)
+
+
+def test_a_link_in_anothers_layout_opens_no_file_to_others(tmp_path: Path) -> None:
+    theirs, image = LayoutStore(tmp_path / "theirs"), sample_image("a")
+    copy(image, to=theirs, names=["1"])
+    layer = image.layers[0].blob.descriptor
+    private = tmp_path / "private"
+    private.write_bytes(b"x" * layer.size)
+    private.chmod(0o600)
+    theirs.blob_path(layer.digest).unlink()
+    theirs.blob_path(layer.digest).symlink_to(private)
+    with pytest.raises(ImageError, match="has the digest"):
+        copy(load_all(theirs, "1"), to=LayoutStore(tmp_path / "output"), names=["1"])
+    assert private.stat().st_mode & 0o777 == 0o600
 
 
 def test_an_image_for_another_platform_is_used_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
