@@ -30,6 +30,7 @@ from builder.store.copy import copy, document, load
 from builder.store.layout import LayoutStore
 from builder.store.warmed import WarmCache
 from builder.values import dataclass, replace
+from builder.web import shown
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ def warm(options: WarmerOptions, registry: RegistryFlags, env: Mapping[str, str]
     """Fetch every image that isn't there. Raises BuilderError if there is nothing to fetch, or nothing could be fetched."""
     platform = Platform.parse(options.custom_platform) if options.custom_platform else Platform.host()
     images = dict.fromkeys([*((name, platform) for name in options.image), *_named_in_dockerfile(options, platform, env)])
+    if not images and options.dockerfile:
+        raise BuilderError(f"the Dockerfile {shown(options.dockerfile)!r} names no image of a registry: nothing to cache")
     if not images:
         raise UsageError(
             "you must select at least one image to cache or a dockerfile to parse", hint="give --image or --dockerfile"
@@ -136,8 +139,8 @@ def _named_in_dockerfile(options: WarmerOptions, platform: Platform, env: Mappin
         base_config=note,
         every_stage=True,
     )
-    sources = ((source, stage.platform) for stage in plan.stages for _, source in read_by(stage))
-    found += [(source.reference, wanted) for source, wanted in sources if isinstance(source, FromImage)]
+    sources = (source for stage in plan.stages for _, source in read_by(stage))
+    found += [(source.reference, platform) for source in sources if isinstance(source, FromImage)]
     yield from (image for image in found if not image[0].startswith((LAYOUT_PREFIX, ARCHIVE_PREFIX)))
 
 
