@@ -9,13 +9,9 @@ from pathlib import Path
 
 from builder.rootfs import paths
 from builder.rootfs.tree import Changes
-from builder.rootfs.unpack import OPAQUE, WHITEOUT
 
 Lookup = Callable[[str], int | None]
 """Path without links → the type bits of what is there, None for nothing."""
-
-_OPAQUE = OPAQUE.removeprefix(WHITEOUT)
-"""What is deleted, so to speak, where a directory's old content is hidden: its whiteout is the opaque marker."""
 
 
 class Combined:
@@ -45,7 +41,7 @@ class Combined:
                 deleted.append(path)
         parents = dict(self._look({paths.split(path)[0] for path in deleted}))
         deleted = [path for path in deleted if _is_directory(parents[paths.split(path)[0]]) and not _is_below(path, hidden)]
-        opaque = [paths.join(path, _OPAQUE) for path in hidden if not _is_below(path, hidden)]
+        opaque = [f"{path}/" for path in hidden if not _is_below(path, hidden)]
         return Changes(written=tuple(sorted(written)), deleted=tuple(sorted([*deleted, *opaque])))
 
     def _look(self, wanted: Collection[str] | Iterator[str]) -> Iterator[tuple[str, int | None]]:

@@ -23,7 +23,7 @@ from builder.rootfs import paths
 from builder.rootfs.owner import Owners
 from builder.rootfs.pipeline import Pipeline
 from builder.rootfs.tree import Changes
-from builder.rootfs.unpack import WHITEOUT
+from builder.rootfs.unpack import OPAQUE, WHITEOUT
 from builder.rootfs.ustar import BLOCK, header, padding
 from builder.values import dataclass
 
@@ -114,7 +114,8 @@ def _plan(changes: Changes) -> list[tuple[str, bool]]:
     markers = {}
     for path in changes.deleted:
         parent, name = paths.split(path)
-        markers[paths.join(parent, WHITEOUT + name)] = True
+        if not name.startswith(WHITEOUT):  # what is called so was in no layer
+            markers[paths.join(parent, WHITEOUT + name if name else OPAQUE)] = True
     for path in [*changes.written, *changes.deleted]:
         parent = paths.split(path)[0]
         while parent and parent not in written:

@@ -45,7 +45,7 @@ Tree = Mapping[str, Entry]
 class Changes:
     """Paths relative to the root, sorted: what was made or changed, and of what was deleted the topmost.
 
-    The root is the empty path.
+    The root is the empty path. A deleted path that ends with a slash is all that was in a directory, which itself is there.
     """
 
     written: tuple[str, ...] = ()

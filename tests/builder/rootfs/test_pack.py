@@ -67,6 +67,14 @@ def test_sockets_and_names_of_whiteouts_are_left_out(rootfs: PlainRootfs, blobs:
     assert "'/.wh.b'" in caplog.text
 
 
+def test_a_deleted_name_of_whiteouts_deletes_nothing_else(rootfs: PlainRootfs, blobs: Path) -> None:
+    make_tree(rootfs.path, {"d/other": "", "d/.wh..opq": "", "d/.wh.other": ""})
+    rootfs.snapshot()
+    for name in (".wh..opq", ".wh.other"):
+        (rootfs.path / "d" / name).unlink()
+    assert names(rootfs, rootfs.diff(), blobs) == ["d"]
+
+
 def test_hard_links_stay_links_to_the_first_name(rootfs: PlainRootfs, blobs: Path) -> None:
     make_tree(rootfs.path, {"b/one": "x"})
     os.link(rootfs.path / "b/one", rootfs.path / "a")
