@@ -181,7 +181,7 @@ class _Packer:
             self._file(path, name, dir_fd, status, write)
         elif stat.S_ISDIR(truth.mode):
             with paths.opened(os.open(name, _READ | os.O_DIRECTORY, dir_fd=dir_fd)) as fd:
-                self._pipeline.write(write(f"{path or '.'}/", size=0, xattrs=self._owners.xattrs(fd, status)))
+                self._pipeline.write(write(f"{path or '.'}/", size=0, xattrs=self._xattrs(path, fd, status)))
         else:
             link = os.readlink(name, dir_fd=dir_fd) if stat.S_ISLNK(truth.mode) else ""
             self._pipeline.write(write(path, size=0, link=link))
@@ -193,7 +193,7 @@ class _Packer:
                 self._pipeline.write(write(path, size=0, link=first, hard=True))
                 return
         with paths.opened(os.open(name, _READ, dir_fd=dir_fd)) as fd:
-            self._pipeline.write(write(path, size=status.st_size, xattrs=self._owners.xattrs(fd, status)))
+            self._pipeline.write(write(path, size=status.st_size, xattrs=self._xattrs(path, fd, status)))
             got = self._pipeline.fill(fd, status.st_size)
             after = os.fstat(fd)
         if got < status.st_size or (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
@@ -201,3 +201,11 @@ class _Packer:
                 f"{'/' + path!r} has changed while it was put in a layer", hint="end background processes before a RUN ends"
             )
         self._pipeline.write(padding(status.st_size))
+
+    def _xattrs(self, path: str, fd: int, status: os.stat_result) -> tuple[tuple[str, bytes], ...]:
+        """Without those that a PAX header would give another name: a key ends with the first `=`."""
+        found = self._owners.xattrs(fd, status)
+        for name, _ in found:
+            if "=" in name:
+                _log.warning("leaving the attribute %r of %r out of the layer: no layer can hold such a name", name, "/" + path)
+        return tuple(item for item in found if "=" not in item[0])

@@ -75,6 +75,18 @@ def test_a_deleted_name_of_whiteouts_deletes_nothing_else(rootfs: PlainRootfs, b
     assert names(rootfs, rootfs.diff(), blobs) == ["d"]
 
 
+def test_an_attribute_whose_name_no_header_can_hold_is_left_out(
+    rootfs: PlainRootfs, blobs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_tree(rootfs.path, {"a": "", "d": None})
+    for name in ("a", "d"):
+        os.setxattr(rootfs.path / name, "user.x=y", b"1")
+        os.setxattr(rootfs.path / name, "user.z", b"2=3\n")
+    with tarfile.open(fileobj=io.BytesIO(plain_bytes(rootfs, everything(rootfs), blobs))) as archive:
+        assert [member.pax_headers for member in archive] == [{"SCHILY.xattr.user.z": "2=3\n"}] * 2
+    assert "'user.x=y' of '/a'" in caplog.text
+
+
 def test_hard_links_stay_links_to_the_first_name(rootfs: PlainRootfs, blobs: Path) -> None:
     make_tree(rootfs.path, {"b/one": "x"})
     os.link(rootfs.path / "b/one", rootfs.path / "a")
