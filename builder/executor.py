@@ -17,7 +17,7 @@ from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER, Format
 from builder.journal import Done
 from builder.log import RunOutput
-from builder.ops import Copy, CopyFrom, Exec, FromUrl, Op, is_link
+from builder.ops import Copy, Exec, FromUrl, Op, is_link
 from builder.plan import Plan, PlannedStage, Step
 from builder.plan.needs import (
     dependencies,
@@ -186,7 +186,7 @@ class _Work:
         else:
             layer = self._together(op, step) if self._maker.supplies.plan.single_layer else self._apart(op)
         if layer and (lookup := self._maker.workshop.lookup):
-            lookup.passed(self._maker.stage, position, layer, is_new=cached is None, tree_of=self._tree_of)
+            lookup.passed(self._maker.stage, position, layer, is_new=cached is None, tree_of=self._maker.supplies.tree)
         return layer
 
     def time_of(self, layer: Layer | None) -> str | None:
@@ -201,7 +201,7 @@ class _Work:
         lookup, self.missed = self._maker.workshop.lookup, ()
         if lookup is None:
             return None
-        layer = step.made or lookup.find(self._maker.stage, position, self._tree_of)
+        layer = step.made or lookup.find(self._maker.stage, position, self._maker.supplies.tree)
         if layer is not None:
             self.missed = None
             log.info("Using caching version of cmd: %s", step.text)
@@ -210,9 +210,6 @@ class _Work:
             self.missed = lookup.why(self._maker.stage, position)
             log.info("No cached layer found for cmd %s (%s)", step.text, "; ".join(self.missed))
         return None
-
-    def _tree_of(self, source: CopyFrom) -> SourceTree:
-        return self._maker.supplies.tree(source, self._maker.stage)
 
     def _apart(self, op: Op) -> Layer:
         if is_link(op):
@@ -291,8 +288,8 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput, *, compare
 
     workshop, sandbox, stage = maker.workshop, maker.workshop.sandbox(), maker.stage
     opener = Sources(
-        tree=lambda source: maker.supplies.tree(source, stage),
-        identity=lambda source: maker.supplies.identity(source, stage),
+        tree=maker.supplies.tree,
+        identity=maker.supplies.identity,
         directory=maker.directory,
         checkpoint=workshop.cancel.check,
         keeper=workshop.saved_mounts,
@@ -331,7 +328,7 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput, *, compare
 
 def _copy(op: Copy, rootfs: Rootfs, maker: _Maker) -> Changes:
     if not op.remotes:
-        return rootfs.copy(op, maker.supplies.source(op, maker.stage))
+        return rootfs.copy(op, maker.supplies.source(op))
     written: set[str] = set()
     for part, source in _parts(op, maker):
         written.update(rootfs.copy(part, source).written)
@@ -344,10 +341,10 @@ def _parts(op: Copy, maker: _Maker) -> Iterator[tuple[Copy, SourceTree]]:
     for path in op.paths:
         part, remote = replace(op, paths=(path,), files=(), remotes=()), remotes.get(path)
         if remote is None:
-            yield part, maker.supplies.tree(op.source, maker.stage)
+            yield part, maker.supplies.tree(op.source)
         elif isinstance(remote, FromUrl):
             yield replace(part, paths=(literal(remote.name),), unpack=remote.unpack), maker.workshop.contexts.remote(remote)
         else:
             yield replace(part, paths=("/",), unpack=False), maker.workshop.contexts.remote(remote)
     if op.files:
-        yield replace(op, paths=(), remotes=()), maker.supplies.tree(op.source, maker.stage)
+        yield replace(op, paths=(), remotes=()), maker.supplies.tree(op.source)

@@ -270,15 +270,15 @@ class Lookup:
         """All that a step reads; None for what isn't known yet."""
         step = course.steps[position]
         try:
-            return [self._input(course, reading, notes, tree_of) for reading in readings(course.op(position))]
+            return [self._input(reading, notes, tree_of) for reading in readings(course.op(position))]
         except BuilderError as error:
             error.locate(f"{step.location}: {step.text}", file=step.location.file, line=step.location.start)
             raise
         except OSError as error:
             raise ContextError(f"{step.location}: can't read {error.filename!r}: {error.strerror}") from error
 
-    def _input(self, course: Course, reading: Reading, notes: set[CacheKey], tree_of: TreeOf | None) -> Input | None:
-        source, platform = reading.source, course.stage.platform
+    def _input(self, reading: Reading, notes: set[CacheKey], tree_of: TreeOf | None) -> Input | None:
+        source, platform = reading.source, self._plan.platform
         if isinstance(source, FromImage):
             image = self._inputs.image_of(source.reference, platform)
             return Input(name=reading.name, digest=base_key(image.config.diff_ids, platform).hex)

@@ -68,23 +68,23 @@ class Supplies:
         ops = len(stage.steps)
         return self.workshop.trees.make(directory, layers, ops=ops, parent=parent, is_free=is_free, outline=outline)
 
-    def tree(self, source: CopyFrom, stage: PlannedStage) -> SourceTree:
-        """What a COPY or a mount of this stage reads."""
+    def tree(self, source: CopyFrom) -> SourceTree:
+        """What a COPY or a mount reads."""
         match source:
             case FromContext():
                 return self.workshop.context
             case FromNamedContext():
                 return self.workshop.contexts.named_context(source.name)
             case FromImage():
-                return self._image_tree(self.workshop.image_of(source.reference, stage.platform)).as_source()
+                return self._image_tree(self.workshop.image_of(source.reference, self.plan.platform)).as_source()
             case FromStage():
                 return self._stage_tree(source).as_source()
 
-    def source(self, op: Copy, stage: PlannedStage) -> SourceTree:
+    def source(self, op: Copy) -> SourceTree:
         """What the op reads; of a stage that is read only once nobody needs anything afterwards."""
         if isinstance(op.source, FromStage) and self._empties(op) and is_read_once(self.plan, op.source.index):
             return self._stage_tree(op.source).as_source(for_good=True)
-        return self.tree(op.source, stage)
+        return self.tree(op.source)
 
     def _empties(self, op: Copy) -> bool:
         """Whether it may take files away: several paths may lie in one another, and the key of a single layer is made later."""
@@ -97,13 +97,13 @@ class Supplies:
         assert not rootfs.is_outline
         return rootfs
 
-    def identity(self, source: CopyFrom, stage: PlannedStage) -> str:
+    def identity(self, source: CopyFrom) -> str:
         """Tells what a cache mount begins with from what it would have begun with at another time."""
         match source:
             case FromStage():
                 image = self.finished[source.index].image
             case FromImage():
-                image = self.workshop.image_of(source.reference, stage.platform)
+                image = self.workshop.image_of(source.reference, self.plan.platform)
             case _:
                 return repr(source)
         return " ".join(str(layer.diff_id) for layer in image.layers)
@@ -189,7 +189,7 @@ def _unpacked(plan: Plan, workshop: Workshop) -> Iterator[tuple[Sequence[Layer],
         for step, source in read_by(stage):
             if isinstance(source, FromImage):
                 with located(step):
-                    yield workshop.image_of(source.reference, stage.platform).layers, False
+                    yield workshop.image_of(source.reference, plan.platform).layers, False
 
 
 def _known_layers(stage: PlannedStage, stages: Mapping[int, PlannedStage], workshop: Workshop) -> tuple[list[Layer], bool]:

@@ -14,7 +14,20 @@ from builder.giturl import parse_git_url
 from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
-from builder.ops import Copy, Exec, FromContext, FromImage, FromNamedContext, Network, Op, Remote, SecretMount, SshMount, sources
+from builder.ops import (
+    Copy,
+    CopyFrom,
+    Exec,
+    FromContext,
+    FromImage,
+    FromNamedContext,
+    Network,
+    Op,
+    Remote,
+    SecretMount,
+    SshMount,
+    sources,
+)
 from builder.options import BuildOptions
 from builder.plan import Plan
 from builder.plan.values import ImageBase
@@ -53,11 +66,11 @@ class Circumstances:
 
 def facts_of(plan: Plan, about: Circumstances) -> Facts:
     """All stages of the plan count, cached or not. Raises BuilderError where an image can't be found again."""
-    ops = [(stage.platform, step.op) for stage in plan.stages for step in stage.steps if step.op]
-    runs = [op for _, op in ops if isinstance(op, Exec)]
-    read = [source for _, op in ops for source in sources(op)]
+    ops = [step.op for stage in plan.stages for step in stage.steps if step.op]
+    runs = [op for op in ops if isinstance(op, Exec)]
+    read = [source for op in ops for source in sources(op)]
     local = _locals(about, read)
-    fetched, is_all_known = _fetched((op for _, op in ops), read, about)
+    fetched, is_all_known = _fetched(ops, read, about)
     is_complete = is_all_known and not local and (about.origin is not None or not about.source)
     return Facts(
         source=about.origin.url if about.origin else about.source,
@@ -68,7 +81,7 @@ def facts_of(plan: Plan, about: Circumstances) -> Facts:
         secrets=_wishes(mount for run in runs for mount in run.mounts if isinstance(mount, SecretMount)),
         agents=_wishes(mount for run in runs for mount in run.mounts if isinstance(mount, SshMount)),
         locals=local,
-        materials=tuple(dict.fromkeys((*_images(plan, ops, about.image_of), *fetched))),
+        materials=tuple(dict.fromkeys((*_images(plan, read, about.image_of), *fetched))),
         platform=str(Platform.host()),
         has_all_materials=is_complete,
         is_hermetic=is_complete and all(run.network is Network.NONE for run in runs),
@@ -78,15 +91,14 @@ def facts_of(plan: Plan, about: Circumstances) -> Facts:
     )
 
 
-def _images(plan: Plan, ops: Iterable[tuple[Platform, Op]], image_of: ImageOf) -> Iterator[Material]:
+def _images(plan: Plan, read: Iterable[CopyFrom], image_of: ImageOf) -> Iterator[Material]:
     """Those that stages begin with, and that files are taken from."""
     for stage in plan.stages:
         if isinstance(stage.base, ImageBase):
             yield _image(stage.base.reference, stage.base.platform, image_of)
-    for platform, op in ops:
-        for source in sources(op):
-            if isinstance(source, FromImage):
-                yield _image(source.reference, platform, image_of)
+    for source in read:
+        if isinstance(source, FromImage):
+            yield _image(source.reference, plan.platform, image_of)
 
 
 def _image(text: str, platform: Platform, image_of: ImageOf) -> Material:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 
 from builder import ops
 from builder.dockerfile import words
@@ -157,7 +156,7 @@ class _Lowering:
         self._check_order(needed)
         platforms: dict[int, Platform] = {}
         planned = [self._stage(needed[index], platforms) for index in sorted(needed)]
-        plan = Plan(stages=tuple(planned), target_index=target.index, also=frozenset(others))
+        plan = Plan(stages=tuple(planned), target_index=target.index, platform=self.platform, also=frozenset(others))
         config = plan.target.config
         labelled = replace(plan.target, config=replace(config, labels={**config.labels, **labels}))
         return replace(plan, stages=tuple(labelled if stage is plan.target else stage for stage in planned))
@@ -173,8 +172,7 @@ class _Lowering:
             expressions = self._start(base, stage.origin.line).on_build
         triggers = tuple(parse_trigger(expression, stage.origin.line) for expression in expressions)
         names = [(item.line, name) for item in (*triggers, *stage.instructions) for name in _sources(item)]
-        platform = self.platform if isinstance(base, StageBase) else self._platform(stage)
-        found = [(line, self._find_source(line, name, platform=platform)) for line, name in names]
+        found = [(line, self._find_source(line, name)) for line, name in names]
         reads = tuple((line, source.index) for line, source in found if isinstance(source, ops.FromStage))
         return _Needed(stage=stage, base=base, triggers=triggers, reads=reads, context=context)
 
@@ -265,7 +263,7 @@ class _Lowering:
             self.configs[base] = replace(config, created="", history=(), diff_ids=())
         return self.configs[base]
 
-    def _find_source(self, line: Line, name: str, *, platform: Platform) -> ops.FromStage | ops.FromImage | ops.FromNamedContext:
+    def _find_source(self, line: Line, name: str) -> ops.FromStage | ops.FromImage | ops.FromNamedContext:
         """What `--from` means: a stage's index, its name (cases ignored, the last one of that name), a context, an image."""
         try:
             plain = words.expand(name, {}, escape=line.escape) == name
@@ -285,7 +283,7 @@ class _Lowering:
                 return ops.FromStage(index=stage.index)
         if name == _SCRATCH:
             raise line.error("scratch holds nothing to copy")
-        if (key := self.named.find(name, platform)) is not None:
+        if (key := self.named.find(name, self.platform)) is not None:
             image = self.named.image(key)
             return ops.FromNamedContext(name=key) if image is None else ops.FromImage(reference=image)
         self._check_reference(line, name)
@@ -312,7 +310,7 @@ class _Lowering:
             build_args=self.build_args,
             global_args=self.global_args,
             escape=self.dockerfile.directives.escape,
-            find_source=partial(self._find_source, platform=platforms[stage.index]),
+            find_source=self._find_source,
             on_unset=self.watch.unset,
         )
         if item.replaced:

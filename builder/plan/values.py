@@ -70,12 +70,13 @@ class PlannedStage:
 class Plan:
     """Only the stages that are needed, in build order; `target_index` is that of the target in the Dockerfile.
 
-    `also` are the stages that are built for their own sake besides. With `single_layer` a stage makes one layer of all that it
-    changes.
+    `platform` is the one that is built for, and so that of the images which any stage copies from, whatever its own is. `also`
+    are the stages that are built for their own sake besides. With `single_layer` a stage makes one layer of all that it changes.
     """
 
     stages: tuple[PlannedStage, ...]
     target_index: int
+    platform: Platform
     also: frozenset[int] = frozenset()
     single_layer: bool = False
 

@@ -12,7 +12,7 @@ from builder.dockerfile.parse import Dockerfile, parse
 from builder.errors import BuilderError
 from builder.image.config import DEFAULT_PATH, Config
 from builder.image.platform import Platform
-from builder.plan import Plan, Step, lower
+from builder.plan import NamedContexts, Plan, Step, lower
 
 AMD64 = Platform(os="linux", architecture="amd64")
 ARM64 = Platform(os="linux", architecture="arm64")
@@ -36,6 +36,7 @@ def lowered(
     build_args: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     bases: Mapping[str, Config] | None = None,
+    named: NamedContexts | None = None,
 ) -> Plan:
     """For linux/amd64 on linux/arm64; a base that isn't in `bases` has only PATH in its config."""
 
@@ -50,6 +51,7 @@ def lowered(
         platform=AMD64,
         base_config=base_config,
         build_platform=ARM64,
+        named=named,
     )
 
 

@@ -57,6 +57,16 @@ def test_images_are_materials_once_whoever_uses_them() -> None:
     assert {material.hex for material in found.materials} == {image_of("", AMD64).manifest.descriptor.digest.hex}
 
 
+def test_images_that_are_copied_from_are_those_of_the_platform_that_is_built_for() -> None:
+    stage = "FROM --platform=linux/arm64 base\n"
+    found = facts(f"{stage}COPY --from=tools /x /x\nRUN --mount=from=other,target=/t x")
+    assert [material.uri.rpartition("%2F") for material in found.materials] == [
+        ("pkg:docker/base@latest?platform=linux", "%2F", "arm64"),
+        ("pkg:docker/tools@latest?platform=linux", "%2F", "amd64"),
+        ("pkg:docker/other@latest?platform=linux", "%2F", "amd64"),
+    ]
+
+
 def test_an_image_of_this_machines_directories_has_no_path_in_its_name() -> None:
     about = replace(ABOUT, named={})
     (material,) = facts("FROM oci-layout:///home/me/layouts/app:1\n", about).materials

@@ -7,8 +7,8 @@ import pytest
 from builder.errors import UsageError
 from builder.image.config import Config, History
 from builder.image.platform import Platform
-from builder.ops import Copy, Exec, FromStage, MakeDir
-from builder.plan import ImageBase, Plan, Scratch, StageBase, lower
+from builder.ops import Copy, Exec, FromNamedContext, FromStage, MakeDir, sources
+from builder.plan import ImageBase, NamedContexts, Plan, Scratch, StageBase, lower
 from tests.support.dockerfiles import AMD64, ARM64, PATH, failure, lowered, parsed
 
 
@@ -197,6 +197,14 @@ def test_a_stage_inherits_the_config_of_its_base_stage() -> None:
     op = plan.target.steps[-1].op
     assert isinstance(op, Exec)
     assert (op.argv, op.user) == (("s", "y"), "u")
+
+
+def test_what_a_stage_reads_is_for_the_platform_that_is_built_for() -> None:
+    named = NamedContexts.parse(["tools::linux/amd64=one", "tools::linux/arm64=two"])
+    text = "FROM --platform=linux/arm64 a\nCOPY --from=tools x /\nRUN --mount=from=tools,target=/t x"
+    plan = lowered(text, named=named)
+    found = [source for step in plan.target.steps if step.op for source in sources(step.op)]
+    assert (plan.platform, found) == (AMD64, [FromNamedContext(name="tools::linux/amd64")] * 2)
 
 
 def test_labels_of_the_command_line_come_last_and_only_into_the_target() -> None:
