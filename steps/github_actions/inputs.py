@@ -287,14 +287,23 @@ def _login(reading: Reading) -> None:
         if password:
             raise UsageError("the input password is given without registry", hint="name the registry's host")
         return
+    password = password or (reading.text("github-token") if _is_githubs(registry, reading.env) else "")
+    if not password:
+        reading.notes.append(f"there is no login at {registry}: the input password is empty; {_OF_FORKS}")
+        return
     user = reading.text("username") or reading.env.get("GITHUB_ACTOR", "")
-    password = password or reading.text("github-token")
     key = "https://index.docker.io/v1/" if registry == "docker.io" else registry
     auth = base64.b64encode(f"{user}:{password}".encode()).decode()
     reading.masked += [password, auth]
     logins = {**job, "auths": {**job["auths"], key: {"auth": auth}}}
     logins["credHelpers"] = {host: helper for host, helper in job["credHelpers"].items() if host != registry}
     reading.variables["DOCKER_AUTH_CONFIG"] = json.dumps(logins)
+
+
+def _is_githubs(registry: str, env: Mapping[str, str]) -> bool:
+    """Whether the job's token is for this registry: it must be shown to no other."""
+    server = env.get("GITHUB_SERVER_URL", "https://github.com").partition("://")[2]
+    return registry == server or registry.endswith(f".{server}") or (registry, server) == ("ghcr.io", "github.com")
 
 
 def _job_logins(env: Mapping[str, str]) -> dict[str, Any]:

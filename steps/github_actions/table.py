@@ -81,10 +81,11 @@ _OWN: tuple[Input, ...] = (
     Input(name="attests", kind=Kind.LINES, help="as provenance and sbom: type=provenance,mode=max or type=sbom"),
     Input(name="builder", help="no effect: there is no builder; a warning says so"),
     Input(name="cgroup-parent", help="no effect: masu makes no control groups; a warning says so"),
-    Input(name="github-token", default="${{ github.token }}", help="for the commit as context, and where password is not given"),
+    Input(name="github-token", default="${{ github.token }}", help="for the commit as context, and at GitHub's own registry "
+        "where password is not given"),
     Input(name="registry", help="log in at this registry with username and password (not needed after docker/login-action)"),
     Input(name="username", help="the user's name there (default: who started the workflow)"),
-    Input(name="password", help="the password or token there (default: github-token)"),
+    Input(name="password", help="the password or token there (default: github-token, at ghcr.io or the registry of your GitHub)"),
     Input(name="kaniko-args", help="further flags of masu build, one a line"),
     Input(name="executor", help="no effect: Kaniko's image; a warning says so"),
     Input(name="path", help="as context (aevea/action-kaniko)"),

@@ -437,7 +437,8 @@ def test_githubs_own_docker_run_gets_outputs_summary_and_an_image(engine: Engine
         "INPUT_BUILD-ARGS": '"NOTE=a\nb"',
         "INPUT_REGISTRY": hub.host,
     }
-    done = run({**inputs, "INPUT_GITHUB-TOKEN": PASSWORD}, "step", "github")
+    job = {"INPUT_GITHUB-TOKEN": PASSWORD, "GITHUB_SERVER_URL": f"https://{hub.host}"}  # whose registry this is
+    done = run({**inputs, **job}, "step", "github")
     assert done.code == 0, done.output
     found = runner.outputs(run.file("output").read_text())
     assert found["digest"] == hub.digest(inputs["INPUT_TAGS"])

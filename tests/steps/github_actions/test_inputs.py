@@ -243,11 +243,31 @@ def test_the_commit_itself_is_fetched_with_the_jobs_token() -> None:
 
 def test_a_login_of_the_inputs_goes_before_the_jobs_for_its_registry_only() -> None:
     job = {"auths": {"a.test": {"auth": "old"}, "b.test": {"auth": "kept"}}, "credHelpers": {"a.test": "x", "c.test": "y"}}
-    found = asked({"registry": "a.test", **_TOKEN}, {"DOCKER_AUTH_CONFIG": json.dumps(job)})
+    found = asked({"registry": "a.test", "password": "ghs_job"}, {"DOCKER_AUTH_CONFIG": json.dumps(job)})
     config = json.loads(found.env["DOCKER_AUTH_CONFIG"])
     assert config["auths"] == {"a.test": {"auth": "b2N0bzpnaHNfam9i"}, "b.test": {"auth": "kept"}}
     assert config["credHelpers"] == {"c.test": "y"}
     assert Obeyed(name="add-mask", data="b2N0bzpnaHNfam9i") in obeyed(found.before)
+
+
+@pytest.mark.parametrize(
+    ("registry", "server", "is_githubs"),
+    [
+        ("ghcr.io", "https://github.com", True),
+        ("docker.pkg.github.com", "https://github.com", True),
+        ("containers.git.corp.test", "https://git.corp.test", True),
+        ("forge.test:3000", "http://forge.test:3000", True),
+        ("docker.io", "https://github.com", False),
+        ("evilgithub.com", "https://github.com", False),
+        ("github.com.evil.test", "https://github.com", False),
+        ("ghcr.io", "https://git.corp.test", False),
+    ],
+)
+def test_the_jobs_token_is_shown_to_githubs_registry_only(registry: str, server: str, is_githubs: bool) -> None:
+    """Elsewhere an empty password, as a secret is in a fork's pull request, is no login."""
+    found = asked({"registry": registry, "username": "me", **_TOKEN}, {"GITHUB_SERVER_URL": server})
+    assert ("DOCKER_AUTH_CONFIG" in found.env) is is_githubs
+    assert [f"there is no login at {registry}" in note for note in notes(found)] == ([] if is_githubs else [True])
 
 
 @pytest.mark.parametrize(
