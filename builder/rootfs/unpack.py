@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -19,7 +19,7 @@ from builder.image.digest import Digest
 from builder.rootfs import paths
 from builder.rootfs.archive import BLOCK, Member, TarReader, has_good_checksum
 from builder.rootfs.decompress import DAMAGED, ReadAhead, decompressed
-from builder.rootfs.owner import Meta, Owners
+from builder.rootfs.owner import Meta, Owners, keeps_xattr, list_xattrs
 from builder.rootfs.users import TABLES
 
 WHITEOUT = ".wh."
@@ -289,6 +289,8 @@ class _Applier:
     def _set_directory(self, dir_fd: int, base: str, path: str, member: Member) -> None:
         fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
         try:
+            if self._whiteouts:
+                _drop_xattrs(fd, but=member.xattrs)
             self._owners.set(fd, self._meta(member))
         finally:
             os.close(fd)
@@ -347,7 +349,7 @@ class _Applier:
             return
         try:
             fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
-        except NotADirectoryError:
+        except (FileNotFoundError, NotADirectoryError):  # the archive itself may have put something else in its place
             return
         try:
             self._hide_content(fd, path)
@@ -386,6 +388,14 @@ class _Applier:
     def _close_stale(self) -> None:
         while self._stale:
             os.close(self._stale.pop())
+
+
+def _drop_xattrs(fd: int, *, but: Iterable[tuple[str, bytes]]) -> None:
+    """Those that layers keep: a layer replaces the attributes of a directory that was there (OCI image spec, layer.md)."""
+    new = dict(but)
+    for name in list_xattrs(fd):
+        if keeps_xattr(name) and name not in new:
+            os.removexattr(fd, name)
 
 
 def _clean(name: str) -> str:

@@ -62,6 +62,12 @@ LAYERS: list[tuple[str, dict[str, str | bytes | None], list[Item], dict[str, str
         [member("d/both/new"), member("d/.wh..wh..opq"), member("d/after")],
         {"/d/": "dir 0755", "/d/after": "file 0644 empty", "/d/both/": "dir 0755", "/d/both/new": "file 0644 empty"},
     ),
+    (
+        "a whiteout of what its own layer has replaced does nothing",
+        {"d/old": ""},
+        [member("d/x"), member("d"), member("d", type=DIR), member("d/.wh.x")],
+        {"/d/": "dir 0755"},
+    ),
     ("aufs's own files are left out", {}, [member(".wh..wh.plnk", type=DIR), member("a")], {"/a": "file 0644 empty"}),
     (
         "a hard link may point to a lower layer",
@@ -274,6 +280,15 @@ def test_a_full_disk_is_said(rootfs: PlainRootfs) -> None:
             rootfs.unpack(io.BytesIO(make_tar((member("a"), bytes(1 << 20)))))
     finally:
         subprocess.run(["umount", rootfs.path], check=True)
+
+
+def test_the_attributes_of_a_directory_are_replaced(rootfs: PlainRootfs) -> None:
+    make_tree(rootfs.path, {"d/below": ""})
+    for name in ("user.old", "user.both"):
+        os.setxattr(rootfs.path / "d", name, b"1")
+    headers = {"SCHILY.xattr.user.both": "2", "SCHILY.xattr.user.new": "3"}
+    rootfs.unpack(io.BytesIO(make_tar(member("d", type=DIR, pax_headers=headers))))
+    assert tree_dump(rootfs.path)["/d/"] == "dir 0755 user.both=b'2' user.new=b'3'"
 
 
 def test_the_root_directory_can_be_changed(rootfs: PlainRootfs) -> None:
