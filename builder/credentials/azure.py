@@ -187,7 +187,7 @@ def _token(reply: Reply, source: str) -> AccessToken:
     text = _string(reply, "access_token", source)
     try:
         life = float(json.loads(reply.data).get("expires_in") or 0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         life = 0.0
     return AccessToken(text=text, life=life - _MARGIN if _MARGIN < life < _LONGEST_LIFE else 0.0)
 

@@ -210,5 +210,5 @@ def _ask(suffix: str, server: str, source: _Source, env: Mapping[str, str]) -> C
     try:
         answer = json.loads(done.stdout)
         return _credential(username=str(answer.get("Username") or ""), password=str(answer.get("Secret") or ""))
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise BuilderError(f"credential helper {program!r} gave no JSON object for {server!r}") from error

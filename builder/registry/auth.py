@@ -22,9 +22,8 @@ _DEFAULT_LIFE = 60.0
 _MARGIN = 10.0
 """Seconds before its end that a token is no longer used."""
 
-_PART = re.compile(r'\s*,?\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?')
-
-
+_PART = re.compile(r'([A-Za-z0-9!#$%&\'*+.^_`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?')
+"""A scheme, or a parameter of the scheme before it; what stands between them is skipped."""
 _TOKEN_TEXT = re.compile(r"[\x21-\x7e]+")
 
 
@@ -206,7 +205,7 @@ def _read_token(body: bytes, scopes: frozenset[str], now: float) -> _Token:
     try:
         answer = json.loads(body)
         text, life = answer.get("token") or answer.get("access_token"), float(answer.get("expires_in") or _DEFAULT_LIFE)
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
         raise AuthError("the token server's answer is not a JSON object with a token") from error
     if not isinstance(text, str):
         raise AuthError("the token server's answer has no token")

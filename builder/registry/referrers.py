@@ -19,7 +19,7 @@ from builder.registry.wire import joined
 from builder.web import shown
 
 _MOST_PAGES = 100
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
+_NEXT = re.compile(r'<([^<>]*)>\s*;[^<,]*\brel="?next"?')
 
 
 def referrers(transport: Transport, repository: Repository, digest: Digest) -> tuple[Mapping[str, Any], ...]:

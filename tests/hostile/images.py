@@ -160,6 +160,8 @@ IMAGES: Mapping[str, tuple[Callable[[], Evil], str]] = {
     "token-life-endless": (lambda: _token(b'{"token":"x","expires_in":1e999}'), ""),
     "token-life-text": (lambda: _token(b'{"token":"x","expires_in":"soon"}'), "token"),
     "token-life-huge": (lambda: _token(b'{"token":"x","expires_in":' + b"9" * 5000 + b"}"), "token"),
+    "token-life-of-many-digits": (lambda: _token(b'{"token":"x","expires_in":' + b"9" * 400 + b"}"), "token"),
+    "token-deep": (lambda: _token(b"[" * 100_000), "token"),
     "token-realm-file": (lambda: _token(b"{}", realm="file:///etc/passwd"), "realm"),
     "token-realm-nothing": (lambda: _token(b"{}", realm="http://"), "error"),
     "token-realm-odd": (lambda: _token(b"{}", realm="http://[::1"), "error"),

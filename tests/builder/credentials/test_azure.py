@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.credentials.azure import AccessToken, access_token
 from tests.builder.credentials.support import Cloud, open_cloud
 from tests.support.answers import Answer, Question, serve_answers
 from tests.support.certificates import make_identity
@@ -129,6 +130,12 @@ def test_an_answer_that_makes_no_sense_is_a_warning(cloud: Cloud, azure: Azure, 
     azure.hostile = None
     assert done.returncode == 1
     assert "no credential from Azure: Entra ID answers 200" in done.stderr
+
+
+def test_a_life_that_is_no_number_of_seconds_counts_as_none() -> None:
+    with serve_answers(lambda _: Answer(document={"access_token": "short", "expires_in": 10**400})) as app:
+        env = {"IDENTITY_ENDPOINT": f"http://{app.host}/token", "IDENTITY_HEADER": "of-the-app"}
+        assert access_token(env, "https://storage.azure.com") == AccessToken(text="short", life=0.0)
 
 
 def test_a_machine_without_an_identity_leaves_it_to_the_registry(cloud: Cloud, azure: Azure) -> None:

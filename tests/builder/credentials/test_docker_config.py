@@ -188,6 +188,7 @@ def test_a_helper_that_knows_nothing_leaves_it_to_auths(tmp_path: Path) -> None:
         ("echo no keychain here; exit 1", "failed for 'r.example': no keychain here"),
         ("echo nonsense", "gave no JSON"),
         ("echo []", "gave no JSON"),
+        ("head -c 100000 /dev/zero | tr '\\0' '['", "gave no JSON"),
     ],
 )
 def test_a_broken_helper_is_an_error(tmp_path: Path, script: str, message: str) -> None:

@@ -44,7 +44,7 @@ def test_urls_that_mean_nothing_are_refused(registry: RunningRegistry, url: str)
 @pytest.mark.parametrize(
     "said",
     ["", "Bearer", "Bearer realm", "Bearer realm=", "=", ",,,", 'Bearer realm="', "Basic " * 5000, "\x7f",
-     'Bearer scope="' + "a:b:c " * 9000 + '"'],
+     'Bearer scope="' + "a:b:c " * 9000 + '"', "Bearer" + " " * 60_000 + '"', 'Bearer realm="' + '=\\"' * 20_000],
     ids=lambda said: said[:10],
 )  # fmt: skip
 def test_challenges_that_mean_nothing_are_an_error_of_the_registry(registry: RunningRegistry, said: str) -> None:

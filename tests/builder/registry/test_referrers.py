@@ -59,6 +59,13 @@ def test_an_answer_that_is_no_index_is_refused(registry: RunningRegistry, body: 
         remote(proxy.host, "malformed").referrers(DIGEST)
 
 
+@pytest.mark.parametrize("link", ["<" * 60_000, "<>;" * 20_000, "<>" + ";" * 60_000])
+def test_a_link_that_means_nothing_ends_the_list(registry: RunningRegistry, link: str) -> None:
+    fault = Fault(where="/referrers/", status=200, headers={"Link": link}, body=index("a"))
+    with serve_faults(registry.host, fault) as proxy:
+        assert list(remote(proxy.host, "linked").referrers(DIGEST)) == [descriptor("a")]
+
+
 def test_pages_without_end_are_refused(registry: RunningRegistry) -> None:
     link = {"Link": f'</v2/endless/referrers/{DIGEST}>; rel="next"'}
     fault = Fault(where="/referrers/", status=200, headers=link, body=index())
