@@ -105,8 +105,10 @@ def _warning(warned: Warned, outcome: Outcome, workspace: str) -> str:
 
 
 def _error(failure: Failure, outcome: Outcome, workspace: str) -> str:
-    parts = [failure.message, failure.output, f"hint: {failure.hint}" if failure.hint else ""]
-    text = "\n".join(filter(None, parts))[:_LONGEST]
+    """Of a long output the end has a place: what went wrong stands there."""
+    message, hint = failure.message[: _LONGEST // 2], f"hint: {failure.hint}"[: _LONGEST // 4] if failure.hint else ""
+    room = _LONGEST - len(message) - len(hint) - 2
+    text = "\n".join(filter(None, (message, failure.output[-room:], hint)))
     file = outcome.place(failure.file, workspace) if failure.line else ""
     return command("error", text, file=file, line=failure.line, title="masu: the build failed")
 

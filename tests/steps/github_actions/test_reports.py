@@ -96,9 +96,12 @@ def test_annotation_and_summary_say_what_to_do_in_githubs_words() -> None:
     assert "docker/login-action" in found["/f/summary"]
 
 
-def test_five_megabytes_of_output_make_a_small_annotation() -> None:
-    failure = Failure(message="m", output="x" * 5_000_000)
+def test_of_five_megabytes_of_output_an_annotation_has_the_end_with_message_and_hint() -> None:
+    failure = Failure(message="m" * 10_000, output="x" * 5_000_000 + "\nthe last words", hint="do this" * 1000)
     (error,) = obeyed(told(_journal(failure=failure), code=1)[LOG])
+    message, output, last, hint = error.data.split("\n")
+    assert (set(message), set(output), last) == ({"m"}, {"x"}, "the last words")
+    assert hint.startswith("hint: do this")
     assert len(error.data) <= 4096
 
 
