@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from builder.decoration import Decoration
 from builder.errors import UsageError
+from builder.govalues import is_bool, parse_bool
 from builder.journal import Failure, Warned
 from builder.values import replace
 from steps.adapter import Invocation
@@ -66,9 +67,14 @@ def reports(outcome: Outcome, env: Mapping[str, str]) -> tuple[Report, ...]:
         found.append(
             Report(where=env["GITHUB_OUTPUT"], text=text, append=True, makes_way=is_ours, vital=is_ours, loss=loss, hint=hint)
         )
-    if env.get("GITHUB_STEP_SUMMARY") and env.get("DOCKER_BUILD_SUMMARY", "true") != "false":
+    if env.get("GITHUB_STEP_SUMMARY") and _is_on("DOCKER_BUILD_SUMMARY", env):
         found.append(Report(where=env["GITHUB_STEP_SUMMARY"], text=summary(outcome), append=True, makes_way=is_ours))
     return tuple(found)
+
+
+def _is_on(switch: str, env: Mapping[str, str]) -> bool:
+    """As docker's action reads it: any of Go's words for false, and nothing else, turns it off."""
+    return not is_bool(text := env.get(switch, "")) or parse_bool(text)
 
 
 def values(outcome: Outcome) -> dict[str, str]:
@@ -90,7 +96,7 @@ def values(outcome: Outcome) -> dict[str, str]:
 
 def _annotations(outcome: Outcome, env: Mapping[str, str]) -> Iterator[str]:
     workspace = env.get("GITHUB_WORKSPACE", "/")
-    if env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "true") != "false":
+    if _is_on("DOCKER_BUILD_CHECKS_ANNOTATIONS", env):
         yield from (_warning(warned, outcome, workspace) for warned in outcome.warnings[: _MOST - 1])
         if (left := len(outcome.warnings) - _MOST + 1) > 0:
             yield command("warning", f"{left} more warnings of the build checks are in the log", title="masu")

@@ -84,8 +84,10 @@ def test_warnings_of_the_checks_are_annotations_and_those_that_the_runner_would_
 )
 def test_dockers_switches_count(switch: str, lacks: str) -> None:
     metadata = {**_journal(Warned(file="D", line=1, end=1, rule="R", message="m")), **_IMAGE}
-    assert lacks in str(told(metadata))
-    assert lacks not in str(told(metadata, env={switch: "false"}))
+    for on in ("", "true", "1", "yes"):
+        assert lacks in str(told(metadata, env={switch: on}))
+    for off in ("false", "False", "0"):
+        assert lacks not in str(told(metadata, env={switch: off}))
 
 
 def test_annotation_and_summary_say_what_to_do_in_githubs_words() -> None:
