@@ -99,8 +99,8 @@ def _find(option: str, opened: Opened, contexts: Contexts, stdin: BinaryIO) -> _
 
 
 def _local(option: str, directory: Path) -> _Found:
-    """As it is, then in the context (Kaniko's order); without the option `Dockerfile` or `dockerfile` in the context."""
-    names = [Path(option), directory / option] if option else [directory / name for name in _NAMES]
+    """As it is, then in the context (Kaniko's order), whose root `/` then is; without the option one of `_NAMES` there."""
+    names = [Path(option), directory / option.lstrip("/")] if option else [directory / name for name in _NAMES]
     candidates = list(dict.fromkeys(names))
     for candidate in candidates:
         if candidate.is_file():

@@ -55,6 +55,17 @@ def test_a_context_that_is_an_argument_goes_before_the_default(
     assert "given twice" in capsys.readouterr().err
 
 
+def test_a_dockerfiles_path_from_the_root_is_one_in_the_context_where_nothing_else_is_there(
+    env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker/Mine").write_text("FROM scratch\nLABEL of=context\n")
+    assert run(["/kaniko/executor", "--dry-run", "-c", str(tmp_path), "-f", "/docker/Mine"], env) == 0
+    assert "LABEL of=context" in capsys.readouterr().out
+    assert run(["/kaniko/executor", "--dry-run", "-c", str(tmp_path), "-f", "/docker/None"], env) == 1
+    assert f"no Dockerfile at '/docker/None' or '{tmp_path}/docker/None'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argv", [["executor", "version"], ["executor", "--version"], ["masu", "--version"]])
 def test_commands_of_masus_are_known(argv: list[str], env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(argv, env) == 0
