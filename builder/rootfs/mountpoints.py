@@ -47,7 +47,7 @@ def mountpoints(root: Path, wanted: Mapping[str, bool]) -> Iterator[Mountpoints]
 
 
 class _Made:
-    """A file or directory made here, and the times that its parent had before."""
+    """A file or directory made here, the times that its parent had before, and the one that it got by that."""
 
     def __init__(self, dir_fd: int, name: str, path: str, *, directory: bool) -> None:
         status = os.stat(".", dir_fd=dir_fd)
@@ -58,11 +58,15 @@ class _Made:
             os.mkdir(name, 0o755, dir_fd=dir_fd)
         else:
             os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=dir_fd))
+        self._since_ns = os.stat(".", dir_fd=dir_fd).st_mtime_ns
 
     def remove(self, root_fd: int) -> None:
-        """Nothing is removed that isn't empty: what a command put into a directory made here belongs to the image."""
+        """Nothing is removed that isn't empty: what a command put into a directory made here belongs to the image.
+
+        The parent gets its old times back, unless a command has changed something in it.
+        """
         with find(root_fd, self.path, follow=False) as spot:
-            status = spot.lstat()
+            status, parent = spot.lstat(), os.stat(".", dir_fd=spot.dir_fd)
             if status is None or (status.st_size and not self._directory):
                 return
             try:
@@ -71,7 +75,8 @@ class _Made:
                 if os.listdir(f"/proc/self/fd/{spot.dir_fd}/{spot.name}"):
                     return
                 raise
-            os.utime(f"/proc/self/fd/{spot.dir_fd}", ns=self._times)
+            is_as_made = parent.st_mtime_ns == self._since_ns
+            os.utime(f"/proc/self/fd/{spot.dir_fd}", ns=self._times if is_as_made else (parent.st_atime_ns, parent.st_mtime_ns))
 
 
 def _is_covered(root_fd: int, path: str, places: Collection[str]) -> bool:

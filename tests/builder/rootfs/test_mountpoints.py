@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def test_the_parents_times_are_as_before(tmp_path: Path) -> None:
     with mountpoints(tmp_path, {"/etc/hosts": False}):
         assert (tmp_path / "etc").stat().st_mtime_ns != before.st_mtime_ns
     assert (tmp_path / "etc").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_parent_that_a_command_changes_keeps_the_time_of_that(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    with mountpoints(tmp_path, {"/etc/hosts": False, "/etc/resolv.conf": False, "/proc": True}):
+        os.utime(tmp_path / "etc", ns=(1, 2))
+    assert (tmp_path / "etc").stat().st_mtime_ns == 2
 
 
 @pytest.mark.parametrize("target", ["../run/resolv.conf", "/run/resolv.conf", "../../../../run/resolv.conf"])
