@@ -74,7 +74,10 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Token:
+    """`scopes` were asked for, with `credential`; they need not all be granted, so that nobody else is served with it."""
+
     header: str
+    credential: Credential | None
     scopes: frozenset[str]
     expires: float
 
@@ -155,7 +158,7 @@ class Authorizer:
         now = self._clock()
         self._tokens = [token for token in self._tokens if token.expires > now]
         for token in self._tokens:
-            if token.scopes >= scopes:
+            if token.credential == credential and token.scopes >= scopes:
                 return token.header
         request = replace(
             self._request(challenge, credential, scopes),
@@ -164,7 +167,7 @@ class Authorizer:
             username=_username(credential),
             service=challenge.parameters.get("service", ""),
         )
-        token = _read_token(self._fetch(request), scopes, now)
+        token = _read_token(self._fetch(request), credential, scopes, now)
         self._tokens.append(token)
         return token.header
 
@@ -201,7 +204,7 @@ def _basic(credential: Credential) -> str:
     return "Basic " + base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
 
 
-def _read_token(body: bytes, scopes: frozenset[str], now: float) -> _Token:
+def _read_token(body: bytes, credential: Credential | None, scopes: frozenset[str], now: float) -> _Token:
     try:
         answer = json.loads(body)
         text, life = answer.get("token") or answer.get("access_token"), float(answer.get("expires_in") or _DEFAULT_LIFE)
@@ -211,7 +214,8 @@ def _read_token(body: bytes, scopes: frozenset[str], now: float) -> _Token:
         raise AuthError("the token server's answer has no token")
     if not _TOKEN_TEXT.fullmatch(text):
         raise AuthError("the token server's answer has a token that no header can hold: it isn't printable ASCII")
-    return _Token(header=f"Bearer {text}", scopes=scopes, expires=now + life - min(_MARGIN, life / 2))
+    end = now + life - min(_MARGIN, life / 2)
+    return _Token(header=f"Bearer {text}", credential=credential, scopes=scopes, expires=end)
 
 
 def _split(text: str) -> Iterator[str]:

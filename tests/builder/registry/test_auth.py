@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import pytest
 from builder.credentials import Credential
 from builder.errors import AuthError, RegistryError
 from builder.image.reference import Repository
-from builder.registry.auth import Challenge
+from builder.registry.auth import Authorizer, Challenge, TokenRequest
 from builder.store.copy import copy, load
 from tests.builder.registry.support import FakeClock, Known, remote, user
 from tests.support.certificates import make_identity
@@ -194,6 +195,35 @@ def test_a_token_may_end_at_any_request(secured: Secured) -> None:
         secured.tokens.asked.clear()
         push_and_pull(number, Fault(where=".", after=number, times=1, status=401))
         assert len(secured.tokens.asked) == 2, number
+
+
+@dataclass(frozen=True, slots=True)
+class Teams:
+    """Each team's repositories have a user of their own, as in a docker config with longer keys."""
+
+    def find(self, repository: Repository, *, refused: Credential | None = None) -> Credential | None:
+        team = repository.path.partition("/")[0]
+        return Credential(username=team, password=f"of {team}")
+
+
+def test_a_token_for_a_mount_is_not_used_for_the_other_repository() -> None:
+    """Its user may not read there, and token servers give less than was asked for without saying so."""
+    challenge = Challenge(scheme="bearer", parameters={"realm": "https://auth.example/token"})
+    asked: list[str | None] = []
+
+    def fetch(request: TokenRequest) -> bytes:
+        asked.append(request.username)
+        return json.dumps({"token": request.username}).encode()
+
+    authorizer = Authorizer(
+        credentials=Teams(), fetch=fetch, clock=lambda: 0.0, is_safe=lambda realm: True, challenges=(challenge,)
+    )
+    mine, yours = (Repository(host="r.example", path=f"{team}/app") for team in ("mine", "yours"))
+    both = frozenset({"repository:mine/app:push", "repository:yours/app:pull"})
+    assert authorizer.grant(mine, both).header == "Bearer mine"
+    assert authorizer.grant(mine, both).header == "Bearer mine"
+    assert authorizer.grant(yours, frozenset({"repository:yours/app:pull"})).header == "Bearer yours"
+    assert asked == ["mine", "yours"]
 
 
 def test_a_mount_asks_for_both_repositories(secured: Secured) -> None:
