@@ -114,7 +114,7 @@ def _reported(arguments: Sequence[str], env: MutableMapping[str, str], adapter: 
     Raises BuilderError if it can't be told.
     """
     env.update({name: value for name, value in adapter.defaults(env).items() if not env.get(name)})
-    decoration, errors = adapter.decoration(env), list[BuilderError]()
+    decoration, errors, here = adapter.decoration(env), list[BuilderError](), os.getcwd()
 
     def show(error: BuilderError) -> None:
         errors.append(error)
@@ -122,6 +122,8 @@ def _reported(arguments: Sequence[str], env: MutableMapping[str, str], adapter: 
 
     def tell(code: int, error: BaseException | None) -> None:
         metadata: dict[str, Any] = json.loads(file.read_bytes()) if file.is_file() else {}
+        if dockerfile := metadata.get("masu.dockerfile"):
+            metadata["masu.dockerfile"] = os.path.join(here, dockerfile)
         if metadata or code:
             failure = Failure.of(error) if error else None
             report.write(adapter.reports(Outcome.of(code, metadata, failure=failure), env))

@@ -64,8 +64,9 @@ class Outcome:
     def place(self, file: str, directory: str) -> str:
         """The path of a step's `file` below `directory`, which platforms link to; the file as it is where it isn't below that."""
         path = os.path.join(directory, self.dockerfile) if self.dockerfile else ""
-        inside = os.path.relpath(path, directory) if path else ".."
-        return file if inside.startswith("..") else inside
+        roots = (directory, os.path.realpath(directory)) if path else ()  # it may be known by a link
+        found = (os.path.relpath(path, root) for root in roots)
+        return next((inside for inside in found if inside.partition("/")[0] != ".."), file)
 
 
 def _done(entry: Mapping[str, Any]) -> Done:

@@ -9,6 +9,7 @@ import pytest
 from builder import cli
 from steps.entrypoint import run
 from steps.gitlab_reports import NAMES
+from tests.support.runner import obeyed
 
 
 @pytest.fixture
@@ -127,6 +128,18 @@ def test_reports_of_an_earlier_build_are_replaced_and_it_is_said(
     assert run(["masu", "step", "gitlab"], dict(env)) == 0
     assert f"warning: the reports of an earlier build in '{tmp_path}/.masu/app' are replaced" in capsys.readouterr().err
     assert {path.name for path in (tmp_path / ".masu/app").iterdir()} == set(NAMES)
+
+
+def test_a_dockerfile_is_named_from_the_platforms_directory_wherever_masu_is_called(
+    env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/Dockerfile").write_text("FROM scratch\nCOPY nowhere /\n")
+    monkeypatch.chdir(tmp_path / "sub")
+    env |= {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
+    assert run(["masu", "build", "--no-push", "-d", "a.test/b:1", "."], env) == 1
+    (error,) = (entry for entry in obeyed(capsys.readouterr().err) if entry.name == "error")
+    assert (error.properties["file"], error.properties["line"]) == ("sub/Dockerfile", "2")
 
 
 def test_no_signal_stops_reports_from_being_written_and_they_count_again_afterwards() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +87,10 @@ def test_a_failure_before_the_core_could_tell_is_the_errors() -> None:
 )
 def test_a_place_is_below_the_platforms_directory_or_as_the_core_says_it(dockerfile: str, expected: str) -> None:
     assert Outcome.of(0, {"masu.dockerfile": dockerfile}).place("x", "/w") == expected
+
+
+def test_a_platforms_directory_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    outcome = Outcome.of(0, {"masu.dockerfile": f"{tmp_path}/real/sub/Dockerfile"})
+    assert outcome.place("x", f"{tmp_path}/link") == "sub/Dockerfile"
