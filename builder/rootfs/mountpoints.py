@@ -55,7 +55,8 @@ class _Made:
         self.path = path
         self._directory = directory
         if directory:
-            os.mkdir(name, 0o755, dir_fd=dir_fd)
+            os.mkdir(name, dir_fd=dir_fd)
+            os.chmod(name, 0o755, dir_fd=dir_fd)  # whatever the umask: it stays if a command puts something there
         else:
             os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=dir_fd))
         self._since_ns = os.stat(".", dir_fd=dir_fd).st_mtime_ns

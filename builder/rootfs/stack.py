@@ -33,6 +33,7 @@ class Stack:
         self._before, self._empty, nothing = (directory / name for name in ("before", "empty", "nothing"))
         for path in (directory, self.path, self._before, self._empty, nothing):
             path.mkdir()
+        nothing.chmod(0o755)  # whatever the umask
         self._directory = directory
         self._mounter = mounter
         self._number = 0

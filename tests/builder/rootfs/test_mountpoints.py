@@ -58,6 +58,16 @@ def test_what_a_command_left_in_a_directory_made_here_stays(tmp_path: Path) -> N
     assert [path.name for path in (tmp_path / "etc").iterdir()] == ["passwd"]
 
 
+def test_a_directory_made_here_has_its_mode_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with mountpoints(tmp_path, {"/etc/hosts": False}):
+            (tmp_path / "etc/passwd").write_text("x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "etc").stat().st_mode & 0o7777 == 0o755
+
+
 def test_they_go_when_the_command_fails(tmp_path: Path) -> None:
     with pytest.raises(KeyError), mountpoints(tmp_path, {"/dev": True}):
         raise KeyError

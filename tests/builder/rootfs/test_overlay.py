@@ -131,6 +131,17 @@ def test_copying_and_making_directories_give_the_layers_of_a_plain_directory(tmp
 
 
 @with_own_mounts
+def test_an_empty_root_is_open_to_all_whatever_the_umask(tmp_path: Path) -> None:
+    require_overlays(tmp_path)
+    before = os.umask(0o077)
+    try:
+        rootfs = OverlayRootfs(tmp_path / "stage", overlayfs)
+    finally:
+        os.umask(before)
+    assert rootfs.path.stat().st_mode & 0o7777 == 0o755
+
+
+@with_own_mounts
 def test_mount_points_are_in_no_layer(tmp_path: Path) -> None:
     require_overlays(tmp_path)
     rootfs = OverlayRootfs(tmp_path / "stage", overlayfs)
