@@ -64,7 +64,13 @@ def execute(plan: Plan, workshop: Workshop) -> Image:
             finished=supplies.finish,
         )
         image, settings = supplies.finished[plan.target.index].image, workshop.settings
-        return finished(image, encoding=settings.encoding, annotations=settings.annotations, to=workshop.layers)
+        return finished(
+            image,
+            encoding=settings.encoding,
+            annotations=settings.annotations,
+            platform=settings.platform,
+            to=workshop.layers,
+        )
 
 
 def _jobs(plan: Plan, workshop: Workshop) -> int:

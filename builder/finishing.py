@@ -1,4 +1,4 @@
-"""What is done to an image once all its layers are there: its base's layers compressed as its own are, annotations."""
+"""What is done to an image once all its layers are there: base layers compressed as its own are, its platform, annotations."""
 
 from __future__ import annotations
 
@@ -11,24 +11,37 @@ from builder.image.encoding import TOC_DIGEST, Compression, Encoding
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER_ZSTD, Format
+from builder.image.platform import Platform
 from builder.rootfs.recompress import as_estargz, recompressed
 from builder.values import replace
 
 log = logging.getLogger(__name__)
 
 
-def finished(image: Image, *, encoding: Encoding, annotations: Annotations, to: Path) -> Image:
-    """The image as it is wanted; new blobs are made in the directory `to`. Raises ImageError, RootfsError."""
+def finished(image: Image, *, encoding: Encoding, annotations: Annotations, platform: Platform | None, to: Path) -> Image:
+    """The image as it is wanted, for `platform`, unless that is None; new blobs are made in the directory `to`.
+
+    Raises ImageError, RootfsError.
+    """
     layers = tuple(_forced(layer, encoding, image.format, to) for layer in image.layers) if encoding.force else image.layers
     if image.format is Format.DOCKER and any(layer.blob.descriptor.media_type == OCI_LAYER_ZSTD for layer in layers):
         hint = "add --force-compression, or leave out --image-format"
         raise ImageError("the base image has zstd layers, which an image of the format docker can't have", hint=hint)
-    if layers != image.layers or annotations.manifest:
-        image = Image.make(config=image.config, layers=layers, format=image.format, annotations=annotations.manifest)
+    config = replace(image.config, platform=_asked_for(platform, of=image.config.platform)) if platform else image.config
+    if (config, layers) != (image.config, image.layers) or annotations.manifest:
+        image = Image.make(config=config, layers=layers, format=image.format, annotations=annotations.manifest)
     if annotations.manifest_descriptor:
         descriptor = replace(image.manifest.descriptor, annotations=annotations.manifest_descriptor)
         image = replace(image, manifest=replace(image.manifest, descriptor=descriptor))
     return image
+
+
+def _asked_for(platform: Platform, *, of: Platform) -> Platform:
+    """As the config has it, whatever the image is made `of` (BuildKit, finalizeResultImage in dockerfile2llb/convert.go)."""
+    if (of.os, of.architecture) == (platform.os, platform.architecture):
+        platform = replace(platform, variant=platform.variant or of.variant, os_version=of.os_version)
+    found = Platform.normalized(os=platform.os, architecture=platform.architecture, variant=platform.variant)
+    return replace(found, os_version=platform.os_version, os_features=of.os_features)
 
 
 def encoded(layer: Layer, *, encoding: Encoding, format: Format, to: Path) -> Layer:

@@ -23,7 +23,7 @@ _MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
 class Settings:
     """At most `jobs` stages are built at the same time. `epoch` (seconds since 1970) is every time that the image records, and
     the latest that its new files have; None for the time of the build. A layer that can't be downloaded is tried `again`.
-    Changes of `ignored` paths are in no layer.
+    Changes of `ignored` paths are in no layer. `platform` is what the image is said to be for; None for what its base is for.
     """
 
     jobs: int = 1
@@ -32,6 +32,7 @@ class Settings:
     annotations: Annotations = field(default_factory=Annotations)
     again: Again = field(default_factory=Again)
     ignored: IgnoredPaths = field(default_factory=IgnoredPaths)
+    platform: Platform | None = None
 
     @classmethod
     def of(cls, options: BuildOptions, build_args: Mapping[str, str], platform: Platform) -> Self:
@@ -49,6 +50,7 @@ class Settings:
             annotations=Annotations.parse(options.annotation, platform, of=platforms_of(options)),
             again=Again(extra=options.image_fs_extract_retry),
             ignored=IgnoredPaths.of([*options.ignore_path, *(["/var/run"] if options.ignore_var_run else [])]),
+            platform=platform if _wanted(options) else None,
         )
 
 
@@ -65,8 +67,12 @@ def settings_of(options: BuildOptions, build_args: Mapping[str, str]) -> Mapping
 
 def platforms_of(options: BuildOptions) -> tuple[Platform, ...]:
     """What is built for, at least one, each once. Raises ImageError for what is no platform."""
+    return _wanted(options) or (Platform.host(),)
+
+
+def _wanted(options: BuildOptions) -> tuple[Platform, ...]:
     names = [name for text in options.custom_platform for name in text.split(",") if name.strip()]
-    return tuple(dict.fromkeys(map(Platform.parse, names))) or (Platform.host(),)
+    return tuple(dict.fromkeys(map(Platform.parse, names)))
 
 
 def _build_arg(text: str, env: Mapping[str, str]) -> tuple[str, str]:

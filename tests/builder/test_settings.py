@@ -5,7 +5,7 @@ import pytest
 from builder.errors import ImageError
 from builder.image.platform import Platform
 from builder.options import BuildOptions
-from builder.settings import platforms_of
+from builder.settings import Settings, platforms_of
 
 HERE = str(Platform.host())
 
@@ -23,6 +23,11 @@ HERE = str(Platform.host())
 )
 def test_platforms_are_built_in_the_order_given_each_once(given: tuple[str, ...], platforms: list[str]) -> None:
     assert [str(platform) for platform in platforms_of(BuildOptions(custom_platform=given))] == platforms
+
+
+def test_an_image_is_said_to_be_for_what_was_asked_for_only() -> None:
+    wanted = [Settings.of(BuildOptions(custom_platform=given), {}, Platform.host()).platform for given in ((), (HERE,))]
+    assert wanted == [None, Platform.host()]
 
 
 def test_what_is_no_platform_is_an_error() -> None:

@@ -122,6 +122,21 @@ def test_each_image_is_as_if_it_were_built_alone(stocked: Masu, registry: Runnin
         assert stocked("run", name, "cat", "/program", "/arch").stdout == f"{HERE} makes {platform}\n{platform}"
 
 
+def test_an_image_is_for_its_platform_whatever_it_begins_with(
+    stocked: Masu, registry: RunningRegistry, base: str, tmp_path: Path
+) -> None:
+    """And what it takes of other images is for that platform."""
+    text = f"FROM --platform=$BUILDPLATFORM {base}\nCOPY --from={base} /arch /copied\n"
+    context, name = write_context(tmp_path / "context", text), f"{registry.host}/mine:1"
+    build(stocked, context, f"--platform={BOTH}", "-d", name, "--oci-layout-path", tmp_path / "layout")
+    platforms = [Platform.parse(platform).to_json() for platform in BOTH.split(",")]
+    *_, images = _shape(tmp_path / "layout")
+    assert [image[2:] for image in images] == [(platform, platform) for platform in platforms]
+    for platform in BOTH.split(","):
+        assert stocked("pull", f"--platform={platform}", f"--insecure-registry={registry.host}", name).returncode == 0
+        assert stocked("run", name, "cat", "/arch", "/copied").stdout == HERE + platform
+
+
 def test_a_foreign_run_is_refused_before_anything_is_built(stocked: Masu, context: Path, tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_bytes(smallest(Platform.parse(ELSEWHERE).architecture) or b"")
@@ -226,7 +241,7 @@ def test_the_index_is_as_dockers(stocked: Masu, merging_docker: Docker, tmp_path
     assert ours == theirs
 
 
-def _shape(layout: Path) -> list[object]:
+def _shape(layout: Path) -> list[Any]:
     """What an index says of its images, and what they say themselves of their platforms."""
 
     def read(descriptor: dict[str, Any]) -> dict[str, Any]:
