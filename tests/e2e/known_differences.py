@@ -32,6 +32,7 @@ _MOVED = "Directories of a lower layer that a RUN moves"
 _OPENED = "Files that were opened and not changed"
 _PUT_BACK = "Files put back as they were"
 _XATTRS = "Extended attributes of users"
+_INDENTED = "Scripts in indented heredocs"
 _NOT_ASCII = "Flags with characters that are not ASCII"
 _BLOCK_DEVICES = "Block devices that COPY takes from a stage"
 
@@ -51,6 +52,7 @@ KNOWN: Mapping[str, tuple[Known, ...]] = {
     "config/shell-forms-use-the-SHELL-of-their-place": _healthcheck(8),
     "config/HEALTHCHECK-in-JSON-form-with-defaults": _healthcheck(2),
     "config/the-last-HEALTHCHECK-replaces-the-whole-inherited-one": _healthcheck(2),
+    "heredoc/tabs-are-taken-off": (Known(heading=_INDENTED, path="(history 5)", field="created_by"),),
     "run/mount-points-in-an-image-from-scratch": _NO_MOUNT_POINTS,
     "stages/scratch-that-gets-a-shell-from-another-stage": _NO_MOUNT_POINTS,
     "mounts/from-an-image": _NO_MOUNT_POINTS,

@@ -81,7 +81,7 @@ class Run:
         first = self.heredocs[0]
         if not heredoc_word(text):
             return ("\n".join([text, *(heredoc.content + heredoc.name for heredoc in self.heredocs)]),), None
-        if not first.content.startswith("#!"):
+        if not first.body.startswith("#!"):
             return (first.body,), None
         script = InlineFile(name=file_name(first), content=first.body)
         return (normpath(f"{PIPES}/{first.name}"),), script
