@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -135,13 +135,21 @@ def _reported(arguments: Sequence[str], env: MutableMapping[str, str], adapter: 
             show(error)
         temporary.cleanup()
 
-    temporary = tempfile.TemporaryDirectory(prefix="masu-", dir=env.get("TMPDIR"))
-    with temporary as directory:
+    with (temporary := _temporary_directory(env)) as directory:
         file = Path(directory, "metadata.json")
         code = cli.main(_telling(arguments, file), env, decoration=decoration, report=show, leaving=leave, commands=COMMANDS)
         with cli.undisturbed():
             tell(code, errors[-1] if errors else None)
     return code
+
+
+def _temporary_directory(env: Mapping[str, str]) -> tempfile.TemporaryDirectory[str]:
+    """Raises BuilderError."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="masu-", dir=env.get("TMPDIR"))
+    except OSError as error:
+        hint = "mount a volume that this user can write at /tmp (in a pod an emptyDir), or name one by TMPDIR"
+        raise BuilderError(f"no place for temporary files: {error.strerror}: {error.filename!r}", hint=hint) from error
 
 
 def _telling(arguments: Sequence[str], file: Path) -> list[str]:

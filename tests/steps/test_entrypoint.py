@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from builder import cli
-from steps.entrypoint import run
+from steps.entrypoint import on_platform, run
 from steps.gitlab_reports import NAMES
 from tests.support.runner import obeyed
 
@@ -140,6 +140,15 @@ def test_a_dockerfile_is_named_from_the_platforms_directory_wherever_masu_is_cal
     assert run(["masu", "build", "--no-push", "-d", "a.test/b:1", "."], env) == 1
     (error,) = (entry for entry in obeyed(capsys.readouterr().err) if entry.name == "error")
     assert (error.properties["file"], error.properties["line"]) == ("sub/Dockerfile", "2")
+
+
+def test_a_container_without_a_place_to_write_is_told_to_get_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a pod with a read-only root and no emptyDir."""
+    env = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "TMPDIR": f"{tmp_path}/nowhere"}
+    assert on_platform(["build", str(tmp_path)], env) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: no place for temporary files: No such file or directory: '{tmp_path}/nowhere")
+    assert "emptyDir" in error
 
 
 def test_no_signal_stops_reports_from_being_written_and_they_count_again_afterwards() -> None:
