@@ -15,6 +15,7 @@ from builder.cache import mounts
 from builder.columns import columns, human_size
 from builder.errors import UsageError
 from builder.govalues import parse_duration, parse_size
+from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.local import familiar
 from builder.locks import unless_used
@@ -139,9 +140,14 @@ def _kept(options: PruneOptions) -> float:
         ) from error
 
 
-def _images(store: LayoutStore) -> list[_ImageUse]:
+def _led_to(store: LayoutStore) -> dict[str, tuple[Digest, Mapping[Digest, Descriptor]]]:
+    """Of every name the digest that it means, and all blobs that it leads to."""
     with store.locked(shared=True):
-        named = {name: (entry.digest, garbage.reachable(store, [entry])) for name, entry in sorted(store.names().items())}
+        return {name: (entry.digest, garbage.reachable(store, [entry])) for name, entry in sorted(store.names().items())}
+
+
+def _images(store: LayoutStore) -> list[_ImageUse]:
+    named = _led_to(store)
     users = Counter(digest for blobs in dict(named.values()).values() for digest in blobs)  # each image once
     return [
         _ImageUse(
@@ -199,14 +205,22 @@ def _cache_mounts(root: Path) -> Iterator[_Unused]:
 
 
 def _named(store: LayoutStore, shown: Callable[[str], str]) -> Iterator[_Unused]:
-    """Names whose images no process uses."""
+    """Names whose images no process uses, by their last use: what several lead to goes with the last of them."""
     remove = partial(garbage.forget, store)
-    for use in _images(store):
-        path = store.blob_path(use.digest)
-        with unless_used(path) as lock:
-            if lock is not None:
-                used = os.fstat(lock).st_mtime
-                yield _Unused(what=shown(use.name), size=use.unique, used=used, key=use.name, remove=remove)
+    named = _led_to(store)
+    used = {name: _last_use(store.blob_path(digest)) for name, (digest, _) in named.items()}
+    kept = {digest for name, (_, blobs) in named.items() if used[name] is None for digest in blobs}
+    unused = sorted(((when, name) for name, when in used.items() if when is not None))
+    last = {digest: name for _, name in unused for digest in named[name][1] if digest not in kept}
+    for when, name in unused:
+        size = sum(blob.size for digest, blob in named[name][1].items() if last.get(digest) == name)
+        yield _Unused(what=shown(name), size=size, used=when, key=name, remove=remove)
+
+
+def _last_use(path: Path) -> float | None:
+    """None if it is in use now, or gone."""
+    with unless_used(path) as lock:
+        return None if lock is None else os.fstat(lock).st_mtime
 
 
 def _freed(remove: Callable[[Path], object], paths: list[Path]) -> int:

@@ -98,6 +98,21 @@ def test_usage_counts_what_images_share_once(tmp_path: Path) -> None:
     assert told["images"][0]["unique"] == told["images"][1]["unique"] > one.layers[1].blob.descriptor.size
 
 
+def test_no_more_goes_than_must_and_no_less(tmp_path: Path) -> None:
+    """An image with two names frees nothing before both have gone, two that share a layer free it with the second."""
+    cache = LayoutStore(tmp_path / "layer-cache")
+    images = [sample_image("shared", name, size=20_000) for name in "ab"] + [sample_image("c", size=20_000)]
+    for number, image in enumerate(images):
+        copy(image, to=cache, names=[f"key-{number}", f"last-{number}"])
+        os.utime(cache.blob_path(image.manifest.descriptor.digest), (NOW - HOUR + number,) * 2)
+    total = json.loads(usage(UsageOptions(format="json"), CommonOptions(state_dir=str(tmp_path)), {}))["places"]["total"]
+    lines = pruned(tmp_path, PruneOptions(keep_storage=str(total - 10_000)))
+    assert [line.split(",")[0] for line in lines[:-1]] == ["deleted cached layer key-0", "deleted cached layer last-0"]
+    lines = pruned(tmp_path, PruneOptions(keep_storage=str(total - 55_000)))
+    assert [line.split(",")[0] for line in lines[:-1]] == ["deleted cached layer key-1", "deleted cached layer last-1"]
+    assert sorted(cache.names()) == ["key-2", "last-2"]
+
+
 @pytest.mark.parametrize(
     "options", [PruneOptions(filter=("since=1h",)), PruneOptions(filter=("until",)), PruneOptions(keep_storage="-1")]
 )
