@@ -313,11 +313,16 @@ class _Applier:
                 raise RootfsError(f"invalid tar entry {member.name!r}: can't make a hard link to {member.link!r}")
             if self._is_on_outline and spot.path not in self._mine:
                 raise OutlineError(f"can't tell what {'/' + spot.path!r} is, to which {member.name!r} is a hard link")
-            link = (spot.name, base)
             self.linked.update((path, spot.path))
-            self._replacing(
-                dir_fd, base, lambda: os.link(*link, src_dir_fd=spot.dir_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
-            )
+            self._replacing(dir_fd, base, lambda: self._link(spot, dir_fd, base))
+
+    def _link(self, spot: paths.Spot, dir_fd: int, base: str) -> None:
+        try:
+            os.link(spot.name, base, src_dir_fd=spot.dir_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
+        except OSError as error:
+            if error.errno != errno.EMLINK or not self._sharing:
+                raise
+            self._make_empty(dir_fd, base)  # the file that all share has no name left, and another is as good
 
     def _replacing(self, dir_fd: int, base: str, create: Callable[[], None]) -> None:
         try:

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import errno
+import io
+import os
+import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from builder.rootfs import Changes
 from builder.rootfs.plain import PlainRootfs
+from tests.support.tree import make_tar, member
 
 WANTED = {"/proc": True, "/etc/resolv.conf": False, "/etc/hosts": False}
 
@@ -51,3 +57,19 @@ def test_a_directory_made_for_a_mount_point_counts_once_a_command_has_used_it(tm
     assert run(rootfs, "etc/passwd") == Changes(written=("etc", "etc/passwd"))
     assert run(rootfs) == Changes()
     assert [path.name for path in rootfs.path.iterdir()] == ["etc"]
+
+
+def test_an_outline_has_more_names_than_its_one_file_can_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def limited(source: str, target: str, **where: Any) -> None:
+        """As on ext4, where a file has 65000 names at most."""
+        if os.stat(source, dir_fd=where.get("src_dir_fd")).st_nlink >= 3:
+            raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
+        link(source, target, **where)
+
+    monkeypatch.setattr(os, "link", limited)
+    rootfs = PlainRootfs(tmp_path / "root", is_outline=True)
+    links = (member(name, type=tarfile.LNKTYPE, linkname="a") for name in "efgh")
+    rootfs.unpack(io.BytesIO(make_tar(*map(member, "abcd"), *links)))
+    assert sorted(os.listdir(rootfs.path)) == list("abcdefgh")
