@@ -14,6 +14,7 @@ from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import Problem, suggest
 from builder.dockerfile.scope import Scope
 from builder.govalues import csv_fields, parse_bool, parse_size, parse_unsigned
+from builder.matcher import clean
 from builder.ops import Access, BindMount, CacheMount, FromContext, Mount, SecretMount, Sharing, SshMount, TmpfsMount
 from builder.values import dataclass
 
@@ -189,7 +190,7 @@ def _cache(keys: _Keys, line: Line, scope: Scope, number: int) -> Mount:
     made = _below(keys.source) == "/" and (keys.mode, keys.uid, keys.gid) != (None, None, None)
     return CacheMount(
         target=keys.absolute(keys.target, scope),
-        id=f"{scope.build_args.get(NAMESPACE_ARG, '')}/{keys.id or posixpath.normpath(keys.target)}",
+        id=f"{scope.build_args.get(NAMESPACE_ARG, '')}/{keys.id or clean(keys.target)}",
         sharing=Sharing(keys.sharing or "shared"),
         source=scope.find_source(line, keys.origin) if keys.origin not in ("", SCRATCH) else None,
         path=_below(keys.source),

@@ -11,6 +11,7 @@ from builder.dockerfile.forms import Arguments
 from builder.dockerfile.lines import Line
 from builder.dockerfile.problem import needs_one
 from builder.dockerfile.scope import Applied, Scope
+from builder.matcher import clean
 from builder.ops import MakeDir
 from builder.values import dataclass
 
@@ -34,7 +35,7 @@ class Workdir:
         if not path:
             path = scope.working_dir
         elif not path.startswith("/"):
-            path = posixpath.normpath(posixpath.join("/", scope.working_dir, path))
-        clean = posixpath.normpath(f"/{path.lstrip('/')}")
-        op = MakeDir(path=clean, user=scope.config.user, location=self.line.location) if clean != "/" else None
+            path = clean(posixpath.join("/", scope.working_dir, path))
+        made = clean(path)
+        op = MakeDir(path=made, user=scope.config.user, location=self.line.location) if made != "/" else None
         return Applied(scope=scope.with_config(working_dir=path), op=op, created_by=f"WORKDIR {path}")

@@ -43,6 +43,7 @@ SECRET, SOCKET = Access(mode=0o400), Access(mode=0o600)
         ("target=/x,id=a,env=b", BindMount(target="/x")),
         ("target=$V/${V},source=$V", BindMount(target="/w/v/v", path="/v")),
         ("type=cache,target=x//y/.", CacheMount(target="/w/x/y", id="/x/y")),
+        ("type=cache,target=//x", CacheMount(target="/x", id="//x")),
         ("type=cache,target=/x,id=a", CacheMount(target="/x", id="/a")),
         ("type=cache,target=/x,sharing=LOCKED,ro", CacheMount(target="/x", id="//x", sharing=Sharing.LOCKED, read_only=True)),
         ("type=cache,target=/x,uid=5", CacheMount(target="/x", id="//x", access=Access(mode=0o755, uid=5))),

@@ -58,6 +58,8 @@ _SH = ("/bin/sh", "-c")
         ("onbuild COPY <<E /\na\nE", {"on_build": ("COPY <<E /\na\nE",)}, ""),
         ("WORKDIR /c/./d/", {"working_dir": "/c/./d/"}, "WORKDIR /c/./d/"),
         ("WORKDIR a b/../c", {"working_dir": "/c"}, "WORKDIR /c"),
+        ("WORKDIR /$NONE/a", {"working_dir": "//a"}, "WORKDIR //a"),
+        ("WORKDIR //a\nWORKDIR b", {"working_dir": "/a/b"}, "WORKDIR /a/b"),
         ("WORKDIR $NONE", {"working_dir": "/"}, "WORKDIR /"),
     ],
 )
