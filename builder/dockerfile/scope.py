@@ -20,6 +20,9 @@ DEFAULT_SHELL = ("/bin/sh", "-c")
 PROXY_ARGS = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 """Build arguments that every RUN gets without ARG, in this and in lower case."""
 
+NO_VARIABLES = ("BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE")
+"""Arguments that are for BuildKit alone: ARG makes no variables of them."""
+
 FindSource = Callable[[Line, str], FromStage | FromImage | FromNamedContext]
 """(the instruction, what `from` says) → where that is."""
 
@@ -116,7 +119,7 @@ class Scope:
 
     def with_arg(self, key: str, value: str | None) -> Scope:
         """ARG: None declares it without a value, so that it is unset unless ENV set it."""
-        env = self.env if value is None else self.env.put({key: value})
+        env = self.env if value is None or key in NO_VARIABLES else self.env.put({key: value})
         return replace(self, env=env, args=self.args.put({key: value or ""}))
 
     @property

@@ -11,9 +11,8 @@ from builder.dockerfile.instructions.env import Env
 from builder.dockerfile.lines import Line
 from builder.dockerfile.lint.rule import Hit, Moment, Rule
 from builder.dockerfile.problem import nearest
-from builder.dockerfile.scope import Scope
+from builder.dockerfile.scope import NO_VARIABLES, Scope
 
-_NO_VARIABLES = ("BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE")
 _MOST_CANDIDATES = 1000
 _SECRET = re.compile(
     r"(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)", re.IGNORECASE | re.ASCII
@@ -24,7 +23,7 @@ _NO_SECRET = re.compile(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE 
 def undefined(line: Line, names: Iterable[str], scope: Scope, *, similar: bool) -> Iterator[Hit]:
     """For the variables that `line` looked for in vain; with `similar` they are compared with those that exist."""
     for name in names:
-        if name not in scope.args and name not in _NO_VARIABLES:
+        if name not in scope.args and name not in NO_VARIABLES:
             close = nearest(name, islice(scope.env, _MOST_CANDIDATES)) if similar else ""
             hint = f" (did you mean '${close}'?)" if close else ""
             yield Hit(line=line, detail=f"variable '${name}' is not defined here{hint}")

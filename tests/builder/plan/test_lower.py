@@ -53,6 +53,7 @@ def environment(plan: Plan) -> dict[str, str]:
         ("FROM a\nARG TARGETARCH\nENV r=$TARGETARCH", {"TARGETARCH": "z80"}, "r=z80"),
         ("FROM a\nENV r=${TARGETARCH-unset}", {}, "r=unset"),
         ("FROM a\nARG TARGETSTAGE\nENV r=$TARGETSTAGE", {}, "r=default"),
+        ("FROM a\nARG BUILDKIT_SBOM_SCAN_STAGE=1\nENV r=${BUILDKIT_SBOM_SCAN_STAGE-unset}", {}, "r=unset"),
         ("FROM a AS last\nARG TARGETSTAGE\nENV r=$TARGETSTAGE", {}, "r=last"),
         ("FROM a\nARG HTTP_PROXY\nENV r=$HTTP_PROXY", {"HTTP_PROXY": "p"}, "r=p"),
         ("FROM a\nENV r=${HTTP_PROXY-unset}", {"HTTP_PROXY": "p"}, "r=unset"),

@@ -37,6 +37,12 @@ def test_the_environment_is_the_images_and_the_arguments() -> None:
     assert history("ARG B=2\nARG C\nARG B=3\nRUN x")[-1] == "RUN |2 B=3 C= /bin/sh -c x # buildkit"
 
 
+def test_arguments_for_buildkit_alone_are_in_history_only() -> None:
+    text = "ARG BUILDKIT_SBOM_SCAN_CONTEXT=true\nRUN x"
+    assert op(text).env == (_PATH_VARIABLE,)
+    assert history(text)[-1] == "RUN |1 BUILDKIT_SBOM_SCAN_CONTEXT=true /bin/sh -c x # buildkit"
+
+
 def test_proxies_are_given_without_arg_and_stay_out_of_history_and_keys() -> None:
     args = {"http_proxy": "p", "NO_PROXY": "n", "OTHER": "o"}
     found = op("RUN x", args)
