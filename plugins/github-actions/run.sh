@@ -58,13 +58,17 @@ arguments=(--workdir "$GITHUB_WORKSPACE" --volume "$(host_path "$GITHUB_WORKSPAC
 [[ -z ${MASU_JOB_NETWORK:-} || ${MASU_DOCKER_RUN_ARGS:-} == *--network* ]] || arguments+=(--network "$MASU_JOB_NETWORK")
 while IFS= read -r line; do [[ -z ${line// /} ]] || arguments+=("$line"); done <<<"${MASU_DOCKER_RUN_ARGS:-}"
 
-secret_variables=" $(tr ',\n' '  ' <<<"${MASU_SECRET_ENVS:-}" | tr -s ' ' '\n' | sed -n 's/^[^=]*=//p' | tr '\n' ' ')"
+# Variables of the job that the inputs name: ID=VARIABLE of secret-envs, and KEY alone of build-args.
+named=" $(
+  tr ',\n' '  ' <<<"${MASU_SECRET_ENVS:-}" | tr -s ' ' '\n' | sed -n 's/^[^=]*=//p' | tr '\n' ' '
+  { printenv INPUT_BUILD-ARGS || true; } | sed -En 's/^[ "]*([A-Za-z_][A-Za-z0-9_]*)[ "\r]*$/\1/p' | tr '\n' ' '
+) "
 while IFS='=' read -r -d '' name _; do
   case $name in
     GITHUB_ENV | GITHUB_PATH | GITHUB_STATE | GITHUB_OUTPUT | GITHUB_STEP_SUMMARY) ;; # the runner's own files
     INPUT_* | GITHUB_* | RUNNER_* | ACTIONS_* | AWS_* | AZURE_* | GOOGLE_* | MASU_* | KANIKO_* | DOCKER_AUTH_CONFIG | DOCKER_BUILD_* | \
       CI | SOURCE_DATE_EPOCH | GIT_TOKEN | GIT_USERNAME | GIT_PASSWORD | *_proxy | *_PROXY) arguments+=(--env "$name") ;;
-    *) [[ $secret_variables != *" $name "* ]] || arguments+=(--env "$name") ;;
+    *) [[ $named != *" $name "* ]] || arguments+=(--env "$name") ;;
   esac
 done < <(env -0)
 
@@ -109,6 +113,7 @@ done
 trap - INT TERM
 
 docker cp "$container:/kaniko/out/." "$out" >/dev/null 2>&1 || true # nothing is there when masu was killed
+find "$out" ! -type f ! -type d -delete # a RUN may have left a link there, which would lead to a file of the runner
 if [[ -f $out/image.tar && $code == 0 ]]; then docker load --input "$out/image.tar"; fi
 [[ ! -f $out/output ]] || cat "$out/output" >>"$GITHUB_OUTPUT"
 [[ ! -f $out/summary ]] || cat "$out/summary" >>"$GITHUB_STEP_SUMMARY"
