@@ -124,6 +124,13 @@ class Authorizer:
             granted = self._grant(repository, scopes | asked)
             return None if granted.header in (None, refused.header) else granted
 
+    def update(self, repository: Repository, scopes: frozenset[str], *, refused: Granted) -> Granted | None:
+        """What to send after `refused` met a 403, if its credential has been replaced at its source meanwhile; else None."""
+        with self._lock:
+            self._found[repository] = self._credentials.find(repository) or self._found.get(repository)
+            granted = self._grant(repository, scopes)
+            return None if granted.header in (None, refused.header) else granted
+
     def _grant(self, repository: Repository, scopes: frozenset[str]) -> Granted:
         if repository not in self._found:
             self._found[repository] = self._credentials.find(repository)

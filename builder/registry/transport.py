@@ -86,11 +86,10 @@ class Transport:
         registry = self._registry(request.repository.host, push=request.trusts_as_push)
         granted = registry.authorizer.grant(request.repository, request.scopes)
         answer = self._ask(request, registry, granted)
-        if answer.status == 401 and origin(answer.url) == origin(registry.base):
+        if answer.status in (401, 403) and origin(answer.url) == origin(registry.base):
             with answer:
                 refusal = answer.failure()
-            challenges = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
-            renewed = registry.authorizer.renew(request.repository, request.scopes, challenges=challenges, refused=granted)
+            renewed = _renewed(request, registry.authorizer, answer, granted)
             if renewed is None:
                 raise refusal
             if not request.repeatable:
@@ -214,6 +213,14 @@ class Transport:
     def _check_downgrade(self, exchange: Exchange, target: str, *, push: bool) -> None:
         if not self._options.allows_http(urlsplit(target).netloc, push=push):
             raise RegistryError(f"{exchange.method} {shown(exchange.url)}: redirected to plain http at {shown(target)}")
+
+
+def _renewed(request: Request, authorizer: Authorizer, answer: Answer, refused: Granted) -> Granted | None:
+    """What to try after a refusal, if there is anything; ECR answers 403 to a password whose 12 hours have passed."""
+    if answer.status == 403:
+        return authorizer.update(request.repository, request.scopes, refused=refused)
+    challenges = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
+    return authorizer.renew(request.repository, request.scopes, challenges=challenges, refused=refused)
 
 
 def _no_https(failed: Transient, host: str) -> Exception:

@@ -10,6 +10,7 @@ import pytest
 
 from builder.credentials import Credential
 from builder.errors import AuthError, RegistryError
+from builder.image.digest import Digest
 from builder.image.reference import Repository
 from builder.registry.auth import Authorizer, Challenge, TokenRequest
 from builder.store.copy import copy, load
@@ -84,6 +85,31 @@ class Changing:
 def test_refused_credentials_are_looked_up_once_more(basic: RunningRegistry) -> None:
     store = remote(basic.host, "changed", credentials=[Changing(["old", PASSWORD])])
     copy(sample_image("changed"), to=store, names=["1"])
+
+
+@pytest.mark.parametrize("where", ["^HEAD", "^POST", "^PUT .*/blobs/", "^PUT .*/manifests/", "^GET .*/manifests/"])
+def test_a_password_that_ends_in_a_long_build_may_be_denied(tmp_path: Path, where: str) -> None:
+    """ECR's end after twelve hours, and it answers 403 then."""
+    users = {"ann": "of the morning", "bob": "of the evening"}
+    with (
+        serve_registry(tmp_path, auth=htpasswd(tmp_path, users)) as running,
+        serve_faults(running.host, Fault(where=where, times=1, status=403, after=where.count("GET"))) as proxy,
+    ):
+        source = {proxy.host: Known.basic("ann", users["ann"])}
+        store = remote(proxy.host, "long", credentials=[Known(source)])
+        store.referrers(Digest.of(b"something else"))
+        source[proxy.host] = Known.basic("bob", users["bob"])
+        copy(sample_image("long"), to=store, names=["1"])
+        store.resolve("1")
+        shown = [item.headers["Authorization"] for item in proxy.seen if "Authorization" in item.headers]
+        assert (shown[0], shown[-1]) == (Known.header("ann", users["ann"]), Known.header("bob", users["bob"]))
+
+
+def test_a_denial_is_believed_at_once_while_the_password_is_the_same(basic: RunningRegistry) -> None:
+    with serve_faults(basic.host, Fault(where="/manifests/", status=403)) as proxy:
+        with pytest.raises(AuthError):
+            remote(proxy.host, "denied", credentials=user(proxy.host, "ann", PASSWORD)).resolve("1")
+        assert len(proxy.matching("/manifests/")) == 1
 
 
 @dataclass(frozen=True, slots=True)
