@@ -1,7 +1,8 @@
 """Credentials in the files that `docker login` and `podman login` write, and in DOCKER_AUTH_CONFIG.
 
-Sources, the first that knows the repository wins: DOCKER_AUTH_CONFIG (JSON), $DOCKER_CONFIG, $HOME/.docker, REGISTRY_AUTH_FILE,
-$XDG_RUNTIME_DIR/containers/auth.json. In each, credHelpers comes before credsStore and that before auths, as in docker.
+Sources, the first that knows the repository wins: DOCKER_AUTH_CONFIG (JSON, or a path), $DOCKER_CONFIG, $HOME/.docker,
+REGISTRY_AUTH_FILE, $XDG_RUNTIME_DIR/containers/auth.json. In each, credHelpers comes before credsStore and that before auths, as
+in docker.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from builder.values import dataclass, field
 
 log = logging.getLogger(__name__)
 
+_VARIABLE = "DOCKER_AUTH_CONFIG"
 HUB_KEY = "https://index.docker.io/v1/"
 _TOKEN_USER = "<token>"
 _FIELDS = frozenset({"auth", "username", "password", "identitytoken", "registrytoken"})
@@ -39,9 +41,8 @@ class DockerConfig:
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = dict(env)
         self._lock = threading.Lock()
-        self._variable = (
-            _parse(env["DOCKER_AUTH_CONFIG"].encode(), "DOCKER_AUTH_CONFIG") if env.get("DOCKER_AUTH_CONFIG") else None
-        )
+        text = env.get(_VARIABLE, "")
+        self._variable = _parse(text.encode(), _VARIABLE) if text and not _is_path(text) else None
         self._files = [_File(path) for path in config_files(env)]
         for file in self._files:
             file.refresh()
@@ -89,6 +90,8 @@ class _File:
 
 def config_files(env: Mapping[str, str]) -> Iterator[Path]:
     """Where they may be; the first that has an answer counts."""
+    if _is_path(env.get(_VARIABLE, "")):
+        yield Path(env[_VARIABLE])
     directories = [Path(env["DOCKER_CONFIG"])] if env.get("DOCKER_CONFIG") else []
     if env.get("HOME"):
         directories.append(Path(env["HOME"], ".docker"))
@@ -101,6 +104,11 @@ def config_files(env: Mapping[str, str]) -> Iterator[Path]:
         yield Path(env["REGISTRY_AUTH_FILE"])
     if env.get("XDG_RUNTIME_DIR"):
         yield Path(env["XDG_RUNTIME_DIR"], "containers", "auth.json")
+
+
+def _is_path(text: str) -> bool:
+    """GitLab puts a variable of the type File into a file, and its path into the environment."""
+    return text.startswith("/")
 
 
 def _parse(data: bytes, where: str, *, legacy: bool = False) -> _Source:

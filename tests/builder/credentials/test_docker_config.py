@@ -53,6 +53,14 @@ def test_a_key_is_found_however_it_is_written(key: str, asked: str) -> None:
     assert found(inline({"auths": {key: auth("u:p")}}), asked) == "u:p"
 
 
+def test_the_variable_may_name_a_file_and_goes_before_the_others(tmp_path: Path) -> None:
+    """As one of GitLab's of the type File does."""
+    named = write(tmp_path / "p.tmp/DOCKER_AUTH_CONFIG", {"auths": {"reg.example": auth("u:p")}})
+    write(tmp_path / ".docker/config.json", {"auths": {"reg.example": auth("x:y"), "else.example": auth("a:b")}})
+    env = {"DOCKER_AUTH_CONFIG": str(named), "HOME": str(tmp_path)}
+    assert (found(env, "reg.example/a"), found(env, "else.example/a")) == ("u:p", "a:b")
+
+
 @pytest.mark.parametrize(
     ("key", "asked"),
     [

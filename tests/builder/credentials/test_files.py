@@ -30,7 +30,7 @@ def test_what_lies_at_home_is_known(tmp_path: Path, name: str) -> None:
     "variable",
     [
         "GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AZURE_FEDERATED_TOKEN_FILE", "REGISTRY_AUTH_FILE",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AZURE_FEDERATED_TOKEN_FILE", "REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG",
     ],
 )  # fmt: skip
 def test_what_variables_name_is_known(tmp_path: Path, variable: str) -> None:
