@@ -6,6 +6,7 @@ Fields that BuildKit drops from a base image (unknown keys, `Hostname`, `contain
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from builder.image.text import read_json
 from builder.values import dataclass, field
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +145,10 @@ class Config:
         )
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON: keys sorted, nothing empty written, so equal configs have equal digests."""
+        """Canonical JSON: keys sorted, nothing empty written, so equal configs have equal digests.
+
+        Each byte of a Dockerfile that isn't UTF-8 is U+FFFD there, as Go's encoder writes it.
+        """
         document: dict[str, Any] = self.platform.to_json() | {
             "config": self._run_to_json(),
             "rootfs": {"type": "layers", "diff_ids": [str(digest) for digest in self.diff_ids]},
@@ -150,7 +156,8 @@ class Config:
         }
         optional = {"created": self.created, "author": self.author}
         document |= {key: value for key, value in optional.items() if value}
-        return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogateescape")
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return _NO_CHARACTER.sub("\ufffd", text).encode()
 
     def _run_to_json(self) -> dict[str, Any]:
         everything: dict[str, Any] = {

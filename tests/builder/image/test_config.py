@@ -50,6 +50,17 @@ def test_what_is_empty_is_not_written() -> None:
     }
 
 
+def test_bytes_that_are_not_utf_8_become_replacement_characters() -> None:
+    told = "Gr\udcfc\udcdfe"
+    history = (History(created_by=told),)
+    read = Config.parse(Config(platform=FULL.platform, env=(f"A={told}",), labels={"k": told}, history=history).to_bytes())
+    assert (read.env, read.labels, read.history[0].created_by) == (
+        ("A=Gr\ufffd\ufffde",),
+        {"k": "Gr\ufffd\ufffde"},
+        "Gr\ufffd\ufffde",
+    )
+
+
 def test_unknown_keys_of_a_base_are_dropped_as_buildkit_does() -> None:
     document = json.loads(FULL.to_bytes()) | {"container": "abc", "docker_version": "1"}
     document["config"]["Hostname"] = "x"
