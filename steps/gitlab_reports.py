@@ -60,7 +60,8 @@ def _variables(outcome: Outcome) -> Iterator[tuple[str, str]]:
         reference = Reference.parse(outcome.pushed[0])
         yield "IMAGE", outcome.pushed[0]
         yield "IMAGE_REF", f"{reference.repository}@{outcome.digest}"
-        yield "IMAGE_TAG", reference.tag or DEFAULT_TAG
+        if reference.tag or reference.digest is None:  # what is pushed by digest has none
+            yield "IMAGE_TAG", reference.tag or DEFAULT_TAG
         yield "IMAGE_TAGS", " ".join(outcome.pushed)
 
 

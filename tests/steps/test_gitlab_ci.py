@@ -125,6 +125,12 @@ def test_later_jobs_get_the_image_as_variables() -> None:
     }
 
 
+def test_an_image_without_a_tag_has_none_in_its_variables_and_one_that_names_none_dockers() -> None:
+    by_digest = read_dotenv(texts(built(f"r.test/g/p@{DIGEST}"))["build.env"])
+    assert (by_digest["IMAGE"], by_digest["IMAGE_REF"], by_digest.get("IMAGE_TAG")) == (*[f"r.test/g/p@{DIGEST}"] * 2, None)
+    assert read_dotenv(texts(built("r.test/g/p"))["build.env"])["IMAGE_TAG"] == "latest"
+
+
 def test_what_was_not_pushed_has_no_name_and_a_failure_nothing() -> None:
     kept = Outcome(code=0, metadata={}, images=("a/b:1",), digest=DIGEST)
     assert read_dotenv(texts(kept)["build.env"]) == {"IMAGE_DIGEST": DIGEST}
