@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
+_PORTS = {"http": "80", "https": "443"}
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?")
 _ODD = re.compile(r"[^\x21-\x7e]|\\")
 
 Secret = Callable[[str], bytes | None]
@@ -71,33 +73,40 @@ def proxies_for(url: str, proxies: Mapping[str, str]) -> dict[str, str]:
     """Scheme → proxy for this URL, from what `proxies_of` found; empty when it is to be reached directly."""
     parts = urlsplit(url)
     proxy = proxies.get(parts.scheme)
-    if not proxy or _is_direct(parts.netloc, proxies.get("no", "")):
+    name, port = _split_port(parts.netloc.rpartition("@")[2].lower())
+    if not proxy or _is_direct(name, port or _PORTS.get(parts.scheme, ""), proxies.get("no", "")):
         return {}
     return {parts.scheme: proxy}
 
 
-def _is_direct(netloc: str, no_proxy: str) -> bool:
+def _is_direct(name: str, port: str, no_proxy: str) -> bool:
     """Whether NO_PROXY, a list of hosts, domains, addresses and networks, names this host, or it is this machine itself.
 
     The latter as in Go (net/http, ProxyFromEnvironment) and so in Kaniko: a registry beside the build needs no NO_PROXY.
     """
-    name = (urlsplit(f"//{netloc}").hostname or "").lower()
-    if name == "localhost" or _in_network(name, "127.0.0.0/8") or name == "::1":
+    if name == "localhost" or _is_within(name, "127.0.0.0/8") or _is_within(name, "::1"):
         return True
-    for entry in no_proxy.lower().replace(",", " ").split():
-        domain = entry.removeprefix("*").removeprefix(".")
-        if (
-            entry == "*"
-            or domain in (name, netloc.lower())
-            or (domain and name.endswith(f".{domain}"))
-            or _in_network(name, entry)
-        ):
-            return True
-    return False
+    return any(_means(entry, name, port) for entry in no_proxy.lower().replace(",", " ").split())
 
 
-def _in_network(name: str, entry: str) -> bool:
+def _means(entry: str, name: str, port: str) -> bool:
+    """Whether one of NO_PROXY's entries is for a host; with a port it is for that alone (x/net/http/httpproxy)."""
+    host, wanted = _split_port(entry)
+    domain = host.removeprefix("*").removeprefix(".")
+    is_named = domain == name or name.endswith(f".{domain}") or _is_within(name, host)
+    return entry == "*" or (bool(domain) and wanted in ("", port) and is_named)
+
+
+def _split_port(text: str) -> tuple[str, str]:
+    """The name, an IPv6 address without its brackets, and the port, empty if there is none."""
+    found = _HOST_AND_PORT.fullmatch(text)
+    host, port = (found["host"], found["port"] or "") if found else (text, "")
+    return host.removeprefix("[").removesuffix("]"), port
+
+
+def _is_within(name: str, network: str) -> bool:
+    """Whether a name is an address of this network, or is the one address."""
     try:
-        return "/" in entry and ipaddress.ip_address(name) in ipaddress.ip_network(entry, strict=False)
+        return ipaddress.ip_address(name) in ipaddress.ip_network(network, strict=False)
     except ValueError:
         return False

@@ -17,6 +17,13 @@ from tests.support.registry import RunningRegistry
         ("a.reg.example", ".reg.example", True), ("a.reg.example", "reg.example", True), ("a.reg.example", "*.reg.example", True),
         ("evilreg.example", "reg.example", False), ("10.1.2.3:5000", "10.0.0.0/8, x", True), ("11.1.2.3", "10.0.0.0/8", False),
         ("localhost:5000", "", True), ("127.0.0.1:5000", "", True), ("[::1]:5000", "", True), ("localhost.evil.test", "", False),
+        ("reg.example", "reg.example:443", True), ("reg.example:5000", "reg.example:443", False),
+        ("reg.example", "reg.example:80", False), ("reg.example:5000", "reg.example:5000", True),
+        ("a.reg.example:5000", ".reg.example:5000", True), ("a.reg.example", "reg.example:5000", False),
+        ("10.1.2.3:5000", "10.1.2.3", True), ("10.1.2.3:5000", "10.1.2.3:443", False), ("[fd00::1]:5000", "fd00::1", True),
+        ("[fd00::1]:5000", "[fd00::1]", True), ("[fd00::1]", "[fd00::1]:443", True), ("[fd00::1]:5000", "[fd00::1]:443", False),
+        ("[fd00::1]", "fd00:0::1", True), ("[fd00::1]", "fd00::/8", True), ("[fd00::1]", "fe80::/16,10.0.0.0/8", False),
+        ("[0:0::1]", "", True), ("reg.example", ". *. : :443 [] /8", False),
     ],
 )  # fmt: skip
 def test_no_proxy_names_who_is_reached_directly(host: str, no_proxy: str, direct: bool) -> None:
