@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,18 @@ _ARCHITECTURES = {
     "aarch64": ("arm64", ""), "armhf": ("arm", "v7"), "armel": ("arm", "v6"), "armv7l": ("arm", "v7"), "armv6l": ("arm", "v6"),
 }  # fmt: skip
 _OPERATING_SYSTEMS = {"macos": "darwin"}
+# fmt: off
+_KNOWN_ARCHITECTURES = frozenset({
+    "386", "amd64", "amd64p32", "arm", "armbe", "arm64", "arm64be", "loong64", "mips", "mips64", "mips64le", "mips64p32",
+    "mips64p32le", "mipsle", "ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x", "sparc", "sparc64", "wasm",
+})
+_KNOWN_OPERATING_SYSTEMS = frozenset({
+    "aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "nacl", "netbsd", "openbsd",
+    "plan9", "solaris", "windows", "zos",
+})
+# fmt: on
+_COMPONENT = re.compile(r"[a-z0-9_.-]+", re.ASCII)
+_FORM = "a platform is os/architecture or os/architecture/variant"
 _DEFAULT_VARIANTS = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 
 
@@ -33,14 +46,21 @@ class Platform:
     def parse(cls, text: str) -> Platform:
         """From `linux`, `arm64`, `linux/arm64` or `linux/arm/v7`; raises ImageError on anything else."""
         parts = text.strip().lower().split("/")
-        if not all(parts) or len(parts) > 3:
-            raise ImageError(f"invalid platform {text!r}", hint="a platform is os/architecture or os/architecture/variant")
+        if not all(map(_COMPONENT.fullmatch, parts)) or len(parts) > 3:
+            raise ImageError(f"invalid platform {text!r}", hint=_FORM)
         if len(parts) == 1:
-            if parts[0] in ("linux", "windows", "darwin", "freebsd"):
-                parts = [parts[0], cls.host().architecture]
-            else:
-                parts = ["linux", parts[0]]
+            return cls._of_one(parts[0])
         return cls.normalized(os=parts[0], architecture=parts[1], variant=parts[2] if len(parts) == 3 else "")
+
+    @classmethod
+    def _of_one(cls, word: str) -> Platform:
+        """An operating system or an architecture alone: only here must it be one that is known."""
+        if _OPERATING_SYSTEMS.get(word, word) in _KNOWN_OPERATING_SYSTEMS:
+            return cls.normalized(os=word, architecture=cls.host().architecture)
+        found = cls.normalized(os="linux", architecture=word)
+        if found.architecture not in _KNOWN_ARCHITECTURES:
+            raise ImageError(f"invalid platform {word!r}: no operating system or architecture of that name is known", hint=_FORM)
+        return found
 
     @classmethod
     def normalized(cls, *, os: str, architecture: str, variant: str = "") -> Platform:

@@ -28,7 +28,13 @@ def test_a_platform_is_normalized(text: str, canonical: str) -> None:
     assert str(Platform.parse(text)) == canonical
 
 
-@pytest.mark.parametrize("text", ["", "linux/", "/amd64", "a/b/c/d"])
+@pytest.mark.parametrize("text", ["linux", "Linux", "x86_64", "riscv64", "macos"])
+def test_one_word_is_an_operating_system_or_an_architecture(text: str) -> None:
+    expected = {"x86_64": "linux/amd64", "riscv64": "linux/riscv64", "macos": f"darwin/{Platform.host().architecture}"}
+    assert str(Platform.parse(text)) == expected.get(text, str(Platform.host()))
+
+
+@pytest.mark.parametrize("text", ["", "linux/", "/amd64", "a/b/c/d", "amd46", "linux-amd64", "linux/amd 64", "linux(5)/amd64"])
 def test_a_malformed_platform_is_refused(text: str) -> None:
     with pytest.raises(ImageError, match="platform"):
         Platform.parse(text)
