@@ -30,7 +30,7 @@ def _build(options: BuildOptions, call: Call, journal: Journal) -> int:
     common, env = kaniko.moved(needless, call.options(CommonOptions), call.env)
     prepare(env, takes_turns=True)
     if options.dry_run:
-        print(show_plan(options, registry, common, env), end="")  # noqa: T201 - what was asked for
+        _print(show_plan(options, registry, common, env), call)
         return 0
     build(options, registry, common, env, journal=journal, decoration=call.decoration)
     return 0
@@ -44,7 +44,7 @@ def explain(call: Call) -> int:
     options = settled(_default_gives_way(call, replace(options, context=_context(call, options.context))))
     common, env = kaniko.moved(call.options(KanikoOptions), call.options(CommonOptions), call.env)
     prepare(env, takes_turns=True)
-    print(explain(options, call.options(RegistryFlags), common, env), end="")  # noqa: T201 - what was asked for
+    _print(explain(options, call.options(RegistryFlags), common, env), call)
     return 0
 
 
@@ -61,6 +61,11 @@ def outline(call: Call) -> int:
 
 def targets(call: Call) -> int:
     return _told("targets", call)
+
+
+def _print(text: str, call: Call) -> None:
+    """It quotes the Dockerfile, of which a platform that reads standard output is to obey nothing."""
+    print(call.decoration.harmless(text), end="")  # noqa: T201 - what was asked for
 
 
 def _context(call: Call, option: str) -> str:
@@ -95,7 +100,7 @@ def _review(method: str, form: str, options: BuildOptions, call: Call, journal: 
     from builder.review import REVIEWS
 
     answer = REVIEWS[method](options, call.options(RegistryFlags), call.options(CommonOptions), call.env, form)
-    print(answer.text, end="")  # noqa: T201 - what was asked for
+    _print(answer.text, call)
     for warning in answer.warnings:
         journal.add(warning)
     journal.dockerfile = answer.dockerfile

@@ -151,6 +151,19 @@ def test_a_container_without_a_place_to_write_is_told_to_get_one(tmp_path: Path,
     assert "emptyDir" in error
 
 
+@pytest.mark.parametrize("words", [["--dry-run"], ["--check"], ["--call", "outline"], ["--call", "outline,format=json"]])
+def test_nothing_that_is_told_of_a_dockerfile_is_a_command(
+    words: list[str], env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "##[add-mask]evil"
+    text = f"FROM scratch\nARG A={hostile}\nMAINTAINER {hostile}\nRUN <<A\n::error::{hostile}\nA\n"
+    (tmp_path / "Dockerfile").write_text(text)
+    run(["masu", "build", *words, "--no-push", str(tmp_path)], {**env, "GITHUB_ACTIONS": "true"})
+    printed = capsys.readouterr().out
+    assert "add-mask]evil" in printed
+    assert obeyed(printed) == []
+
+
 def test_no_signal_stops_reports_from_being_written_and_they_count_again_afterwards() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with cli.undisturbed():
