@@ -9,6 +9,7 @@ from typing import Any
 from builder.errors import BuilderError, ImageError
 from builder.image.blob import Blob
 from builder.image.config import Config, History
+from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.layer import Layer
@@ -18,6 +19,7 @@ from builder.image.platform import Platform
 from builder.key import CacheKey
 from builder.store import Store
 from builder.store.copy import blob_in
+from builder.store.layout import LayoutStore
 from builder.values import dataclass, replace
 
 TROUBLE = (BuilderError, OSError)
@@ -109,3 +111,9 @@ class Entry:
         if name.rpartition("-")[2] not in (told.get("key"), told.get("place")) or len(manifest.layers) != ("diff-id" in told):
             raise ImageError(f"cache entry {name} is not what masu has kept under that name")
         return cls.from_record(told, blob_in(store, manifest.layers[0]) if manifest.layers else None)
+
+
+def check_layer(layer: Descriptor, store: Store) -> None:
+    """Raises ImageError for one that a directory has lost, as a copy in part may have; a registry has what manifests name."""
+    if isinstance(store, LayoutStore) and not LayoutStore(store.path).has(layer):  # one that holds nothing: the entry is held
+        raise ImageError(f"the layer {layer.digest} is not there, or not whole")

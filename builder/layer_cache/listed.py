@@ -24,7 +24,7 @@ from builder.image.platform import Platform, choose
 from builder.image.text import read_json
 from builder.image.verify import SMALL_LIMIT, read_small
 from builder.key import CacheKey
-from builder.layer_cache.entry import TROUBLE, Entry
+from builder.layer_cache.entry import TROUBLE, Entry, check_layer
 from builder.store import Store
 from builder.store.bundle import Bundle
 from builder.store.copy import blob_in, copy, document
@@ -177,4 +177,6 @@ def _read(store: Store, manifest: Manifest) -> Iterable[Entry]:
         descriptor = blobs.get(str(record.get(_LAYER)))
         if _LAYER in record and descriptor is None:
             raise ImageError(f"it hasn't the layer {record.get(_LAYER)} that it lists")
+        if descriptor:
+            check_layer(descriptor, store)
         yield Entry.from_record(record, blob_in(store, descriptor) if descriptor else None)

@@ -17,7 +17,7 @@ from builder.image.layer import Layer
 from builder.image.manifest import Manifest
 from builder.image.platform import Platform
 from builder.key import CacheKey
-from builder.layer_cache.entry import TROUBLE, Entry
+from builder.layer_cache.entry import TROUBLE, Entry, check_layer
 from builder.store import Store
 from builder.store.copy import InRegistry, copy, document
 from builder.store.layout import LayoutStore
@@ -56,7 +56,8 @@ class TagCache:
 
     def look_up(self, keys: Iterable[CacheKey]) -> Mapping[CacheKey, Entry]:
         """Those that are there, all asked for at the same time."""
-        return self._found({key: key.hex for key in keys})
+        found = self._found({key: key.hex for key in keys})
+        return {key: entry for key, entry in found.items() if self._has_layer(entry)}
 
     def last(self, places: Iterable[CacheKey]) -> Mapping[CacheKey, Entry]:
         """What was kept last of the steps with these names."""
@@ -111,6 +112,15 @@ class TagCache:
         except TROUBLE as error:
             self._tell("can't be read", error)
             return None
+
+    def _has_layer(self, entry: Entry) -> bool:
+        try:
+            if entry.layer:
+                check_layer(entry.layer.blob.descriptor, self._store)
+        except TROUBLE as error:
+            self._tell("can't be read", error)
+            return False
+        return True
 
     def _store_entry(self, entry: Entry) -> None:
         image = entry.to_image(self._platform)

@@ -109,6 +109,25 @@ def test_a_damaged_list_is_an_empty_one_and_told_once(data: bytes, tmp_path: Pat
     assert len(caplog.records) == 1
 
 
+@pytest.mark.parametrize("data", [None, b""])
+def test_a_layer_that_its_directory_has_lost_is_not_found(
+    data: bytes | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = LayoutStore(tmp_path)
+    write_list([LAYER, NOTE], to=store, name="list")
+    with TagCache(store, platform=AMD64, ttl=timedelta(days=14), saves=True, now=lambda: NOW) as tags:
+        tags.save(LAYER)
+    assert LAYER.layer
+    blob = store.blob_path(LAYER.layer.blob.descriptor.digest)
+    blob.unlink()
+    if data is not None:
+        blob.write_bytes(data)
+    again = TagCache(store, platform=AMD64, ttl=timedelta(days=14), saves=False, now=lambda: NOW)
+    assert (dict(cache(tmp_path).look_up([KEY])), dict(again.look_up([KEY]))) == ({}, {})
+    assert [record.message.count("is not there, or not whole") for record in caplog.records] == [1, 1]
+    assert again.last([PLACE])[PLACE].key == KEY
+
+
 def image(**annotations: str) -> Image:
     layers = (made_up("base"), made_up("x"))
     return Image.make(config=Config(platform=AMD64), layers=layers, format=Format.OCI, annotations=annotations)
