@@ -59,6 +59,7 @@ def _xz(stream: BinaryIO) -> BinaryIO:
 _FORMATS: tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...] = (
     (b"\x1f\x8b\x08", _gzip),
     (b"\x28\xb5\x2f\xfd", _zstd),
+    *((bytes([first]) + b"\x2a\x4d\x18", _zstd) for first in range(0x50, 0x60)),  # a frame to be skipped, as pzstd begins with
     (b"BZh", _bzip2),
     (b"\xfd7zXZ\x00", _xz),
 )

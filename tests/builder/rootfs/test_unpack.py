@@ -173,10 +173,12 @@ COMPRESSORS: list[Callable[[bytes], bytes]] = [
     lambda data: gzip.compress(data[:1000]) + gzip.compress(data[1000:]),
     lambda data: zstandard.compress(data[:1000]) + zstandard.compress(data[1000:]),
     lambda data: gzip.compress(data) + bytes(512),
+    lambda data: b"\x50\x2a\x4d\x18\4\0\0\0size" + zstandard.compress(data),
 ]
+KINDS = ["plain", "gzip", "bzip2", "xz", "zstd", "gzips", "zstds", "padded gzip", "zstd after a frame to be skipped"]
 
 
-@pytest.mark.parametrize("compress", COMPRESSORS, ids=["plain", "gzip", "bzip2", "xz", "zstd", "gzips", "zstds", "padded gzip"])
+@pytest.mark.parametrize("compress", COMPRESSORS, ids=KINDS)
 def test_compression_is_found_by_content(rootfs: PlainRootfs, compress: Callable[[bytes], bytes]) -> None:
     tar = make_tar((member("a"), b"new"), member("d", type=DIR))
     stream = io.BytesIO(compress(tar))
