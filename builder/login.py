@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
@@ -70,7 +71,7 @@ def _credential(registry: str, options: LoginOptions, console: Console) -> Crede
         log.warning("a password on the command line is seen by others, in the list of processes: use --password-stdin")
     username, password = options.username, options.password
     if options.password_stdin:
-        password = console.stdin.read(_MOST_BYTES).decode().rstrip("\r\n")
+        password = os.fsdecode(console.stdin.read(_MOST_BYTES)).rstrip("\r\n")
     if not (username and password) and not options.password_stdin and console.is_terminal:
         username = username or console.ask(f"Username for {registry}: ")
         password = password or console.ask_secretly(f"Password for {username} at {registry}: ")

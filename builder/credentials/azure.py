@@ -169,7 +169,11 @@ def _has_metadata(client: Client) -> bool:
 
 def _post(url: str, form: Mapping[str, str], *, client: Client, retry: Retry) -> Reply:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    return _sent(Question(method="POST", url=url, headers=headers, body=urlencode(form)), client=client, retry=retry)
+    return _sent(
+        Question(method="POST", url=url, headers=headers, body=urlencode(form, errors="surrogateescape")),
+        client=client,
+        retry=retry,
+    )
 
 
 def _sent(question: Question, *, client: Client, retry: Retry) -> Reply:

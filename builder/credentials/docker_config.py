@@ -8,9 +8,9 @@ in docker.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -30,6 +30,7 @@ _VARIABLE = "DOCKER_AUTH_CONFIG"
 HUB_KEY = "https://index.docker.io/v1/"
 _TOKEN_USER = "<token>"
 _FIELDS = frozenset({"auth", "username", "password", "identitytoken", "registrytoken"})
+_LINE_ENDS = str.maketrans("", "", "\r\n")
 _NOT_FOUND = "credentials not found"
 _BUILT_IN = frozenset({"ecr-login", "gcr", "gcloud", "acr-env"})
 """Helpers that Kaniko's users name, for registries of which masu has drivers of its own."""
@@ -126,7 +127,7 @@ def _parse(data: bytes, where: str, *, legacy: bool = False) -> _Source:
         raise _malformed(where, "auths and credHelpers are objects, credsStore is a string")
     return _Source(
         where=where,
-        auths={registry_key(key): value for key, value in auths.items()},
+        auths={registry_key(key): value for key, value in auths.items() if value},  # an empty one stands for a helper's
         helpers={registry_key(key): (key, str(value)) for key, value in helpers.items()},
         store=store,
     )
@@ -165,20 +166,21 @@ def _find(source: _Source, repository: Repository, env: Mapping[str, str]) -> Cr
         if found := _ask(source.store, server, source, env):
             return found
     for key in _candidates(repository):
-        entry = source.auths.get(key)
-        if entry:
-            return _entry(entry, key, source.where)
+        if key in source.auths:
+            return _entry(source.auths[key], key, source.where)
     return None
 
 
 def _entry(entry: Any, key: str, where: str) -> Credential | None:
-    if not isinstance(entry, dict) or not all(isinstance(value, str) for name, value in entry.items() if name in _FIELDS):
+    fields = _fields(entry)
+    if fields is None:
         raise _malformed(where, f"the entry of {key!r} is not an object of strings")
-    username, password = entry.get("username", ""), entry.get("password", "")
-    if entry.get("auth"):
+    username, password = fields.get("username", ""), fields.get("password", "")
+    if fields.get("auth"):
         try:
-            decoded = base64.b64decode(entry["auth"], validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+            # Go, and so docker, skips line ends, which base64(1) makes.
+            decoded = os.fsdecode(base64.b64decode(fields["auth"].translate(_LINE_ENDS), validate=True))
+        except ValueError as error:
             raise _malformed(where, f"auth of {key!r} is not base64 of user:password") from error
         username, colon, password = decoded.partition(":")
         if not colon:
@@ -187,9 +189,17 @@ def _entry(entry: Any, key: str, where: str) -> Credential | None:
     return _credential(
         username=username,
         password=password,
-        identity_token=entry.get("identitytoken", ""),
-        registry_token=entry.get("registrytoken", ""),
+        identity_token=fields.get("identitytoken", ""),
+        registry_token=fields.get("registrytoken", ""),
     )
+
+
+def _fields(entry: Any) -> dict[str, str] | None:
+    """What counts of an entry, null being nothing; None if that isn't strings."""
+    if not isinstance(entry, dict):
+        return None
+    fields = {name: entry[name] for name in _FIELDS if entry.get(name) is not None}
+    return fields if all(isinstance(value, str) for value in fields.values()) else None
 
 
 def _credential(*, username: str, password: str, identity_token: str = "", registry_token: str = "") -> Credential | None:

@@ -42,7 +42,7 @@ def store(registry: str, credential: Credential, env: Mapping[str, str]) -> str:
             _ask(helper, "store", _for_helper(server, credential), server, env)
             auths[server] = {}
         else:
-            auths[server] = {"auth": base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()}
+            auths[server] = {"auth": base64.b64encode(os.fsencode(f"{credential.username}:{credential.password}")).decode()}
     return f"the credential helper {helper!r}" if helper else repr(str(path))
 
 

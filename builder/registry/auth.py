@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -186,8 +187,7 @@ class Authorizer:
         query = [("service", service)] if (service := challenge.parameters.get("service")) else []
         if credential is not None and credential.identity_token:
             form = [("grant_type", "refresh_token"), *query, ("client_id", _CLIENT_ID), ("scope", " ".join(_join(scopes)))]
-            form.append(("refresh_token", credential.identity_token))
-            return TokenRequest(url=realm, form=urlencode(form).encode())
+            return TokenRequest(url=realm, form=urlencode([*form, ("refresh_token", _bytes(credential.identity_token))]).encode())
         query += [("scope", scope) for scope in _join(scopes)]
         parts = urlsplit(realm)
         url = urlunsplit(parts._replace(query="&".join(filter(None, [parts.query, urlencode(query)]))))
@@ -208,7 +208,15 @@ def _is_url(realm: str) -> bool:
 
 
 def _basic(credential: Credential) -> str:
-    return "Basic " + base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
+    return "Basic " + base64.b64encode(_bytes(f"{credential.username}:{credential.password}")).decode()
+
+
+def _bytes(text: str) -> bytes:
+    """As variables and files have it, which need not be UTF-8."""
+    try:
+        return os.fsencode(text)
+    except UnicodeEncodeError:  # whose words have it all in them
+        raise AuthError("the credentials have half a character in them", hint="look for \\ud8… in a docker config") from None
 
 
 def _read_token(body: bytes, credential: Credential | None, scopes: frozenset[str], now: float) -> _Token:

@@ -154,6 +154,14 @@ def test_at_a_terminal_both_are_asked_for(tmp_path: Path) -> None:
     assert document == {"auths": {"r.example": auth("ann:p")}}
 
 
+def test_a_password_need_not_be_utf_8(tmp_path: Path) -> None:
+    console = Console(stdin=io.BytesIO(b"f\xfcnf\n"), is_terminal=False)
+    options = LoginOptions(username="ann", password_stdin=True, no_verify=True)
+    log_in("r.example", options, RegistryFlags(), {"HOME": str(tmp_path)}, console)
+    document = json.loads((tmp_path / ".docker/config.json").read_text())
+    assert base64.b64decode(document["auths"]["r.example"]["auth"]) == b"ann:f\xfcnf"
+
+
 def test_without_a_place_for_it_it_says_so() -> None:
     console = Console(stdin=io.BytesIO(b"p"), is_terminal=False)
     options = LoginOptions(username="ann", password_stdin=True, no_verify=True)

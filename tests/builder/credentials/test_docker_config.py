@@ -90,11 +90,18 @@ def test_the_longest_prefix_wins() -> None:
         (auth("ann:") | {"identitytoken": "tok"}, Credential(username="ann", identity_token="tok")),
         ({"registrytoken": "tok"}, Credential(registry_token="tok")),
         ({"email": "ann@example.com"}, None),
+        (auth("ann:x") | {"identitytoken": None, "registrytoken": None}, Credential(username="ann", password="x")),
+        ({"auth": "YW5uOmEg\r\ncGhyYXNl\n"}, Credential(username="ann", password="a phrase")),
+        ({"auth": "YW5uOvw="}, Credential(username="ann", password="\udcfc")),
         ({}, None),
     ],
 )
 def test_every_kind_of_entry_is_read(entry: Mapping[str, str], expected: Credential | None) -> None:
     assert DockerConfig(inline({"auths": {"r.example": entry}})).find(repository("r.example/a")) == expected
+
+
+def test_the_empty_entry_of_a_helper_hides_no_other_spelling() -> None:
+    assert found(inline({"auths": {HUB_KEY: auth("u:p"), "docker.io": {}}}), "debian") == "u:p"
 
 
 def test_a_credential_shows_no_secret() -> None:
@@ -142,7 +149,7 @@ def test_a_malformed_file_is_named(tmp_path: Path, text: str) -> None:
         DockerConfig({"DOCKER_CONFIG": str(tmp_path)})
 
 
-@pytest.mark.parametrize("entry", ["text", {"auth": "%%%"}, auth("no-colon"), {"auth": 1}, {"username": ["x"]}])
+@pytest.mark.parametrize("entry", ["text", {"auth": "%%%"}, auth("no-colon"), {"auth": 1}, {"auth": "ä"}, {"username": ["x"]}])
 def test_a_malformed_entry_fails_only_who_needs_it(entry: object) -> None:
     env = inline({"auths": {"r.example": entry, "other.example": auth("u:p")}})
     assert found(env, "other.example/a") == "u:p"

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
 import json
 import logging
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +53,37 @@ def basic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]
         yield running
 
 
+SOMEWHERE = Repository(host="r.example", path="app")
+
+
+def asked_for_basic(credential: Credential) -> Authorizer:
+    return Authorizer(
+        credentials=Known({SOMEWHERE.host: credential}),
+        fetch=lambda request: b"",
+        clock=lambda: 0.0,
+        is_safe=lambda realm: True,
+        challenges=(Challenge(scheme="basic"),),
+    )
+
+
 def test_basic_credentials_are_accepted(basic: RunningRegistry) -> None:
     image = sample_image("basic")
     store = remote(basic.host, "basic", credentials=user(basic.host, "ann", PASSWORD))
     copy(image, to=store, names=["1"])
     assert load(store, "1", AMD64).manifest.descriptor == image.manifest.descriptor
+
+
+@pytest.mark.parametrize(("password", "sent"), [("f\udcfcnf", b"ann:f\xfcnf"), ("fünf", "ann:fünf".encode())])
+def test_a_password_is_sent_in_the_bytes_that_a_variable_has(password: str, sent: bytes) -> None:
+    granted = asked_for_basic(Credential(username="ann", password=password)).grant(SOMEWHERE, frozenset())
+    assert granted.header == f"Basic {base64.b64encode(sent).decode()}"
+
+
+def test_half_a_character_is_no_password() -> None:
+    credential = Credential(username="ann", password=PASSWORD + "\ud800")
+    with pytest.raises(AuthError, match="half a character") as error:
+        asked_for_basic(credential).grant(SOMEWHERE, frozenset())
+    assert PASSWORD not in "".join(traceback.format_exception(error.value))
 
 
 def test_wrong_basic_credentials_are_named(basic: RunningRegistry) -> None:
