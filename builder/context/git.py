@@ -186,7 +186,7 @@ class Git:
             return "", ""
         parts = urlsplit(remote)
         if parts.username is not None:
-            return _basic(f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()), _scope(remote)
+            return _basic(os.fsencode(f"{unquote(parts.username)}:{unquote(parts.password or '')}")), _scope(remote)
         if self._login:
             return _basic(self._login), f"{parts.scheme}://{parts.netloc}/"
         for suffix in (f".{parts.netloc}", ""):
@@ -298,9 +298,9 @@ class _Repository:
 def _login(env: Mapping[str, str]) -> bytes:
     """What Kaniko's variables say: a token is a user without a password (pkg/buildcontext/git.go)."""
     if token := env.get("GIT_TOKEN"):
-        return f"{token}:".encode()
+        return os.fsencode(f"{token}:")
     if "GIT_USERNAME" in env or "GIT_PASSWORD" in env:
-        return f"{env.get('GIT_USERNAME', '')}:{env.get('GIT_PASSWORD', '')}".encode()
+        return os.fsencode(f"{env.get('GIT_USERNAME', '')}:{env.get('GIT_PASSWORD', '')}")
     return b""
 
 

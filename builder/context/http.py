@@ -131,9 +131,14 @@ class Web:
         def once() -> str:
             with self._session() as session, closing(self._ask(session, url, headers)) as response:
                 target = response.headers.get("Location", "") if response.status_code in _REDIRECTS else ""
-                return urljoin(url, target) if target else ""
+            target = urljoin(url, target) if target else ""
+            _host(target)  # which has to have one that can be
+            return target
 
-        return self._retry.run(once)
+        try:
+            return self._retry.run(once)
+        except ValueError as error:
+            raise ContextError(f"invalid URL {shown(url)!r}, or one it redirects to: {error}") from error
 
     @property
     def retry(self) -> Retry:

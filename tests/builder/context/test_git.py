@@ -12,6 +12,7 @@ from builder.context import Origin
 from builder.context.git import Git
 from builder.errors import ContextError
 from builder.giturl import GitUrl, parse_git_url
+from tests.support.answers import Answer, serve_answers
 from tests.support.elsewhere import MODIFIED, Elsewhere
 from tests.support.tree import tree_dump
 
@@ -123,6 +124,15 @@ def test_credentials_reach_the_server_and_no_argument(
     assert {headers.get("Authorization") for _, headers in elsewhere.seen} == {expected}
     arguments = (tmp_path / "argv").read_text()
     assert not any(word in arguments for word in ("pass", "tok", "Bearer", expected))
+
+
+@pytest.mark.parametrize("place", ["http://[", "https://h:99999", "http://h:x"])
+def test_a_redirect_to_a_place_that_can_not_be_is_refused(tmp_path: Path, place: str) -> None:
+    headers = {"Location": f"{place}/x.git/info/refs?service=git-upload-pack"}
+    with serve_answers(lambda _: Answer(status=301, headers=headers)) as server:
+        git = Git(_ENV, login=b"ann:p")
+        with pytest.raises(ContextError, match="invalid URL"):
+            git.check_out(_url(f"http://{server.host}/x.git"), tmp_path / "x")
 
 
 def test_without_a_git_command_the_error_says_so(tmp_path: Path) -> None:
