@@ -118,6 +118,7 @@ def _called(words: Sequence[Word], variables: Mapping[str, str]) -> tuple[int, b
 
 def _flags(text: str, scalar: Scalar, words: Sequence[Word], first: int, *, of_warmer: bool) -> Changes:
     changes, skip, before = Changes(), -1, scalar.span(words[first - 1].start, words[first - 1].end)[1] if first else -1
+    dropped: list[tuple[int, int, int]] = []
     for number in range(first, len(words)):
         word = words[number]
         start, end = scalar.span(word.start, word.end)
@@ -133,16 +134,26 @@ def _flags(text: str, scalar: Scalar, words: Sequence[Word], first: int, *, of_w
             has_value = said.takes_word and "=" not in word.text and number + 1 < len(words)
             skip = number + 1 if has_value else -1
             last = words[number + 1] if has_value else word
-            changes += Changes(edits=(_without(text, start, scalar.span(last.start, last.end)[1], before),))
+            dropped.append((start, scalar.span(last.start, last.end)[1], before))
             continue
         before = end
         if said.name != name:
             changes += Changes(edits=(Edit(start=start, end=scalar.span(word.start, word.start + len(name))[1], text=said.name),))
-    return changes
+    return changes + Changes(edits=tuple(_without(text, *place) for place in _joined(text, dropped)))
+
+
+def _joined(text: str, places: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """What is beside each other on a line goes as one: the line goes with it if there is nothing else on it."""
+    found: list[tuple[int, int, int]] = []
+    for start, end, before in places:
+        if found and not text[found[-1][1] : start].strip(" \t"):
+            start, _, before = found.pop()
+        found.append((start, end, before))
+    return found
 
 
 def _without(text: str, start: int, end: int, before: int) -> Edit:
-    """Takes a word out, with its line if it has one to itself, else with the blanks before it; `before`: where the last ended."""
+    """Takes words out, with their line if nothing else is on it, else with the blanks before; `before`: where the last ended."""
     line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)
     line_end = len(text) if line_end < 0 else line_end
     rest = text[end:line_end].strip()
