@@ -35,6 +35,7 @@ _SHA1 = 40  # digits
 _FIRST_PAGE = "/info/refs?service=git-upload-pack"
 _MOST_REDIRECTS = 10
 _DEFAULT_BRANCH = re.compile(r"ref: refs/heads/(\S+)\tHEAD")
+_TIME = re.compile(r"[0-9]{1,12}")
 _NO_SHALLOW = ("--depth", "shallow")
 _GITHUB = ("https://github.com/", "https://www.github.com/")
 _CERTIFICATES = {"SSL_CERT_FILE": "GIT_SSL_CAINFO", "SSL_CERT_DIR": "GIT_SSL_CAPATH"}
@@ -231,7 +232,10 @@ class _Repository:
 
     def set_times(self) -> None:
         """Give every file the time of the commit."""
-        seconds = int(self._git("log", "-1", "--format=%ct"))
+        told = self._git("log", "-1", "--format=%ct").strip()
+        if not _TIME.fullmatch(told):
+            raise self._error(f"the commit has a time that can't be: {told!r}", hint="leave out ?mtime=commit")
+        seconds = int(told)
         for path, directories, files in os.walk(self._directory):
             for name in (*directories, *files):
                 os.utime(os.path.join(path, name), (seconds, seconds), follow_symlinks=False)

@@ -100,6 +100,17 @@ def test_the_time_of_the_commit(elsewhere: Elsewhere, tmp_path: Path) -> None:
     assert {path.lstat().st_mtime for path in (tmp_path / "x").rglob("*")} == {MODIFIED}
 
 
+@pytest.mark.parametrize("time", [2**64 - 1, -5])
+def test_a_time_that_can_not_be_is_refused(elsewhere: Elsewhere, tmp_path: Path, time: int) -> None:
+    script = f"""set -e; git init -q -b main time{time}; cd time{time}; echo x > x; git add -A; tree=$(git write-tree)
+who="a <a@b> {time} +0000"
+commit=$(printf "tree $tree\\nauthor $who\\ncommitter $who\\n\\n1\\n" | git hash-object -t commit -w --stdin --literally)
+git update-ref refs/heads/main $commit"""
+    subprocess.run(["sh", "-c", script], cwd=elsewhere.directory, env=_ENV, check=True)
+    with pytest.raises(ContextError, match="a time that can't be"):
+        Git(_ENV).check_out(_url(f"{elsewhere.git}/time{time}/.git?mtime=commit"), tmp_path / "x")
+
+
 @pytest.mark.parametrize(
     ("prefix", "secrets", "header"),
     [
