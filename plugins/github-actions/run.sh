@@ -99,6 +99,9 @@ wants docker/login-action in a step before; docker-run-args adds arguments"
 for ((index = 0; index < ${#handed[@]}; index += 2)); do
   docker cp --follow-link "${handed[index]}" "$container:${handed[index + 1]}" >/dev/null
 done
+while IFS= read -r file; do # of secret-files, which may lie outside of the workspace; an archive makes the directories on the way, too
+  [[ ! -f $file || $file == "$GITHUB_WORKSPACE"/* ]] || tar -chf - -C / -- "${file#/}" | docker cp - "$container:/" >/dev/null
+done < <(printenv INPUT_SECRET-FILES | sed -En 's|^[ "]*[^=]+=(/[^"]*[^" \r])[ "\r]*$|\1|p')
 
 # The runner signals this shell alone. A signal ends the wait, not the container, which ends by itself then.
 trap 'docker kill --signal INT "$container" >/dev/null 2>&1 || true' INT

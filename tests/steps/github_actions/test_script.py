@@ -16,7 +16,9 @@ _DOCKER = """\
 #!/bin/bash
 case $1 in
   create) printf '%s\\n' "$@" >"$TAKEN_DOWN"; echo container ;;
-  cp) [[ $2 != container:* ]] || cp -R "$LEFT/." "$3" ;;
+  cp)
+    [[ $2 != container:* ]] || cp -R "$LEFT/." "$3"
+    [[ $2 != - ]] || tar -xf - -C "$ROOT" ;;
   version | start | rm) ;;
   *) exit 1 ;;
 esac
@@ -26,7 +28,7 @@ esac
 @pytest.fixture
 def job(tmp_path: Path) -> dict[str, str]:
     """The environment of a runner, on which nothing else is."""
-    for name in ("bin", "work", "home", "left"):
+    for name in ("bin", "work", "home", "left", "root"):
         (tmp_path / name).mkdir()
     (tmp_path / "bin/docker").write_text(_DOCKER)
     (tmp_path / "bin/docker").chmod(0o755)
@@ -35,6 +37,7 @@ def job(tmp_path: Path) -> dict[str, str]:
         "GITHUB_STEP_SUMMARY": "summary",
         "TAKEN_DOWN": "arguments",
         "LEFT": "left",
+        "ROOT": "root",
         "HOME": "home",
     }
     paths = {variable: str(tmp_path / name) for variable, name in files.items()}
@@ -68,6 +71,17 @@ def test_the_jobs_variables_that_an_input_names_are_handed_over(
 ) -> None:
     words = run({**job, "TOKEN": "t", "TOKEN2": "t", "VERSION": "1", "OTHER": "o", **inputs})
     assert handed_over(words) & {"TOKEN", "TOKEN2", "VERSION", "OTHER"} == expected
+
+
+def test_files_of_secrets_outside_of_the_workspace_are_copied_to_the_same_place(job: dict[str, str], tmp_path: Path) -> None:
+    for name in ("real", "other", "work/inside"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "with blank").symlink_to("real")
+    lines = [f"npm={tmp_path}/with blank\r", f'"pip={tmp_path}/other"', f"in={tmp_path}/work/inside", "rel=real", "no=/nowhere"]
+    run({**job, "INPUT_SECRET-FILES": "\n".join(lines)})
+    files = {path: path.read_text() for path in Path(job["ROOT"]).rglob("*") if path.is_file() and not path.is_symlink()}
+    copied = Path(job["ROOT"], str(tmp_path).removeprefix("/"))
+    assert files == {copied / "with blank": "real", copied / "other": "other"}
 
 
 def test_what_masu_leaves_is_the_steps(job: dict[str, str]) -> None:
