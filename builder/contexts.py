@@ -96,7 +96,7 @@ class Contexts:
         kind = _kind(text)
         source = source_of(kind, self.means)
         with _about(text, kind):
-            fetched = source.fetch(text, self._new_directory())
+            fetched = source.fetch(text, self._new_directory(is_shown=True))
             opened = self._unpacked(fetched) if isinstance(fetched, Archive) else _tree(fetched)
             if not sub_path:
                 return opened
@@ -116,7 +116,7 @@ class Contexts:
             is_tar = is_archive(cast(BinaryIO, rewindable))
             rewindable.rewind()
             stream = io.BufferedReader(rewindable, CHUNK)
-            directory = self._new_directory()
+            directory = self._new_directory(is_shown=True)
             if not is_tar:
                 return self._lone_dockerfile(archive, stream, directory)
             owners = Owners(self.directory)
@@ -145,11 +145,11 @@ class Contexts:
     def _open_named(self, name: str, text: str) -> tuple[SourceTree, Origin | None]:
         url = parse_git_url(text)
         if url is not None:
-            return self._git(url)
+            return self._git(url, is_shown=True)
         if text.startswith(("http://", "https://")):
-            return self._url(FromUrl(url=text, name=HTTP_NAME))
+            return self._url(FromUrl(url=text, name=HTTP_NAME), is_shown=True)
         if text == "docker-image://scratch":
-            return SourceTree(path=self._new_directory()), None
+            return SourceTree(path=self._new_directory(is_shown=True)), None
         context = open_directory(Path(text))
         ignore_file = f"{IGNORE_FILE} of the context {name!r}"
         tree = SourceTree(path=context.path, ignored=context.ignored, prunes=context.prunes, ignore_file=ignore_file)
@@ -161,26 +161,30 @@ class Contexts:
         means = self.means
         return Web(means.env, user_agent=means.user_agent, secret=means.secret, retry=means.retry)
 
-    def _url(self, source: FromUrl) -> tuple[SourceTree, Origin]:
-        directory = self._new_directory()
+    def _url(self, source: FromUrl, *, is_shown: bool = False) -> tuple[SourceTree, Origin]:
+        directory = self._new_directory(is_shown=is_shown)
         checksum = Digest.parse(source.checksum) if source.checksum else None
         origin = self._web().download(source.url, directory / source.name, checksum=checksum)
         return SourceTree(path=directory), origin
 
-    def _git(self, url: GitUrl) -> tuple[SourceTree, Origin]:
+    def _git(self, url: GitUrl, *, is_shown: bool = False) -> tuple[SourceTree, Origin]:
         from builder.context.git import Git
 
-        directory = self._new_directory()
+        directory = self._new_directory(is_shown=is_shown)
         origin = Git(self.means.env, secret=self.means.secret).check_out(url, directory)
         return SourceTree(path=_inner(directory, url.subdir)), origin
 
     def empty(self) -> Path:
         """A directory with nothing in it."""
-        return self._new_directory()
+        return self._new_directory(is_shown=True)
 
-    def _new_directory(self) -> Path:
+    def _new_directory(self, *, is_shown: bool = False) -> Path:
+        """`is_shown`: a mount may show it to any user, to whom it is open; nobody else gets as far as here."""
         self.directory.mkdir(exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=self.directory))
+        directory = Path(tempfile.mkdtemp(dir=self.directory))
+        if is_shown:
+            directory.chmod(0o755)
+        return directory
 
 
 def read_dockerfile(stream: BinaryIO, name: str) -> bytes:

@@ -65,13 +65,17 @@ def _is_visible(root_fd: int, source: SourceTree, found: str, status: os.stat_re
 
 
 def _is_as_it_shall_be(root_fd: int, source: SourceTree, found: str, status: os.stat_result) -> bool:
-    """A rootfs is; of a build context nothing may be ignored, belong to anyone but root, or be on another file system."""
-    if source.owners is not None:
+    """A rootfs is. Of a build context nothing may be ignored or be on another file system; what is to be root's must be, and the
+    root of the context open to all, as it is with docker.
+    """
+    if source.owners is not None and source.shows_all:
         return True
 
     def is_good(path: str, item: os.stat_result) -> bool:
-        is_ours = (item.st_uid, item.st_gid, item.st_dev) == (0, 0, status.st_dev) and not (path and source.ignored(path))
-        return is_ours and source.context_mode(item.st_mode) == item.st_mode
+        if item.st_dev != status.st_dev or (path and source.ignored(path)):
+            return False
+        is_roots = (item.st_uid, item.st_gid) == (0, 0) and source.context_mode(item.st_mode) == item.st_mode
+        return source.owners is not None or (is_roots and (path != "" or item.st_mode & 0o005 == 0o005))
 
     return is_good(found, status) and all(is_good(path, item) for path, item in _entries(root_fd, found, status))
 

@@ -48,6 +48,11 @@ class SourceTree:
     is_private: bool = False
     taking: Taking | None = None
 
+    @property
+    def shows_all(self) -> bool:
+        """Whether nothing is ignored, as in every rootfs."""
+        return self.ignored is _nothing
+
     def truth(self, status: os.stat_result, name: str, *, dir_fd: int) -> Truth:
         """Mode, owner and device number that the file has for COPY; `status` is lstat's."""
         if self.owners is not None:
