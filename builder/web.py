@@ -34,9 +34,13 @@ def is_ambiguous(text: str) -> bool:
 
 
 def innermost(error: BaseException) -> BaseException:
-    """The first of the errors that HTTP libraries wrap into each other, in several ways."""
+    """The first of the errors that libraries wrap into each other, in several ways (`inner_exception` is azure-core's).
+
+    Those of botocore wrap nothing, and name the endpoint.
+    """
     for _ in range(10):
-        inner = [getattr(error, "reason", None), *error.args[-1:], error.__cause__, error.__context__]
+        named = [getattr(error, name, None) for name in ("reason", "inner_exception")]
+        inner = [*named, *error.args[-1:], error.__cause__]
         found = next((item for item in inner if isinstance(item, BaseException)), None)
         if found is None:
             break

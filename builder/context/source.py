@@ -10,13 +10,10 @@ from builder.context.gitoptions import GitOptions
 from builder.errors import ContextError
 from builder.retry import Retry, Transient
 from builder.values import dataclass, field
-from builder.web import Secret, no_secret
+from builder.web import Secret, innermost, no_secret, told
 
 DEFAULT_OBJECT = "context.tar.gz"
 """What Kaniko takes from a bucket when only that is named (pkg/constants/constants.go)."""
-
-
-_DEEPEST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,23 +77,11 @@ class Source(Protocol):
 
 def unreachable(what: str, error: Exception) -> ContextError | Transient:
     """What to raise when a connection fails: it may pass, unless the other side isn't trusted."""
-    message = f"{what}: {innermost(error)}"
+    message = f"{what}: {told(innermost(error))}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error) or "certificate verify failed" in str(error):
         return ContextError(message, hint="name a file with the CA that signed it in SSL_CERT_FILE")
     hint = "is the host up, and can it be reached from here (HTTPS_PROXY, NO_PROXY)?"
     return Transient(ContextError(message, hint=hint))
-
-
-def innermost(error: Exception) -> Exception:
-    """What libraries have wrapped, which says what happened."""
-    cause = error
-    for _ in range(_DEEPEST):
-        inner = [getattr(cause, "reason", None), getattr(cause, "inner_exception", None), *cause.args[-1:]]
-        found = next((item for item in inner if isinstance(item, Exception)), None)
-        if found is None:
-            return cause
-        cause = found
-    return cause
 
 
 def bucket_and_object(text: str) -> tuple[str, str]:
