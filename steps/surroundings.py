@@ -12,6 +12,9 @@ from pathlib import Path
 
 from steps import HOME
 
+_OF_VOLUMES = "lost+found"
+"""Root's, at the top of a volume that is a disk of its own."""
+
 
 def completed(env: Mapping[str, str], *, home: Path = HOME, spare: Path = Path("/tmp")) -> dict[str, str]:
     """Variables to set in `env`; `home` is masu's directory, `spare` another that may be writable where `home` is not."""
@@ -50,7 +53,8 @@ def _is_ours(directory: Path) -> bool:
     if not _is_writable(directory):
         return False
     with os.scandir(directory) as entries:
-        return all(_is_writable(Path(entry.path)) for entry in entries if entry.is_dir(follow_symlinks=False))
+        found = (Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+        return all(_is_writable(path) for path in found if path.name != _OF_VOLUMES)
 
 
 def _is_writable(directory: Path) -> bool:

@@ -74,6 +74,16 @@ def as_someone(home: Path, spare: Path, temporary: Path) -> list[str]:
     return subprocess.run(argv, env=env, check=True, capture_output=True, text=True, timeout=60).stdout.split()
 
 
+def test_state_is_kept_on_a_disk_that_is_mounted_for_it(home: Path, tmp_path: Path) -> None:
+    """Of a persistent volume, with fsGroup."""
+    (home / "state").mkdir()
+    (home / "state").chmod(0o777)
+    (home / "state/lost+found").mkdir(mode=0o700)
+    (tmp_path / "spare").mkdir(mode=0o777)
+    (tmp_path / "spare").chmod(0o1777)
+    assert as_someone(home, tmp_path / "spare", tmp_path / "spare")[0] == f"{home}/state"
+
+
 def test_state_goes_to_a_volume_where_all_else_is_read_only(home: Path, tmp_path: Path) -> None:
     (tmp_path / "volume").mkdir()
     (tmp_path / "volume").chmod(0o1777)
