@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from builder.errors import ContextError
 from builder.ops import Copy, FromContext
 from builder.rootfs import Owners, SourceTree, paths
 from builder.rootfs.plain import PlainRootfs
+from builder.rootfs.sources import View, named
 from builder.rootfs.wildcards import literal
 
 _NAME = "lent"
@@ -24,7 +24,8 @@ def lend(source: SourceTree, path: str, *, directory: Path, writable: bool = Fal
     copy's files are is noted in `owners` where that can't be stored. Raises ContextError when there is nothing at `path`.
     """
     with paths.opened_root(source.path) as root_fd:
-        found, status = _locate(root_fd, source, path)
+        wanted = named(View(fd=root_fd, tree=source), path)
+        found, status = wanted.place, wanted.status
         if not writable and _is_as_it_shall_be(root_fd, source, found, status):
             return source.path / found
     number = sum(1 for _ in directory.iterdir()) if writable else 0
@@ -38,30 +39,6 @@ def _digest(source: SourceTree, found: str) -> str:
     import hashlib
 
     return hashlib.sha256(os.fsencode(f"{source.path}\0{found}")).hexdigest()
-
-
-def _locate(root_fd: int, source: SourceTree, path: str) -> tuple[str, os.stat_result]:
-    """Without links, and not ignored."""
-    try:
-        with paths.find(root_fd, path) as spot:
-            found, status = spot.path, spot.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        status = None
-    except OSError as error:
-        raise ContextError(f'"{path}": {error.strerror}') from error
-    if status is None:
-        raise ContextError(f'"{path}": not found')
-    if not _is_visible(root_fd, source, found, status):
-        raise ContextError(f'"{path}": not found', hint=source.why_ignored(found))
-    return found, status
-
-
-def _is_visible(root_fd: int, source: SourceTree, found: str, status: os.stat_result) -> bool:
-    if not found or not source.ignored(found):
-        return True
-    if not stat.S_ISDIR(status.st_mode) or source.prunes(found):
-        return False
-    return any(not source.ignored(path) for path, _ in _entries(root_fd, found))
 
 
 def _is_as_it_shall_be(root_fd: int, source: SourceTree, found: str, status: os.stat_result) -> bool:
@@ -80,9 +57,9 @@ def _is_as_it_shall_be(root_fd: int, source: SourceTree, found: str, status: os.
     return is_good(found, status) and all(is_good(path, item) for path, item in _entries(root_fd, found, status))
 
 
-def _entries(root_fd: int, top: str, status: os.stat_result | None = None) -> Iterator[tuple[str, os.stat_result]]:
+def _entries(root_fd: int, top: str, status: os.stat_result) -> Iterator[tuple[str, os.stat_result]]:
     """What is below a directory; nothing is below anything else."""
-    if status is not None and not stat.S_ISDIR(status.st_mode):
+    if not stat.S_ISDIR(status.st_mode):
         return
     pending = [top]
     while pending:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.errors import ContextError
 from builder.rootfs import Owners, SourceTree
 from builder.rootfs.lend import lend
 from tests.support.tree import make_tree
@@ -19,6 +20,13 @@ def test_what_is_ignored_is_not_shown(is_archive: bool, tmp_path: Path) -> None:
     tree = SourceTree(path=tmp_path / "context", owners=owners, ignored=lambda path: path == "d/secret")
     lent = lend(tree, "/", directory=tmp_path)
     assert (sorted(os.listdir(lent)), os.listdir(lent / "d")) == (["d", "seen"], ["seen"])
+
+
+def test_a_link_that_is_ignored_leads_nowhere(tmp_path: Path) -> None:
+    make_tree(tmp_path / "context", {"d/f": "", "link": "-> d"})
+    tree = SourceTree(path=tmp_path / "context", ignored=lambda path: path == "link")
+    with pytest.raises(ContextError, match='"/link": not found'):
+        lend(tree, "/link", directory=tmp_path)
 
 
 def test_a_rootfs_is_shown_as_it_is(tmp_path: Path) -> None:
