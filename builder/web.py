@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
+from builder.errors import BuilderError
+
 _PORTS = {"http": "80", "https": "443"}
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?")
 _ODD = re.compile(r"[^\x21-\x7e]|\\")
@@ -20,11 +22,14 @@ def no_secret(name: str) -> None:
 
 
 def shown(url: str) -> str:
-    """Without user, password, query and fragment, which may be secrets; also of what is no URL."""
+    """Without user, password, query and fragment, which may be secrets; also of what is no URL, as with `#` in a password."""
     try:
         parts = urlsplit(url)
+        _ = parts.port
     except ValueError:
-        return url.partition("?")[0].partition("#")[0].rpartition("@")[2]
+        place = url.partition("?")[0].partition("#")[0]
+        scheme, mark, rest = place.rpartition("://")
+        return scheme + mark + ("***" if "@" in url[len(place) :] else rest.rpartition("@")[2])
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -74,13 +79,29 @@ def proxies_of(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def proxies_for(url: str, proxies: Mapping[str, str]) -> dict[str, str]:
-    """Scheme → proxy for this URL, from what `proxies_of` found; empty when it is to be reached directly."""
+    """Scheme → proxy for this URL, from what `proxies_of` found; empty when it is to be reached directly.
+
+    Raises BuilderError for a proxy that is no URL.
+    """
     parts = urlsplit(url)
     proxy = proxies.get(parts.scheme)
     name, port = _split_port(parts.netloc.rpartition("@")[2].lower())
     if not proxy or _is_direct(name, port or _PORTS.get(parts.scheme, ""), proxies.get("no", "")):
         return {}
+    check_proxy(proxy)
     return {parts.scheme: proxy}
+
+
+def check_proxy(proxy: str) -> None:
+    """Raises BuilderError for what is no URL."""
+    try:
+        parts = urlsplit(proxy)
+        is_url = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        hint = "HTTP_PROXY and HTTPS_PROXY are http://USER:PASSWORD@HOST:PORT; in a password write # as %23, / as %2F, @ as %40"
+        raise BuilderError(f"the proxy {shown(proxy)!r} is no URL", hint=hint)
 
 
 def _is_direct(name: str, port: str, no_proxy: str) -> bool:

@@ -167,6 +167,7 @@ class Web:
     ) -> requests.Response:
         _refuse_odd(url)
         headers = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **more}
+        proxies = proxies_for(url, self._proxies)
         try:
             request = requests.Request(method, url, headers=headers, data=data).prepare()
             return session.send(
@@ -174,12 +175,14 @@ class Web:
                 stream=True,
                 allow_redirects=False,
                 timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                proxies=proxies_for(url, self._proxies),
+                proxies=proxies,
             )
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
             raise ContextError(f"{method} {shown(url)}: it is no URL that can be reached") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise unreachable(f"{method} {shown(url)}", error) from error
+            failed = proxies.values() if isinstance(error, requests.exceptions.ProxyError) else ()
+            by = "".join(f" by the proxy {shown(proxy)}" for proxy in failed)
+            raise unreachable(f"{method} {shown(url)}{by}", error) from error
 
     def _checked(self, response: requests.Response, url: str) -> requests.Response:
         status = response.status_code

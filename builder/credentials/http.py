@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from builder.errors import CredentialError
 from builder.retry import Transient
 from builder.values import dataclass, field
-from builder.web import innermost, proxies_for, proxies_of, shown, told
+from builder.web import check_proxy, innermost, proxies_for, proxies_of, shown, told
 
 if TYPE_CHECKING:
     import requests
@@ -87,6 +87,7 @@ class Client:
                 context = Trust.of(self._env).context()
                 adapter.init_poolmanager(4, 4, ssl_context=context)
                 if proxy := self._proxies.get("https"):
+                    check_proxy(proxy)
                     adapter.proxy_manager_for(proxy, ssl_context=context)
                 session.mount("https://", adapter)
                 self._session = session

@@ -165,8 +165,15 @@ class Wire:
             hint = f"look for line ends and letters beyond ASCII in the credentials for {exchange.asked.host}"
             raise RegistryError(message, hint=hint) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _no_answer(exchange, error) from error
+            raise self._no_answer(exchange, error) from error
         return Answer(response, exchange)
+
+    def _no_answer(self, exchange: Exchange, error: Exception) -> Exception:
+        """What to raise; the way that failed may have been the one to the proxy."""
+        where = f"{exchange.method} {shown(exchange.url)}"
+        if isinstance(error, urllib3.exceptions.ProxyError):
+            where += "".join(f" by the proxy {shown(proxy)}" for proxy in self._options.proxies_for(exchange.url).values())
+        return _no_answer(where, exchange.asked.host, error)
 
     def _pool(self, url: str, *, verify: bool) -> urllib3.PoolManager:
         """One for all hosts that are reached and trusted alike; those with a certificate of their own have one each."""
@@ -212,19 +219,19 @@ def _pool_options(context: ssl.SSLContext | None) -> dict[str, Any]:
     return options if context is None else {**options, "ssl_context": context}
 
 
-def _no_answer(exchange: Exchange, error: Exception) -> Exception:
+def _no_answer(where: str, host: str, error: Exception) -> Exception:
     cause = innermost(error)
-    message = f"{exchange.method} {shown(exchange.url)}: {told(cause)}"
+    message = f"{where}: {told(cause)}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        hint = f"trust its CA with --registry-certificate {exchange.asked.host}=FILE, or don't verify: --skip-tls-verify-registry"
+        hint = f"trust its CA with --registry-certificate {host}=FILE, or don't verify: --skip-tls-verify-registry"
         return RegistryError(message, hint=hint)
     if _PROXY_REFUSES.search(str(cause)):
         return RegistryError(message, hint="the proxy wants a user and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT")
     if isinstance(cause, ssl.SSLError) and _WANTS_CERTIFICATE.search(str(cause)):
-        hint = f"the server wants a client certificate that it trusts: --registry-client-cert {exchange.asked.host}=CERT,KEY"
+        hint = f"the server wants a client certificate that it trusts: --registry-client-cert {host}=CERT,KEY"
         return RegistryError(message, hint=hint)
     if isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST:
-        return RegistryError(message, hint=f"is {exchange.asked.host!r} spelled right, and does this machine have a network?")
+        return RegistryError(message, hint=f"is {host!r} spelled right, and does this machine have a network?")
     return Transient(RegistryError(message, hint="is the registry up, and can it be reached from here?"))
 
 

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from builder.errors import RegistryError
+from builder.context.http import Web
+from builder.credentials.http import Client, Question
+from builder.errors import BuilderError, RegistryError
 from builder.image.reference import Reference, Repository
 from builder.options import RegistryFlags
-from builder.remotes import connect
+from builder.remotes import connect, transport_of
 from builder.store import Store
 from builder.store.copy import copy, load
 from tests.support.certificates import Identity, make_identity
-from tests.support.registry import RunningRegistry, serve_registry
+from tests.support.registry import RunningRegistry, free_port, serve_registry
 from tests.support.samples import AMD64, sample_image
 from tests.support.tinyproxy import DISGUISED, serve_tinyproxy
 
@@ -73,3 +77,32 @@ def test_a_proxy_that_refuses_the_password_is_named_without_it(identity: Identit
             store(disguised(running), {"HTTPS_PROXY": f"http://ann:wr0ng@{proxy.host}"}, flags).resolve("1")
         assert error.value.hint.startswith("the proxy wants a user and a password")
         assert "wr0ng" not in error.value.message + error.value.hint
+
+
+UNESCAPED = [
+    "http://ann:wr0ng#1@127.0.0.1:9",
+    "http://ann:wr0ng/1@127.0.0.1:9",
+    "http://ann:wr0ng?1@127.0.0.1:9",
+    "http://ann:wr0ng@h:x",
+]
+
+
+@pytest.mark.parametrize("address", UNESCAPED)
+def test_a_proxy_that_is_no_url_is_refused_without_its_password(address: str, tmp_path: Path) -> None:
+    env = {"HTTPS_PROXY": address}
+    actions: tuple[Callable[[], object], ...] = (
+        lambda: store("r.example", env).resolve("1"),
+        lambda: Web(env, user_agent="masu").download("https://r.example/x", tmp_path / "x"),
+        lambda: Client(env).ask(Question(method="GET", url="https://r.example/x")),
+    )
+    for action in actions:
+        with pytest.raises(BuilderError, match="is no URL") as error:
+            action()
+        assert "wr0ng" not in "".join(traceback.format_exception_only(error.value)) + error.value.hint
+
+
+def test_a_proxy_that_is_down_is_named_without_its_password(tmp_path: Path) -> None:
+    env = {"HTTPS_PROXY": f"http://ann:wr0ng@127.0.0.1:{free_port()}"}
+    with pytest.raises(RegistryError, match=r"by the proxy http://127\.0\.0\.1:[0-9]+: Connection refused") as error:
+        transport_of(RegistryFlags(), env, credentials=()).reach("r.example")
+    assert "wr0ng" not in error.value.message
