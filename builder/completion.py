@@ -24,15 +24,16 @@ def _options(tables: tuple[type, ...]) -> list[str]:
 
 
 def _bash(commands: Tables) -> str:
-    cases = "".join(f'    {name}) words="{" ".join(_options(tables))}" ;;\n' for name, tables in commands.items())
+    """For zsh as well, whose bashcompinit has `complete` and `compgen`, but no other builtins of bash's."""
+    cases = "".join(f'    {name}) choices="{" ".join(_options(tables))}" ;;\n' for name, tables in commands.items())
     return f"""_masu() {{
-  local words="{" ".join(commands)}" current="${{COMP_WORDS[COMP_CWORD]}}"
+  local choices="{" ".join(commands)}" current="${{COMP_WORDS[COMP_CWORD]}}"
   if (( COMP_CWORD > 1 )); then
     case "${{COMP_WORDS[1]}}" in
 {cases}    esac
-    [[ $current == -* ]] || words=""
+    [[ $current == -* ]] || choices=""
   fi
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+  COMPREPLY=( $(compgen -W "$choices" -- "$current") )
 }}
 complete -o default -F _masu masu
 """
