@@ -62,7 +62,11 @@ _PLATFORMS = (
     Variable(name="AWS_*", kaniko="same: those that boto3 reads"),
     Variable(name="AZURE_*", kaniko="same"),
     Variable(name="CI_REGISTRY, CI_REGISTRY_USER, CI_REGISTRY_PASSWORD", kaniko="same: for that registry only"),
-    Variable(name="KANIKO_HOST_USER, KANIKO_HOST_PASSWORD", kaniko="same: as in the fork, HOST in capitals with _ for . and -"),
+    Variable(
+        name="KANIKO_HOST_USER, KANIKO_HOST_PASSWORD",
+        kaniko="different: as in the fork, HOST in capitals with _ for . and -, but for that host alone: what is meant for "
+        "example.com isn't shown to registry.example.com, and a warning says so",
+    ),
     Variable(name="S3_ENDPOINT, S3_FORCE_PATH_STYLE", kaniko="same"),
     Variable(name="AZURE_STORAGE_ACCESS_KEY", kaniko="same"),
     Variable(name="GIT_USERNAME, GIT_PASSWORD, GIT_TOKEN, GIT_PULL_METHOD", kaniko="same"),
