@@ -146,4 +146,5 @@ def _rows(root_fd: int, path: str, *, outline: bool = False) -> list[list[str]]:
         raise RootfsError(f"can't read {'/' + path!r} of the image: {error.strerror or error}") from error
     if outline and not text:
         raise OutlineError(f"can't tell what is in {'/' + path!r}")
-    return [line.split(":") for line in text.splitlines() if line and not line.startswith("#")]
+    lines = (line.removesuffix("\r") for line in text.split("\n"))  # and no other character ends one
+    return [line.split(":") for line in lines if line and not line.startswith("#")]

@@ -94,6 +94,12 @@ def test_passwd_is_read_inside_the_root_only(rootfs: PlainRootfs) -> None:
     assert rootfs.user("app") == Identity(uid=7, gid=8)
 
 
+@pytest.mark.parametrize("blank", ["\v", "\x1c", "\x85", "\u2028"])
+def test_only_a_newline_ends_a_line(rootfs: PlainRootfs, blank: str) -> None:
+    make_tree(rootfs.path, {"etc/passwd": f"app:x:7:8:A{blank}B:/home:\r\nb:x:9:9::/b:\n"})
+    assert [rootfs.user(name).home for name in ("app", "b")] == ["/home", "/b"]
+
+
 def test_a_fifo_for_passwd_does_not_block(rootfs: PlainRootfs) -> None:
     make_tree(rootfs.path, {"etc": None})
     os.mkfifo(rootfs.path / "etc/passwd")
