@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from builder.errors import ImageError, NotFoundError
+from builder.errors import ImageError, NotFoundError, RegistryError
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.media import OCI_INDEX
@@ -19,6 +19,8 @@ from builder.registry.wire import joined
 from builder.web import shown
 
 _MOST_PAGES = 100
+_NO_SUCH_API = frozenset({400, 404, 405, 406})
+"""404 by the specification; go-containerregistry takes 400 and 406 for the same (pkg/v1/remote/referrers.go)."""
 _NEXT = re.compile(r'<([^<>]*)>\s*;[^<,]*\brel="?next"?')
 
 
@@ -30,8 +32,9 @@ def referrers(transport: Transport, repository: Repository, digest: Digest) -> t
     """
     try:
         return tuple(_pages(transport, repository, f"referrers/{digest}"))
-    except NotFoundError:
-        pass
+    except RegistryError as error:
+        if error.status not in _NO_SUCH_API:
+            raise
     try:
         return tuple(_pages(transport, repository, f"manifests/{digest.algorithm}-{digest.hex}"))
     except NotFoundError:

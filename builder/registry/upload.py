@@ -37,6 +37,8 @@ _REFUSES_WHOLE = frozenset({400, 404, 405, 411, 413, 415, 501})
 _DAMAGED = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "DIGEST_INVALID", "SIZE_INVALID"})
 _OUT_OF_STEP = 416
 _BREAKS_BEFORE_PIECES = 2
+_TAKEN = {201, 202, 204}
+"""How a PATCH is answered: by 202 (OCI); Pulp and go-containerregistry's own registry say 204, as Docker's API once did."""
 _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
@@ -101,7 +103,7 @@ class Upload:
     def follow(cls, transport: Transport, repository: Repository, growing: Growing) -> None:
         """Send a blob while it is being written: one PATCH, and its digest when that is known. Raises as `run`, and GivenUp."""
         session, broke = begin(transport, repository), False
-        patch = replace(_request(repository, "PATCH", session.url, expected={202}), headers=_OCTETS, body=growing)
+        patch = replace(_request(repository, "PATCH", session.url, expected=_TAKEN), headers=_OCTETS, body=growing)
         try:
             with transport.send(patch) as answer:
                 session = replace(session, url=upload_url(answer), offset=growing.blob().descriptor.size)
@@ -176,7 +178,7 @@ class Upload:
             except RegistryError as error:
                 log.debug("an upload of %s is lost: %s", self._blob.descriptor.digest, error.message)
         path = f"blobs/{self._blob.descriptor.digest}"
-        with self._transport.send(self._request("HEAD", path, expected={200, 404})) as answer:
+        with self._transport.send(self._request("HEAD", path, expected={200, 404, 405})) as answer:
             return answer.status == 200
 
     def _send(self, session: Session) -> None:
@@ -199,7 +201,7 @@ class Upload:
         self._finish(session, b"")
 
     def _send_piece(self, session: Session, stream: BinaryIO, size: int) -> Session:
-        request = self._request("PATCH", session.url, expected={202})
+        request = self._request("PATCH", session.url, expected=_TAKEN)
         end = session.offset + size
         headers = {**_OCTETS, "Content-Range": f"{session.offset}-{end - 1}"}
         with self._transport.send(replace(request, headers=headers, body=_Part(stream, size))) as answer:

@@ -23,10 +23,12 @@ _CHUNK = 64 << 10
 class ResumableRegistry:
     """`host` is `127.0.0.1:PORT`. `breaks`: bytes of bodies, all counted, after which a connection is reset, each once.
 
+    `patched` is how a PATCH is answered.
     `received` are the bytes of all bodies, `asked` the requests as `METHOD path`.
     """
 
     breaks: list[int] = field(default_factory=list)
+    patched: int = 202
     host: str = ""
     blobs: dict[str, bytes] = field(default_factory=dict)
     uploads: dict[str, bytearray] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         if upload is None or begin != len(upload):
             self._answer(416 if upload is not None else 404)
         elif self._receive(upload):
-            self._answer(202, Location=self.path, Range=f"0-{len(upload) - 1}")
+            self._answer(self.shared.patched, Location=self.path, Range=f"0-{len(upload) - 1}")
 
     def do_PUT(self) -> None:
         self._note()
@@ -131,7 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", "0")
+        if status != 204:
+            self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:

@@ -192,6 +192,14 @@ def test_an_upload_whose_session_is_lost_begins_anew(registry: RunningRegistry) 
         assert not proxy.matching("^PATCH")
 
 
+def test_a_registry_without_head_gets_everything(registry: RunningRegistry) -> None:
+    faults = [Fault(where="^HEAD", status=405), Fault(where="^PUT .*/blobs/uploads/", times=1, hang_up=1 << 10)]
+    with serve_faults(registry.host, *faults) as proxy:
+        store = remote(proxy.host, "headless")
+        store.put(LAYER.blob)
+        assert store.open(LAYER.blob.descriptor).read() == LAYER.blob.open().read()
+
+
 def test_an_upload_that_is_cut_off_begins_anew(registry: RunningRegistry) -> None:
     with serve_faults(registry.host, Fault(where="^PUT .*/blobs/uploads/", times=1, hang_up=1 << 20)) as proxy:
         store = remote(proxy.host, "cut")

@@ -51,6 +51,12 @@ def test_without_the_api_the_tag_that_stands_for_it_is_read(registry: RunningReg
     assert json.loads(told.stdout)["manifests"] == [signed]
 
 
+@pytest.mark.parametrize("status", [400, 405, 406])
+def test_not_every_registry_without_the_api_says_404(registry: RunningRegistry, status: int) -> None:
+    with serve_faults(registry.host, Fault(where="/referrers/", status=status)) as proxy:
+        assert remote(proxy.host, f"without{status}").referrers(DIGEST) == ()
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b'{"manifests": {}}', b'{"manifests": [1]}', b'{"manifests": [{"size": -1}]}']
 )

@@ -30,6 +30,14 @@ def test_a_broken_upload_goes_on_where_the_registry_says(breaks: list[int]) -> N
         assert registry.breaks == []
 
 
+@pytest.mark.parametrize("status", [201, 204])
+def test_a_piece_may_be_taken_with_another_status(status: int) -> None:
+    with serve_resumable(ResumableRegistry(breaks=[2], patched=status)) as registry:
+        remote(registry.host, "a").put(BLOB)
+        assert list(registry.blobs) == [DIGEST]
+        assert registry.received <= SIZE + 1
+
+
 def test_an_upload_that_always_breaks_ends() -> None:
     clock = FakeClock()
     with serve_resumable(ResumableRegistry(breaks=list(range(1, 100)))) as registry:
