@@ -16,7 +16,7 @@ from builder.options import BuildOptions
 from builder.output_flags import Kind, Output, by_digest, lends_tags, outputs_of
 from builder.pushing import push
 from builder.remotes import Remote
-from builder.reports import DigestFiles, Put, write_build_files
+from builder.reports import DigestFiles, Put, check_file, write_build_files
 from builder.retry import Again
 from builder.settings import platforms_of
 from builder.store.copy import copy
@@ -54,6 +54,7 @@ class Outputs:
                 hint="push with --destination REF, or keep the image in the local store with --tag NAME",
             )
         _check_destinations(destinations)
+        _check_paths(options)
         exported = tuple(output for output in outputs_of(options) if output.kind not in (Kind.IMAGE, Kind.CACHEONLY))
         if exported:
             from builder.exports import check  # here, as builds that only push needn't load it
@@ -140,6 +141,17 @@ def _check_destinations(destinations: Iterable[Reference]) -> None:
         if reference.digest is not None:
             hint = "give a tag: the digest is known when the image is built, see --digest-file"
             raise UsageError(f"can't push to the digest of destination {str(reference)!r}", hint=hint)
+
+
+def _check_paths(options: BuildOptions) -> None:
+    """What would be found out only when the image is built, or pushed already."""
+    metadata = [("--metadata-file", path) for path in options.metadata_file]
+    files = [("--tar-path", options.tar_path), ("--iidfile", options.iidfile), ("--sbom-file", options.sbom_file)]
+    for option, path in (*files, *metadata):
+        check_file(option, path)
+    layout = options.oci_layout_path
+    if layout and Path(layout).exists() and not Path(layout).is_dir():
+        raise UsageError(f"--oci-layout-path {layout!r}: it is a file", hint="name a directory")
 
 
 def _check_platforms(options: BuildOptions, exported: Iterable[Output]) -> None:

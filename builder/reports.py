@@ -58,6 +58,7 @@ class DigestFiles:
             if "://" in path and not path.startswith(_URL):
                 hint = "give a file's path or an https:// URL"
                 raise UsageError(f"can't write {option} to {path.partition('?')[0]!r}", hint=hint)
+            check_file(option, path)
             if path and option != "--digest-file" and not named:
                 raise UsageError(f"you must provide --destination if setting {option}")
         digest, name, name_and_tag = files.values()
@@ -69,6 +70,12 @@ class DigestFiles:
         _write(self.digest, str(digest), put)
         _write(self.name, "".join(f"{repository}@{digest}\n" for repository, _ in tagged), put)
         _write(self.name_and_tag, "".join(f"{repository}{tag}@{digest}\n" for repository, tag in tagged), put)
+
+
+def check_file(option: str, path: str) -> None:
+    """Raises UsageError for a file that the option can't write, since a directory is there."""
+    if path and Path(path).is_dir():
+        raise UsageError(f"{option} {path!r}: it is a directory", hint="name a file")
 
 
 def _tag(name: Reference, digest: Digest) -> str:

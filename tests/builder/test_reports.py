@@ -10,6 +10,7 @@ from builder.errors import UsageError
 from builder.image.digest import Digest
 from builder.image.reference import Reference
 from builder.options import BuildOptions
+from builder.outputs import Outputs
 from builder.reports import DigestFiles
 
 _DIGEST = Digest.of(b"x")
@@ -58,3 +59,13 @@ def test_files_that_could_not_be_written_are_refused_before_anything_is_built(op
     with pytest.raises(UsageError, match=says) as caught:
         DigestFiles.of(options, ())
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize("row", ["digest_file", "iidfile", "metadata_file", "sbom_file", "tar_path", "oci_layout_path"])
+def test_a_path_where_something_else_is_is_refused_before_anything_is_built(row: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = f"{tmp_path}/file" if row == "oci_layout_path" else str(tmp_path)
+    values = {"no_push": True, row: (path,) if row == "metadata_file" else path}
+    option, kind = row.replace("_", "-"), "file" if row == "oci_layout_path" else "directory"
+    with pytest.raises(UsageError, match=f"--{option} '{path}': it is a {kind}"):
+        Outputs.of(BuildOptions(**values))  # type: ignore[arg-type]
