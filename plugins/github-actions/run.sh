@@ -48,6 +48,14 @@ logins() { # the docker config with what its credential helpers answer in their 
   echo "$result"
 }
 
+outside() { # outside INPUT...: absolute paths in these inputs that the container doesn't share with the runner
+  local path mount # mounted has the places where it does
+  while IFS= read -r path; do
+    for mount in /dev "${mounted[@]}"; do [[ $path/ != "$mount"/* ]] || continue 2; done
+    echo "$path"
+  done < <({ printenv "${@/#/INPUT_}" || true; } | grep -vE '^ *https?://' | grep -oE '(^ *|[=,"])/[^,"]+' | sed -E 's|^[^/]*||; s|[/ \r]*$||')
+}
+
 config=${DOCKER_CONFIG:-$HOME/.docker}/config.json
 if [[ -z ${DOCKER_AUTH_CONFIG:-} && -f $config ]]; then
   if grep -Eq '"(credsStore|credHelpers)"' "$config"; then DOCKER_AUTH_CONFIG=$(logins "$config"); else DOCKER_AUTH_CONFIG=$(<"$config"); fi
@@ -99,9 +107,10 @@ wants docker/login-action in a step before; docker-run-args adds arguments"
 for ((index = 0; index < ${#handed[@]}; index += 2)); do
   docker cp --follow-link "${handed[index]}" "$container:${handed[index + 1]}" >/dev/null
 done
-while IFS= read -r file; do # of secret-files, which may lie outside of the workspace; an archive makes the directories on the way, too
-  [[ ! -f $file || $file == "$GITHUB_WORKSPACE"/* ]] || tar -chf - -C / -- "${file#/}" | docker cp - "$container:/" >/dev/null
-done < <(printenv INPUT_SECRET-FILES | sed -En 's|^[ "]*[^=]+=(/[^"]*[^" \r])[ "\r]*$|\1|p')
+mapfile -t mounted < <(docker inspect --format '{{range .Mounts}}{{.Destination}}{{"\n"}}{{end}}' "$container" | sed '/^$/d')
+while IFS= read -r path; do # in an archive, with which docker makes the directories on the way, too
+  [[ ! -e $path ]] || tar -c $([[ -d $path ]] || echo --dereference) -f - -C / -- "${path#/}" | docker cp - "$container:/" >/dev/null
+done < <(outside CONTEXT FILE BUILD-CONTEXTS SECRET-FILES CACHE-FROM)
 
 # The runner signals this shell alone. A signal ends the wait, not the container, which ends by itself then.
 trap 'docker kill --signal INT "$container" >/dev/null 2>&1 || true' INT
@@ -120,4 +129,10 @@ find "$out" ! -type f ! -type d -delete # a RUN may have left a link there, whic
 if [[ -f $out/image.tar && $code == 0 ]]; then docker load --input "$out/image.tar"; fi
 [[ ! -f $out/output ]] || cat "$out/output" >>"$GITHUB_OUTPUT"
 [[ ! -f $out/summary ]] || cat "$out/summary" >>"$GITHUB_STEP_SUMMARY"
-exit "$code"
+[[ $code == 0 && -f $out/output ]] || exit "$code"
+while IFS= read -r path; do
+  mkdir -p "${path%/*}/"
+  docker cp "$container:$path" - | tar -x --no-same-owner -f - -C "${path%/*}/" || fail "$path can't be taken out of masu's container"
+  [[ ! -L $path ]] || rm "$path" # it would lead to a file of the runner
+done < <(outside OUTPUTS CACHE-TO TAR-PATH OCI-LAYOUT-PATH DIGEST-FILE IMAGE-NAME-WITH-DIGEST-FILE IMAGE-NAME-TAG-WITH-DIGEST-FILE \
+  IIDFILE SBOM-FILE)

@@ -15,9 +15,13 @@ from tests.support.act import SCRIPT
 _DOCKER = """\
 #!/bin/bash
 case $1 in
+  inspect) [[ ${!#} != container ]] || printf '%s\\n' "$GITHUB_WORKSPACE" $MOUNTED "" ;;
   create) printf '%s\\n' "$@" >"$TAKEN_DOWN"; echo container ;;
   cp)
-    [[ $2 != container:* ]] || cp -R "$LEFT/." "$3"
+    case $2 in
+      container:/kaniko/out/.) cp -R "$LEFT/." "$3" ;;
+      container:*) path=$ROOT/${2#container:/}; tar -cf - -C "${path%/*}" "${path##*/}" ;;
+    esac
     [[ $2 != - ]] || tar -xf - -C "$ROOT" ;;
   version | start | rm) ;;
   *) exit 1 ;;
@@ -73,15 +77,49 @@ def test_the_jobs_variables_that_an_input_names_are_handed_over(
     assert handed_over(words) & {"TOKEN", "TOKEN2", "VERSION", "OTHER"} == expected
 
 
-def test_files_of_secrets_outside_of_the_workspace_are_copied_to_the_same_place(job: dict[str, str], tmp_path: Path) -> None:
-    for name in ("real", "other", "work/inside"):
+def files(directory: Path) -> dict[str, str]:
+    paths = [path for path in directory.rglob("*") if path.is_file()]
+    return {str(path.relative_to(directory)): path.read_text() for path in paths}
+
+
+def test_what_inputs_name_outside_of_the_workspace_is_copied_to_the_same_place(job: dict[str, str], tmp_path: Path) -> None:
+    for name in ("real", "other", "cache/index.json", "context/a", "work/inside"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     (tmp_path / "with blank").symlink_to("real")
-    lines = [f"npm={tmp_path}/with blank\r", f'"pip={tmp_path}/other"', f"in={tmp_path}/work/inside", "rel=real", "no=/nowhere"]
-    run({**job, "INPUT_SECRET-FILES": "\n".join(lines)})
-    files = {path: path.read_text() for path in Path(job["ROOT"]).rglob("*") if path.is_file() and not path.is_symlink()}
+    (tmp_path / "context/link").symlink_to("a")
+    secrets = [f"npm={tmp_path}/with blank\r", f'"pip={tmp_path}/other"', f"in={tmp_path}/work/inside", "rel=real", "no=/nowhere"]
+    caches = ["type=registry,ref=a.test:5000/b/c", f"type=local,src={tmp_path}/cache"]
+    inputs = {
+        "INPUT_SECRET-FILES": "\n".join(secrets),
+        "INPUT_CACHE-FROM": "\n".join(caches),
+        "INPUT_CONTEXT": f"{tmp_path}/context",
+    }
+    run({**job, **inputs})
     copied = Path(job["ROOT"], str(tmp_path).removeprefix("/"))
-    assert files == {copied / "with blank": "real", copied / "other": "other"}
+    expected = {"with blank": "real", "other": "other", "cache/index.json": "cache/index.json"}
+    assert files(copied) == {**expected, "context/a": "context/a", "context/link": "context/a"}
+    assert ((copied / "with blank").is_symlink(), (copied / "context/link").is_symlink()) == (False, True)
+
+
+def test_what_masu_writes_outside_of_the_workspace_is_the_runners(job: dict[str, str], tmp_path: Path) -> None:
+    """As docker's documents have it for an image that a later job takes, and for a cache of the runner's."""
+    there, written = tmp_path / "temp", Path(job["ROOT"], str(tmp_path).removeprefix("/"), "temp")
+    (written / "cache/blobs").mkdir(parents=True)
+    for name in ("image.tar", "cache/blobs/a", "digest"):
+        (written / name).write_text(name)
+    inputs = {
+        "INPUT_OUTPUTS": f"type=docker,dest={there}/image.tar\ntype=image,name=a.test/b,push=true\ntype=local,dest=out",
+        "INPUT_CACHE-TO": f"type=local,dest={there}/cache/,mode=max",
+        "INPUT_DIGEST-FILE": f"{there}/digest",
+        "INPUT_TAR-PATH": f"{tmp_path}/work/inside.tar",
+        "INPUT_OCI-LAYOUT-PATH": f"{tmp_path}/shared/layout",
+        "INPUT_IIDFILE": "/dev/stderr",
+        "INPUT_SBOM-FILE": "https://a.test/?put=/there",
+    }
+    Path(job["LEFT"], "output").touch()
+    run({**job, **inputs, "MOUNTED": f"{tmp_path}/shared"})
+    assert files(there) == {"image.tar": "image.tar", "cache/blobs/a": "cache/blobs/a", "digest": "digest"}
 
 
 def test_what_masu_leaves_is_the_steps(job: dict[str, str]) -> None:
@@ -91,6 +129,12 @@ def test_what_masu_leaves_is_the_steps(job: dict[str, str]) -> None:
     run(job)
     found = {name: Path(job[name]).read_text() for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     assert found == {"GITHUB_OUTPUT": "before\noutput\n", "GITHUB_STEP_SUMMARY": "before\nsummary\n"}
+
+
+def test_what_was_not_built_is_missed_by_nobody(job: dict[str, str], tmp_path: Path) -> None:
+    """--check and --dry-run leave no outputs."""
+    run({**job, "INPUT_OUTPUTS": f"type=oci,dest={tmp_path}/image.tar"})
+    assert not (tmp_path / "image.tar").exists()
 
 
 def test_no_link_that_a_command_has_left_leads_to_a_file_of_the_runner(job: dict[str, str], tmp_path: Path) -> None:
