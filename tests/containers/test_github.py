@@ -133,6 +133,8 @@ def workflow(text: str, hub: Hub, **inputs: str) -> str:
         for step in job["steps"]:
             if step.get("uses", "").startswith(ACTION):
                 step["with"] |= {"docker-run-args": "--network=host", **inputs}
+                if "registry" in step["with"]:  # which is not GitHub's here, so that the job's token isn't taken for it by itself
+                    step["with"].setdefault("password", "${{ github.token }}")
     return yaml.safe_dump(document, sort_keys=False)
 
 
