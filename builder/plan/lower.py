@@ -163,7 +163,8 @@ class _Lowering:
 
     def _look_at(self, stage: Stage) -> _Needed:
         """Find out what a stage begins with and reads, the triggers of its base included."""
-        if stage.name and (key := self.named.find(stage.name, self._platform(stage))) is not None:
+        platform = self._platform(stage)  # a malformed one is an error whatever the stage begins with
+        if stage.name and (key := self.named.find(stage.name, platform)) is not None:
             return _Needed(stage=stage, base=self._named_base(key, stage), context=self._tree(key), replaced=True)
         base, context = self._base(stage)
         if isinstance(base, StageBase):

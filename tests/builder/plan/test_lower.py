@@ -152,6 +152,8 @@ def test_a_stage_that_is_not_needed_may_be_wrong() -> None:
         ("FROM UPPER", "Dockerfile:1: invalid reference 'UPPER'"),
         ("FROM --platform=$NONE a", "Dockerfile:1: invalid platform '' from '$NONE'"),
         ("FROM --platform=a/b/c/d a", "Dockerfile:1: invalid platform 'a/b/c/d'"),
+        ("FROM --platform=$NONE scratch", "Dockerfile:1: invalid platform '' from '$NONE'"),
+        ("FROM a AS b\nFROM --platform=a/b/c/d b", "Dockerfile:2: invalid platform 'a/b/c/d'"),
         ("ARG A=${\nFROM a", "Dockerfile:1: "),
     ],
 )
