@@ -47,6 +47,9 @@ _ANSWER_SECONDS = 300
 """A registry may move a blob of several GB to its final place before it answers the last PUT."""
 
 
+_Origin = tuple[str, str, int]
+
+
 class Answer:
     """A registry's answer, whose body streams; a context manager, so that its connection is given back."""
 
@@ -131,12 +134,12 @@ class Wire:
     def __init__(self, options: RegistryOptions) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self._certificates = {api_host(host).lower(): path for host, path in options.certificates.items()}
-        self._shown = {api_host(host).lower(): shown for host, shown in options.client_certificates.items()}
+        self._certificates = {_https(host): path for host, path in options.certificates.items()}
+        self._shown = {_https(host): shown for host, shown in options.client_certificates.items()}
         self._own = self._certificates.keys() | self._shown.keys()
         # The user has asked for it; the library would warn at each request.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._pools: dict[tuple[str, str, bool, str], urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str, _Origin | None, bool, str], urllib3.PoolManager] = {}
 
     def send(self, exchange: Exchange, *, more: Mapping[str, str], verify: bool) -> Answer:
         """Any answer at all. Raises Transient when none came, RegistryError when the certificate isn't trusted."""
@@ -177,13 +180,13 @@ class Wire:
 
     def _pool(self, url: str, *, verify: bool) -> urllib3.PoolManager:
         """One for all hosts that are reached and trusted alike; those with a certificate of their own have one each."""
-        parts = urlsplit(url)
-        host = parts.netloc.lower() if parts.netloc.lower() in self._own and parts.scheme == "https" else ""
-        proxy = self._options.proxies_for(url).get(parts.scheme, "")
-        key = (parts.scheme, host, verify, proxy)
+        scheme = urlsplit(url).scheme
+        own = origin(url) if origin(url) in self._own else None
+        proxy = self._options.proxies_for(url).get(scheme, "")
+        key = (scheme, own, verify, proxy)
         with self._lock:
             if key not in self._pools:
-                context = self._context(host, verify=verify) if parts.scheme == "https" else None
+                context = self._context(own, verify=verify) if scheme == "https" else None
                 self._pools[key] = self._through(proxy, context) if proxy else urllib3.PoolManager(**_pool_options(context))
                 self._pools[key].pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
             return self._pools[key]
@@ -196,16 +199,16 @@ class Wire:
             user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             options["proxy_headers"] = urllib3.util.make_headers(proxy_basic_auth=user)
         if parts.scheme == "https":
-            options["proxy_ssl_context"] = self._context("", verify=True)
+            options["proxy_ssl_context"] = self._context(None, verify=True)
         try:
             return urllib3.ProxyManager(proxy, **options)
         except urllib3.exceptions.ProxySchemeUnknown as error:
             hint = "HTTP_PROXY and HTTPS_PROXY name a proxy as http://HOST:PORT or https://HOST:PORT"
             raise RegistryError(f"can't use the proxy {shown(proxy)!r}: {error}", hint=hint) from error
 
-    def _context(self, host: str, *, verify: bool) -> ssl.SSLContext:
+    def _context(self, own: _Origin | None, *, verify: bool) -> ssl.SSLContext:
         """Trusts what the options say, Mozilla's list as `requests` does, and the host's own certificate; shows the client's."""
-        shown, certificate = self._shown.get(host), self._certificates.get(host)
+        shown, certificate = (None, None) if own is None else (self._shown.get(own), self._certificates.get(own))
         if not verify:
             return blind_context(shown)
         import certifi  # only for TLS
@@ -296,7 +299,7 @@ class _TlsPool(urllib3.connectionpool.HTTPSConnectionPool):
 
 
 @lru_cache(64)  # each request asks several times
-def origin(url: str) -> tuple[str, str, int]:
+def origin(url: str) -> _Origin:
     """Scheme, host and port: what has to be equal for one server to be shown another's secrets.
 
     As the HTTP library reads it, which connects. Raises RegistryError for a URL that names a user or that others may read
@@ -324,6 +327,10 @@ def joined(url: str, location: str) -> str:
 def number(text: str) -> int | None:
     """A header's number of bytes; None if it is none that there could be."""
     return int(text) if _NUMBER.fullmatch(text.strip()) else None
+
+
+def _https(host: str) -> _Origin:
+    return origin(f"https://{api_host(host)}")
 
 
 def api_host(host: str) -> str:

@@ -88,6 +88,20 @@ def test_a_redirected_pull_is_without_authorization(identity: Identity, location
         assert all(item.scheme == "https" for item in world.seen if item.authorization)
 
 
+@pytest.mark.parametrize(("given", "location"), [(HOME, f"https://{HOME}:443/x"), (f"{HOME}:443", f"https://{HOME.upper()}/x")])
+def test_a_certificate_is_for_its_host_however_a_url_spells_it(identity: Identity, given: str, location: str) -> None:
+    """Registries behind a proxy put https's own port into their URLs."""
+
+    def reply(request: Request) -> Reply:
+        return Reply(body=b"content") if request.path == "/x" else Reply(status=307, headers={"Location": location})
+
+    with serve_everywhere(identity, lambda request: Reply() if request.path == "/v2/" else reply(request)) as world:
+        trusting = RegistryOptions(proxies={"https": world.proxy}, certificates={given: identity.certificate_path})
+        assert remote(HOME, "app", options=trusting).open(BLOB.descriptor).read() == b"content"
+        with pytest.raises(BuilderError, match="certificate"):
+            remote("auth.example", "app", options=trusting).open(BLOB.descriptor)
+
+
 @pytest.mark.parametrize("location", ELSEWHERE)
 def test_an_upload_elsewhere_is_without_authorization(identity: Identity, location: str) -> None:
     def reply(request: Request) -> Reply:
