@@ -295,6 +295,28 @@ def test_long_inputs_and_odd_characters_come_as_they_are(hosted: HostedRun, hub:
     assert (len(found), set(found.values())) == (700, {odd + "x" * 100})
 
 
+def test_files_outside_of_the_workspace_are_taken_along_and_brought_back(hosted: HostedRun, hub: Hub, tmp_path: Path) -> None:
+    """As in docker's documents: an archive for another job, and a cache that actions/cache keeps."""
+    text = f"FROM {hub.base}\nRUN --mount=type=secret,id=npm cat /run/secrets/npm > /got\nCOPY src /src\n"
+    write_context(hosted.workspace, text)
+    there = write_context(tmp_path / "of job", "", {"npmrc": "token"})
+    inputs = {
+        "tags": f"{hub.host}/octo/outside:1",
+        "outputs": f"type=oci,dest={there}/new/image.tar",
+        "secret-files": f"npm={there}/npmrc",
+        "cache-from": f"type=local,src={there}/cache",
+        "cache-to": f"type=local,dest={there}/cache,mode=max",
+        "iidfile": f"{there}/id",
+    }
+    for hit in ("false", "true"):
+        done = hosted(inputs)
+        assert done.code == 0, done.output
+        assert runner.outputs(hosted.file("output").read_text())["cache-hit"] == hit
+    shell(["skopeo", "inspect", f"oci-archive:{there}/new/image.tar"])
+    assert (there / "id").read_text().startswith("sha256:")
+    assert {path.stat().st_uid for path in there.rglob("*")} == {os.getuid()}
+
+
 def test_an_image_is_loaded_into_the_runners_engine(hosted: HostedRun, hub: Hub, engine: Engine) -> None:
     done = hosted({"tags": f"{hub.host}/octo/loaded:1", "load": "true"})
     assert done.code == 0, done.output
