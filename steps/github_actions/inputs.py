@@ -122,7 +122,7 @@ def _context(reading: Reading) -> None:
             f"{server}/{env.get('GITHUB_REPOSITORY', '')}.git#{env.get('GITHUB_SHA') or env.get('GITHUB_REF', '')}{directory}"
         )
         if token and not any(value.startswith("GIT_AUTH_TOKEN") for value in reading.values("secrets")):
-            reading.secret("GIT_AUTH_TOKEN", token)
+            reading.secret(f"GIT_AUTH_TOKEN.{server.partition('://')[2]}", token)  # for no other host that the Dockerfile names
     reading.add("context", context)
     if file := reading.text("build_file"):
         reading.add("dockerfile", f"{path}/{file}" if path else file)

@@ -233,12 +233,12 @@ def test_an_empty_secret_is_none_and_the_others_count() -> None:
     assert [word for word in found.argv if word.startswith("--secret")] == ["--secret=id=token,env=MASU_INPUT_SECRET_0"]
 
 
-def test_the_commit_itself_is_fetched_with_the_jobs_token() -> None:
+def test_the_commit_itself_is_fetched_with_the_jobs_token_which_is_for_github_alone() -> None:
     found = asked({"context": "{{defaultContext}}:sub", **_TOKEN}, {"GITHUB_SERVER_URL": "https://git.test"})
     assert "--context=https://git.test/Octo/App.git#c0ffee:sub" in found.argv
     (secret,) = (word for word in found.argv if word.startswith("--secret"))
     name, variable = secret.removeprefix("--secret=id=").split(",env=")
-    assert (name, found.env[variable]) == ("GIT_AUTH_TOKEN", "ghs_job")
+    assert (name, found.env[variable]) == ("GIT_AUTH_TOKEN.git.test", "ghs_job")
 
 
 def test_a_login_of_the_inputs_goes_before_the_jobs_for_its_registry_only() -> None:
