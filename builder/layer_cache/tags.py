@@ -64,8 +64,13 @@ class TagCache:
         return self._found({place: _LAST + place.hex for place in places})
 
     def save(self, entry: Entry) -> None:
-        """Store it, some time before the end."""
-        if self._saves:
+        """Store it, in a directory at once: it may lie where a sandbox that moves (takeover) shows a stage in a moment.
+
+        Otherwise some time before the end.
+        """
+        if self._saves and isinstance(self._store, LayoutStore):
+            self._store_entry(entry)
+        elif self._saves:
             self._saving.append(self._pool.submit(self._store_entry, entry))
 
     def settled(self, image: Image) -> Image:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,12 @@ def test_a_layout_out_of_order_is_told_once_and_fails_nothing(
         tags.save(LAYER)
     assert cache(path).look_up([KEY]) == {}
     assert [record.levelname for record in caplog.records].count("WARNING") == 2, "one for each cache"
+
+
+def test_a_directory_has_a_layer_when_the_next_command_begins(tmp_path: Path) -> None:
+    """In takeover it would be the stage's directory that a thread wrote into, and part of its layer."""
+    opened = partial(TagCache, LayoutStore(tmp_path), platform=AMD64, ttl=timedelta(days=14), saves=True, now=lambda: NOW)
+    with opened() as tags:
+        tags.save(LAYER)
+        found = opened().look_up([KEY])
+    assert found[KEY].text == "RUN x"
