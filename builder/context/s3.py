@@ -31,8 +31,10 @@ class S3:
             client = self._client()
         size, tag = retry.run(lambda: _look_up(client, bucket, key, what))
 
+        unchanged = {"IfMatch": tag} if tag else {}
+
         def get(start: int, length: int) -> bytes:
-            return self._range(client, what, start, length, Bucket=bucket, Key=key, IfMatch=tag)
+            return self._range(client, what, start, length, Bucket=bucket, Key=key, **unchanged)
 
         return Archive(stream=io.BufferedReader(Ranged(get, size, name=what, retry=retry), CHUNK))
 
@@ -77,10 +79,12 @@ class S3:
 
 
 def _look_up(client: Any, bucket: str, key: str, what: str) -> tuple[int, str]:
-    """Its size and ETag."""
+    """Its size and ETag, which is empty where the store has none."""
     with _explained(what):
         answer = client.head_object(Bucket=bucket, Key=key)
-        return int(answer["ContentLength"]), str(answer["ETag"])
+    if "ContentLength" not in answer:
+        raise ContextError(f"{what}: the store doesn't tell its size", hint="is S3_ENDPOINT the address of an object store?")
+    return int(answer["ContentLength"]), str(answer.get("ETag", ""))
 
 
 @contextmanager
