@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -32,7 +33,7 @@ _LOCAL = "oci:"
 
 
 def warm_cache(options: BuildOptions) -> WarmCache | None:
-    """The base images that `masu warmer` has fetched, if they may be used; a directory that isn't there has none.
+    """The base images that `masu warmer` has fetched, if they may be used; what is no directory, or can't be read, has none.
 
     Raises UsageError for flags that can't be together.
     """
@@ -46,7 +47,15 @@ def warm_cache(options: BuildOptions) -> WarmCache | None:
             "cache flags invalid: if using cache with --no-push, specify cache repo with --cache-repo",
             hint="or give --no-push-cache, which keeps base images of --cache-dir only",
         )
+    if _is_useless(options.cache_dir):
+        log.warning("no base images are taken from --cache-dir %s: it is no directory that can be read", options.cache_dir)
+        return None
     return WarmCache(layout=LayoutStore(Path(options.cache_dir)), ttl=options.cache_ttl)
+
+
+def _is_useless(path: str) -> bool:
+    """Whether something is there, but no directory that this user may read."""
+    return os.path.lexists(path) and not (os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
