@@ -37,7 +37,7 @@ class Combined:
         for path, now in self._look(path for path in self._gone if self._before(path) is not None):
             if _is_directory(now) and _is_directory(self._before(path)):
                 hidden.add(path)
-            elif now is None:
+            elif now is None or stat.S_ISSOCK(now):
                 deleted.append(path)
         parents = dict(self._look({paths.split(path)[0] for path in deleted}))
         deleted = [path for path in deleted if _is_directory(parents[paths.split(path)[0]]) and not _is_below(path, hidden)]

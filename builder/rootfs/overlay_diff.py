@@ -90,9 +90,9 @@ class _Level:
         """Note what has become of an entry; returns the directory that has to be looked into for that."""
         path = paths.join(self._path, name)
         before, after, upper = _lstat(self._before, name), _lstat(self._after, name), _lstat(self._upper, name)
+        if _is_in_layers(before) and not _is_in_layers(after):
+            found.deleted.add(path)
         if after is None:
-            if before is not None:
-                found.deleted.add(path)
             return []
         is_directory = stat.S_ISDIR(after.st_mode)
         if after.st_nlink > 1 and not is_directory:
@@ -134,6 +134,10 @@ def _lstat(dir_fd: int | None, name: str) -> os.stat_result | None:
         return os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     except FileNotFoundError:
         return None
+
+
+def _is_in_layers(status: os.stat_result | None) -> bool:
+    return status is not None and not stat.S_ISSOCK(status.st_mode)
 
 
 def _is_directory(status: os.stat_result | None) -> bool:

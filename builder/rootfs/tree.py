@@ -105,13 +105,15 @@ def diff(old: Tree, new: Tree, *, ignoring_ctime: Collection[str] = ()) -> Chang
     """What leads from `old` to `new`.
 
     For the paths in `ignoring_ctime` the ctime says nothing, because whoever ran the command has renamed them himself. The root
-    counts as changed by its mode and owner only: what happens in it is told by its entries.
+    counts as changed by its mode and owner only: what happens in it is told by its entries. Sockets are in no layer: none is
+    deleted, and what one has replaced is.
     """
     written = [path for path, entry in new.items() if old.get(path) != entry]
     if ignoring_ctime or "" in old:
         excused = {"", *ignoring_ctime}
         written = [path for path in written if not (path in excused and path in old and old[path].same_but_ctime(new[path]))]
-    deleted = [path for path in old if path not in new and _is_topmost(path, new)]
+    gone = [path for path in old if path not in new] + [path for path in written if path in old and stat.S_ISSOCK(new[path].mode)]
+    deleted = [path for path in gone if not stat.S_ISSOCK(old[path].mode) and _is_topmost(path, new)]
     return Changes(written=tuple(sorted(written)), deleted=tuple(sorted(deleted)))
 
 

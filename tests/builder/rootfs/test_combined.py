@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -99,3 +100,11 @@ def test_what_is_gone_again_leaves_no_trace(scripts: list[str], expected: list[s
     rootfs = PlainRootfs(tmp_path / "rootfs")
     _, layer = built(rootfs, ["mkdir -p d/s e; echo > d/a; echo > d/s/b", *scripts], tmp_path)
     assert names(layer) == expected
+
+
+def test_what_a_socket_replaces_is_deleted(tmp_path: Path) -> None:
+    bind = f"{sys.executable} -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"d/s\")'"
+    _, rest = built(
+        PlainRootfs(tmp_path / "rootfs"), ["mkdir -p d/s; touch d/s/x", f"rm -r d/s; {bind}", "touch d/new"], tmp_path
+    )
+    assert names(rest) == ["d", "d/.wh.s", "d/new"]

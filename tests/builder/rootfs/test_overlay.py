@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,25 @@ def test_copying_and_making_directories_give_the_layers_of_a_plain_directory(tmp
     assert "a/c/x" in pair.both(lambda rootfs: rootfs.copy(copy, SourceTree(path=source)))
     assert pair.both(lambda rootfs: rootfs.make_dir(MakeDir(path="/a/c/new/er"))) == ["a", "a/c", "a/c/new", "a/c/new/er"]
     assert pair.run("echo >> a/hard; echo >> b/l") == ["a", "a/c", "a/c/l", "a/f", "a/hard", "b", "b/l"]
+
+
+BIND = f"{sys.executable} -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "
+
+
+@with_own_mounts
+def test_a_socket_is_in_no_layer_neither_made_nor_deleted(tmp_path: Path) -> None:
+    pair = Pair(tmp_path)
+    assert pair.run(f"mkdir d; {BIND} d/s") == ["d"]
+    assert all((rootfs.path / "d/s").is_socket() for rootfs in (pair.overlay, pair.plain))
+    assert pair.run("rm d/s") == ["d"]
+
+
+@with_own_mounts
+def test_what_a_socket_replaces_is_deleted(tmp_path: Path) -> None:
+    pair = Pair(tmp_path)
+    pair.run("mkdir -p d/t; touch d/s d/t/x")
+    assert pair.run(f"rm -r d/*; {BIND} d/s; {BIND} d/t") == ["d", "d/.wh.s", "d/.wh.t"]
+    assert pair.run("rm d/s; echo > d/s") == ["d", "d/s"]
 
 
 @with_own_mounts
