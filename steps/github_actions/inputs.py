@@ -271,8 +271,8 @@ def _cache(reading: Reading, *, is_pushed: bool) -> None:
                 )
             else:
                 reading.add(name, value)
-    if registry := reading.text("cache_registry"):
-        reading.add("cache-repo", _in_registry(registry, reading))
+    if name := reading.text("cache_registry"):
+        reading.add("cache-repo", _in_registry(name, reading) if reading.text("registry") == "ghcr.io" else name)
     for name, option in (("cache_ttl", "cache-ttl"), ("cache_directory", "cache-dir")):
         if text := reading.text(name):
             reading.add(option, text)
@@ -280,7 +280,7 @@ def _cache(reading: Reading, *, is_pushed: bool) -> None:
 
 def _login(reading: Reading) -> None:
     """A login of the inputs goes before those that the job made."""
-    registry, password, job = reading.text("registry"), reading.text("password"), _job_logins(reading.env)
+    registry, password, job = _registry(reading), reading.text("password"), _job_logins(reading.env)
     # What a credential helper has answered the runner knows nothing of.
     reading.masked += [str(login.get(key, "")) for login in job["auths"].values() for key in ("password", "identitytoken")]
     if not registry:
@@ -298,6 +298,12 @@ def _login(reading: Reading) -> None:
     logins = {**job, "auths": {**job["auths"], key: {"auth": auth}}}
     logins["credHelpers"] = {host: helper for host, helper in job["credHelpers"].items() if host != registry}
     reading.variables["DOCKER_AUTH_CONFIG"] = json.dumps(logins)
+
+
+def _registry(reading: Reading) -> str:
+    """Where to log in; with aevea/action-kaniko's inputs a password alone is for Docker Hub."""
+    is_aeveas = reading.text("image") and reading.text("password")
+    return reading.text("registry") or ("docker.io" if is_aeveas else "")
 
 
 def _is_githubs(registry: str, env: Mapping[str, str]) -> bool:

@@ -94,7 +94,7 @@ _OWN: tuple[Input, ...] = (
     Input(name="tag", help="the tag of image (default: the branch or tag, latest for master; aevea/action-kaniko)"),
     Input(name="tag_with_latest", kind=Kind.BOOL, help="push image under the tag latest, too (aevea/action-kaniko)"),
     Input(name="strip_tag_prefix", help="take this off the beginning of the tag (aevea/action-kaniko)"),
-    Input(name="cache_registry", help="as cache-repository, in registry (aevea/action-kaniko)"),
+    Input(name="cache_registry", help="as cache-repository; at ghcr.io below the repository's name (aevea/action-kaniko)"),
     Input(name="cache_ttl", help="as cache-ttl (aevea/action-kaniko)"),
     Input(name="cache_directory", help="as cache-dir (aevea/action-kaniko)"),
     Input(name="skip_unchanged_digest", kind=Kind.BOOL, help="the same image from the same input, so that a push of what is "

@@ -127,6 +127,10 @@ _CASES: list[tuple[dict[str, str], set[str]]] = [
         },
     ),
     (
+        {"registry": "a.test", "password": "x", "image": "me/x", "tag": "1", "cache_registry": "a.test/me/cache"},
+        {"--destination=a.test/me/x:1", "--cache-repo=a.test/me/cache"},
+    ),
+    (
         {"registry-mirror": "a.test\nb.test/hub", "push-retry": "3", "verbosity": "debug"},
         {"--registry-mirror=a.test", "--registry-mirror=b.test/hub", "--push-retry=3", "--verbosity=debug"},
     ),
@@ -281,6 +285,12 @@ def test_the_jobs_token_is_shown_to_githubs_registry_only(registry: str, server:
 )
 def test_a_build_that_pushes_nothing_reads_the_cache_only(inputs: dict[str, str], reads_only: bool) -> None:
     assert ("--no-push-cache=true" in asked({"tags": "a.test/b", **inputs}).argv) is reads_only
+
+
+def test_a_password_alone_is_docker_hubs_as_aevea_has_it() -> None:
+    found = asked({"image": "me/app", "tag": "1", "username": "me", "password": "p4ss"})
+    assert json.loads(found.env["DOCKER_AUTH_CONFIG"])["auths"] == {"https://index.docker.io/v1/": {"auth": "bWU6cDRzcw=="}}
+    assert "--destination=me/app:1" in found.argv
 
 
 def test_what_a_credential_helper_answered_is_masked() -> None:
