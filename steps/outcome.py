@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from builder.journal import Done, Failure, Warned
-from builder.values import dataclass
+from builder.values import dataclass, replace
+
+_IN_TERMINALS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])|[\x00-\x08\x0b-\x1f\x7f]")
+"""Colours and the like (ECMA-48), which a report would show as `[31m`, and what else has no shape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,8 @@ class Outcome:
             failure = Failure(**told)
         elif code and failure is None:
             failure = Failure(message=f"masu ended with exit code {code}", hint="the log above says why")
+        if failure is not None:
+            failure = replace(failure, output=_IN_TERMINALS.sub("", failure.output))
         names = str(metadata.get("image.name", ""))
         return cls(
             code=code,

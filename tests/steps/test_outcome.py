@@ -58,6 +58,13 @@ def test_a_failure_says_what_where_and_what_was_printed(error: BaseException, ex
     assert Outcome.of(1, Journal().facts(expected)).failure == expected
 
 
+def test_what_was_printed_is_told_without_colours() -> None:
+    printed = "\x1b[1;31merror\x1b[0m: \x1b]8;;https://a.test\x1b\\here\x1b]8;;\x07\a\tdone\r\n\x1b(Bé\x1b[2K"
+    failure = Failure(message="m", output=printed)
+    for outcome in (Outcome.of(1, Journal().facts(failure)), Outcome.of(1, {}, failure=failure)):
+        assert outcome.failure == Failure(message="m", output="error: here\tdone\né")
+
+
 def test_what_a_signal_has_ended_is_told_with_what_was_under_way() -> None:
     journal = Journal()
     with journal.doing("done"):
