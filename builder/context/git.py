@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -22,6 +22,7 @@ from builder.context.source import Means, Origin, Tree
 from builder.errors import ContextError
 from builder.giturl import GitUrl, check_ref, parse_git_context
 from builder.retry import Retry
+from builder.trust import Trust
 from builder.values import replace
 from builder.web import Secret, no_secret, shown
 
@@ -38,7 +39,7 @@ _DEFAULT_BRANCH = re.compile(r"ref: refs/heads/(\S+)\tHEAD")
 _TIME = re.compile(r"[0-9]{1,12}")
 _NO_SHALLOW = ("--depth", "shallow")
 _GITHUB = ("https://github.com/", "https://www.github.com/")
-_CERTIFICATES = {"SSL_CERT_FILE": "GIT_SSL_CAINFO", "SSL_CERT_DIR": "GIT_SSL_CAPATH"}
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _PASSED_ON = ("PATH", "GIT_EXEC_PATH", "SSH_AUTH_SOCK", *(f"{name}_proxy" for name in ("http", "https", "no", "all")))
 _CONFIG = {
     "init.defaultBranch": "master",
@@ -110,6 +111,8 @@ class Git:
         self._login = login
         self._options = options or GitOptions()
         self._retry = retry or Retry()
+        # In one file: what git makes of a directory depends on the TLS library of its curl, and it takes no list of them.
+        self._authorities = Trust.of(env).bundle() if any(env.get(name) for name in _CERTIFICATES) else None
 
     def check_out(self, url: GitUrl, to: Path) -> Origin:
         """Put the files of one commit into the new directory `to`, submodules too, modes 644 and 755; raises ContextError."""
@@ -117,7 +120,8 @@ class Git:
         if shutil.which("git", path=self._env.get("PATH")) is None:
             raise ContextError(f"can't fetch {shown(url.remote)}: there is no git command here", hint="install git")
         url = self._settled(url)
-        repository = _Repository(url, to, self._environment(url), depth=self._options.depth)
+        files = () if self._authorities is None else (self._authorities.fileno(),)
+        repository = _Repository(url, to, self._environment(url), depth=self._options.depth, files=files)
         commit = repository.fetch()
         if url.submodules is not False:
             repository.fetch_submodules()
@@ -164,9 +168,8 @@ class Git:
             config[f"http.{scope}.followRedirects"] = "false"
         for number, (key, value) in enumerate(config.items()):
             env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        for name, git_name in _CERTIFICATES.items():
-            if place := self._env.get(name):
-                env[git_name] = place
+        if self._authorities is not None:
+            env["GIT_SSL_CAINFO"] = f"/proc/self/fd/{self._authorities.fileno()}"
         if self._options.insecure:
             env["GIT_SSL_NO_VERIFY"] = "1"
         return env | {
@@ -199,10 +202,11 @@ class Git:
 
 
 class _Repository:
-    """One checkout under way, its repository in `.git` below it."""
+    """One checkout under way, its repository in `.git` below it; git inherits `files`, which `env` names."""
 
-    def __init__(self, url: GitUrl, directory: Path, env: Mapping[str, str], *, depth: int) -> None:
+    def __init__(self, url: GitUrl, directory: Path, env: Mapping[str, str], *, depth: int, files: Sequence[int]) -> None:
         self._url = url
+        self._files = files
         self._depth = (f"--depth={depth}",) if depth else ()
         self._remote = _without_password(url.remote)
         self._directory = directory
@@ -288,7 +292,7 @@ class _Repository:
 
     def _run(self, *arguments: str, inside: bool = True) -> process.Finished:
         place = ["-C", str(self._directory)] if inside else []
-        return process.run(["git", *place, *arguments], env=self._env, timeout=_SECONDS, umask=0o022)
+        return process.run(["git", *place, *arguments], env=self._env, timeout=_SECONDS, pass_fds=self._files, umask=0o022)
 
     def _checked(self, done: process.Finished) -> process.Finished:
         if done.returncode:

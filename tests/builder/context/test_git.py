@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,9 @@ from builder.context.git import Git
 from builder.errors import ContextError
 from builder.giturl import GitUrl, parse_git_url
 from tests.support.answers import Answer, serve_answers
+from tests.support.certificates import make_identity
 from tests.support.elsewhere import MODIFIED, Elsewhere
+from tests.support.everywhere import Reply, serve_everywhere
 from tests.support.tree import tree_dump
 
 _ENV = {"PATH": os.environ["PATH"]}
@@ -135,6 +138,18 @@ def test_credentials_reach_the_server_and_no_argument(
     assert {headers.get("Authorization") for _, headers in elsewhere.seen} == {expected}
     arguments = (tmp_path / "argv").read_text()
     assert not any(word in arguments for word in ("pass", "tok", "Bearer", expected))
+
+
+def test_every_file_of_every_certificate_directory_is_trusted(tmp_path: Path) -> None:
+    identity = make_identity(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    shutil.copy(identity.certificate_path, tmp_path / "two/ours.crt")
+    with serve_everywhere(identity, lambda _: Reply(status=404)) as world:
+        env = {**_ENV, "https_proxy": world.proxy}
+        for trusted, said in ((f"{tmp_path}/one", "certificate"), (f"{tmp_path}/one:{tmp_path}/two", "not found")):
+            with pytest.raises(ContextError, match=said):
+                Git({**env, "SSL_CERT_DIR": trusted}).check_out(_url("https://127.0.0.1/x.git"), tmp_path / trusted[-1])
 
 
 @pytest.mark.parametrize("place", ["http://[", "https://h:99999", "http://h:x"])
