@@ -125,7 +125,9 @@ done
 trap - INT TERM
 
 docker cp "$container:/kaniko/out/." "$out" >/dev/null 2>&1 || true # nothing is there when masu was killed
-find "$out" ! -type f ! -type d -delete # a RUN may have left a link there, which would lead to a file of the runner
+for name in image.tar output summary; do # a RUN may have left a link there, which would lead to a file of the runner
+  [[ ! -L $out/$name ]] || rm "$out/$name"
+done
 if [[ -f $out/image.tar && $code == 0 ]]; then docker load --input "$out/image.tar"; fi
 [[ ! -f $out/output ]] || cat "$out/output" >>"$GITHUB_OUTPUT"
 [[ ! -f $out/summary ]] || cat "$out/summary" >>"$GITHUB_STEP_SUMMARY"
