@@ -14,6 +14,7 @@ from builder.values import dataclass, field
 
 DEFAULT_ESCAPE = "\\"
 _MAX_DEPTH = 64
+_CONDITIONS = ("-", "+", "?", ":-", ":+", ":?")
 _PLAIN: Mapping[str, str] = {}
 
 
@@ -230,19 +231,22 @@ class _Lexer:
             return self._replaced(name)
         if operator == ":":
             operator += self._next()
-        if operator in ("-", "+", "?", ":-", ":+", ":?"):
-            return self._conditional(name, operator)
         if operator in ("#", "%"):
             return self._trimmed(name, operator)
         if operator in ("", ":"):
             raise Problem("missing '}' in substitution")
-        raise Problem(f"unsupported modifier {operator!r} in substitution")
+        if operator in _CONDITIONS or (operator[0] == ":" and operator[1] not in "#%"):
+            return self._conditional(name, operator)
+        raise _unsupported(operator)
 
     def _conditional(self, name: str, operator: str) -> str:
+        """With `keep_unset` also the shell's other modifiers that begin with a colon: `${name:0:3}` stays as it is."""
         word, _ = self._scan("}", raw_escapes=False)
         value = self._value(name)
         if value is None and self.keep_unset:
             return f"${{{name}{operator}{word}}}"
+        if operator not in _CONDITIONS:
+            raise _unsupported(operator)
         usable = value is not None and (value != "" or operator[0] != ":")
         if operator[-1] == "+":
             return word if usable else ""
@@ -285,3 +289,7 @@ class _Lexer:
             while (char := self._peek()) and (char == "_" or char.isalpha() or char.isdecimal()):
                 self.position += 1
         return self.source[start : self.position]
+
+
+def _unsupported(operator: str) -> Problem:
+    return Problem(f"unsupported modifier {operator!r} in substitution")

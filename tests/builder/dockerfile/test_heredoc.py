@@ -26,6 +26,8 @@ from builder.dockerfile.problem import Problem
         ("RUN <<- E\nE", [Heredoc(name="E", chomp=True)]),
         ("RUN << -E\n-E", [Heredoc(name="-E")]),
         ("RUN <<E\n\ta\nE", [Heredoc(name="E", content="\ta\n")]),
+        ("RUN cat <<E >${A:0:3}\na\nE", [Heredoc(name="E", content="a\n")]),
+        ("RUN <<E ${A^^}", []),
         ("RUN <<-E\n\ta\n\tE", [Heredoc(name="E", content="\ta\n", chomp=True)]),
         ("RUN <<-'E'\n$A\nE", [Heredoc(name="E", content="$A\n", chomp=True, expand=False)]),
         ("RUN <<E\n# c \\\nRUN\nE", [Heredoc(name="E", content="# c \\\nRUN\n")]),
