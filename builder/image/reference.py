@@ -106,8 +106,16 @@ def _parse_repository(name: str, text: str) -> Repository:
     if host == DEFAULT_HOST and path and "/" not in path:
         path = f"library/{path}"
     if not _HOST.fullmatch(host):
-        raise ImageError(f"invalid reference {text!r}: invalid host {host!r}")
+        hint = "a reference has no scheme: write host/path:tag" if "://" in text else ""
+        raise ImageError(f"invalid reference {text!r}: invalid host {host!r}", hint=hint)
     if not path or len(path) > _MAX_PATH or not all(_COMPONENT.fullmatch(part) for part in path.split("/")):
-        hint = "a repository path is lower case" if path.lower() != path else "write it as host/path:tag"
-        raise ImageError(f"invalid reference {text!r}: invalid repository path {path!r}", hint=hint)
+        raise ImageError(f"invalid reference {text!r}: invalid repository path {path!r}", hint=_path_hint(path))
     return Repository(host=host, path=path)
+
+
+def _path_hint(path: str) -> str:
+    if path.lower() != path:
+        return "a repository path is lower case"
+    if "" in path.split("/"):
+        return "write it as host/path:tag; a part of it is missing: is a variable empty that should be there?"
+    return "write it as host/path:tag"

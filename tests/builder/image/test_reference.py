@@ -53,10 +53,17 @@ def test_a_malformed_reference_says_what_is_wrong(text: str, what: str) -> None:
         Reference.parse(text)
 
 
-def test_a_tag_that_is_empty_is_mostly_a_variable_that_is() -> None:
+@pytest.mark.parametrize("text", ["gcr.io/p/app:", "", "/app:1", "gcr.io//app:1", "gcr.io/:1"])
+def test_what_is_empty_is_mostly_a_variable_that_is(text: str) -> None:
     with pytest.raises(ImageError) as caught:
-        Reference.parse("gcr.io/p/app:")
+        Reference.parse(text)
     assert "is a variable empty" in caught.value.hint
+
+
+def test_a_reference_with_a_scheme_is_told_that_it_has_none() -> None:
+    with pytest.raises(ImageError) as caught:
+        Reference.parse("https://gcr.io/p/app:1")
+    assert "no scheme" in caught.value.hint
 
 
 def test_familiar_leaves_out_what_docker_leaves_out() -> None:
