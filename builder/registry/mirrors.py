@@ -105,7 +105,8 @@ class MirroredRepository:
         self._unreachable = unreachable
 
     def has(self, descriptor: Descriptor) -> bool:
-        return any(place.has(descriptor) for place in self._places)
+        *mirrors, last = self._places
+        return any(self._surely_has(place, descriptor) for place in mirrors) or last.has(descriptor)
 
     def open(self, descriptor: Descriptor) -> BinaryIO:
         return self._first(lambda place: place.open(descriptor), f"{self._original.repository}@{descriptor.digest}")
@@ -153,6 +154,17 @@ class MirroredRepository:
             except RegistryError as error:
                 log.warning("can't read %s from %s: %s; trying the next registry", what, place.repository, error.message)
         return action(last)
+
+    def _surely_has(self, mirror: RemoteRepository, descriptor: Descriptor) -> bool:
+        """False also of one that can't tell."""
+        if mirror.repository.host in self._unreachable:
+            return False
+        try:
+            self._reach(mirror)
+            return mirror.has(descriptor)
+        except RegistryError as error:
+            log.debug("can't tell whether %s has %s: %s", mirror.repository, descriptor.digest, error.message)
+            return False
 
     def _reach(self, place: RemoteRepository) -> None:
         """Not as patiently as when there is nowhere else to go: a mirror that is down would hold up every build."""

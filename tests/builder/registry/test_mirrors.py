@@ -170,6 +170,13 @@ def authorizations(proxy: FaultyProxy) -> set[str]:
     return {item.headers["Authorization"] for item in proxy.seen if "Authorization" in item.headers}
 
 
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_mirror_that_can_not_tell_what_it_has_is_passed_over(original: RunningRegistry, status: int) -> None:
+    with serve_faults(original.host, Fault(where="^HEAD", status=status)) as proxy:
+        store = mirrored([f"127.0.0.1:{free_port()}", proxy.host, original.host])
+        assert store.has(IMAGE.layers[0].blob.descriptor)
+
+
 def test_what_a_mirror_has_is_asked_of_all(original: RunningRegistry, registry: RunningRegistry) -> None:
     store = mirrored([registry.host, original.host])
     assert store.has(IMAGE.layers[0].blob.descriptor)
