@@ -23,12 +23,14 @@ from builder.image.blob import Blob
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.media import INDEXES, MANIFESTS, OCI_INDEX
-from builder.image.verify import pieces, read_small, verified
+from builder.image.verify import SMALL_LIMIT, pieces, read_small, verified
 from builder.store.holds import Holds
 from builder.store.names import REF_NAME, digest_of, find, referred_to, sniff
 from builder.values import dataclass, replace
 
 _MAY_NOT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_LARGEST_INDEX = 64 << 20
+"""Bytes: some 200,000 names."""
 PART = ".part"
 """How the names of files end that are being written, in the layout's own directory."""
 
@@ -107,7 +109,11 @@ class LayoutStore:
         """Those of index.json, also without names; none when there is no layout yet."""
         path = self.path / "index.json"
         try:
-            document: Any = json.loads(path.read_bytes())
+            with path.open("rb") as file:
+                data = file.read(_LARGEST_INDEX + 1)
+            if len(data) > _LARGEST_INDEX:
+                raise ValueError(f"it has more than {_LARGEST_INDEX} bytes")
+            document: Any = json.loads(data)
             return [Descriptor.from_json(item) for item in document["manifests"]]
         except FileNotFoundError:
             return []
@@ -158,7 +164,8 @@ class LayoutStore:
             return found
         digest = digest_of(name)
         if digest is not None and self.blob_path(digest).is_file():
-            return sniff(self.blob_path(digest).read_bytes(), digest)
+            with self.blob_path(digest).open("rb") as file:
+                return sniff(file.read(SMALL_LIMIT + 1), digest)
         known = ", ".join(sorted(self.names())) or "none"
         raise StoreError(f"layout {str(self.path)!r} has no image {name!r}", hint=f"its names are: {known}")
 

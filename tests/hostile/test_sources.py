@@ -133,6 +133,8 @@ LAYOUTS: Mapping[str, tuple[Callable[[Path], Path], str]] = {
     "size-beyond-all": (lambda path: _layout(path, _sized(10**30)), "bytes"),
     "digest-leads-out": (lambda path: _layout(path, image([FILE]), name="sha256:../../index.json"), "digest"),
     "index-deep": (lambda path: _with(path, "index.json", b"[" * 100_000), "error"),
+    "index-huge": (lambda path: _as_sparse(path / "index.json", _layout(path, image([FILE]))), "more than 67108864 bytes"),
+    "blob-huge-by-digest": (lambda path: _by_digest(_layout(path, image([FILE]))), "neither a manifest nor an index"),
     "index-list": (lambda path: _with(path, "index.json", b"[]"), "error"),
     "index-is-a-directory": (lambda path: _as_directory(path, "index.json"), "error"),
     "blob-is-a-fifo": (lambda path: _as_fifo(path, digest(FILE)), "error"),
@@ -144,6 +146,18 @@ LAYOUTS: Mapping[str, tuple[Callable[[Path], Path], str]] = {
 def _with(path: Path, name: str, data: bytes) -> Path:
     (_layout(path, image([FILE])) / name).write_bytes(data)
     return path
+
+
+def _as_sparse(file: Path, layout: Path) -> Path:
+    os.truncate(file, 8 << 30)
+    return layout
+
+
+def _by_digest(layout: Path) -> Path:
+    """A name for the layout that means a file of many bytes."""
+    name = digest(FILE)
+    _as_sparse(layout / "blobs/sha256" / name.removeprefix("sha256:"), layout)
+    return Path(f"{layout}@{name}")
 
 
 def _as_directory(path: Path, name: str) -> Path:
