@@ -1,6 +1,7 @@
-"""The variables that GitLab sets in each job, for its registry and its dependency proxy, each at the host that GitLab names.
+"""The variables that GitLab sets in each job, for its registry, its dependency proxy and a Harbor, each at the host it names.
 
-docs.gitlab.com/ci/variables/predefined_variables. A deploy token named gitlab-deploy-token comes as CI_DEPLOY_USER.
+docs.gitlab.com/ci/variables/predefined_variables, docs.gitlab.com/user/project/integrations/harbor. A deploy token named
+gitlab-deploy-token comes as CI_DEPLOY_USER.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ _VARIABLES = (
     ("CI_REGISTRY", "CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD"),
     ("CI_REGISTRY", "CI_DEPLOY_USER", "CI_DEPLOY_PASSWORD"),
     ("CI_DEPENDENCY_PROXY_SERVER", "CI_DEPENDENCY_PROXY_USER", "CI_DEPENDENCY_PROXY_PASSWORD"),
+    ("HARBOR_HOST", "HARBOR_USERNAME", "HARBOR_PASSWORD"),
 )
 
 

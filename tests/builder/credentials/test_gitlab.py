@@ -16,6 +16,7 @@ PROXY = {
     "CI_DEPENDENCY_PROXY_USER": "gitlab-ci-token",
     "CI_DEPENDENCY_PROXY_PASSWORD": "proxy",
 }
+HARBOR = {"HARBOR_HOST": "harbor.example", "HARBOR_USERNAME": "robot$app", "HARBOR_PASSWORD": "robot"}
 DEPLOY = {"CI_DEPLOY_USER": "gitlab+deploy-token-1", "CI_DEPLOY_PASSWORD": "deploy"}
 
 
@@ -35,6 +36,7 @@ def password(env: dict[str, str], reference: str) -> str | None:
         (REGISTRY, "gitlab.example/app", None), (REGISTRY, "registry.gitlab.example.evil.test/app", None),
         (REGISTRY, "registry.gitlab.example:5050/app", None), ({"CI_REGISTRY": "r.example:5050"} | DEPLOY, "r.example/app", None),
         (PROXY, "registry.gitlab.example/app", None), (DEPLOY, "registry.gitlab.example/app", None),
+        (REGISTRY | HARBOR, "harbor.example/project/app", "robot"), (HARBOR, "registry.gitlab.example/app", None),
         ({**REGISTRY, "CI_REGISTRY_PASSWORD": ""}, "registry.gitlab.example/app", None),
     ],
 )  # fmt: skip
