@@ -15,6 +15,7 @@ from builder.context import Origin
 from builder.context.ignore import IgnoreRules
 from builder.context.local import IGNORE_FILE, BuildContext, open_directory, rules_beside
 from builder.contexts import Contexts, Opened, read_dockerfile
+from builder.dockerfile.instructions.copy import Copy
 from builder.dockerfile.parse import Dockerfile, parse
 from builder.errors import ContextError, hint_of
 from builder.options import BuildOptions
@@ -66,9 +67,17 @@ def open_inputs(options: BuildOptions, contexts: Contexts, *, stdin: BinaryIO) -
     found = _find(options.dockerfile, opened, contexts, stdin)
     if opened.is_given:
         opened = replace(opened, path=contexts.empty())
+    elif opened.is_ours and _copies(found.dockerfile) and not os.listdir(opened.path):
+        log.warning("the build context %r is empty, and the Dockerfile copies from it: --context DIR names another", text)
     tree = _without_credentials(_tree(opened, found, git_modes=options.git_modes))
     source = "" if opened.is_ours or not _URL.match(text) or text.startswith("tar://") else shown(text)
     return Inputs(dockerfile=found.dockerfile, context=tree, path=found.path, source=source, origin=opened.origin)
+
+
+def _copies(dockerfile: Dockerfile) -> bool:
+    """Whether a COPY reads the build context; `COPY . .` is no error where there is nothing."""
+    instructions = (instruction for stage in dockerfile.stages for instruction in stage.instructions)
+    return any(isinstance(each, Copy) and not each.source and each.files.paths for each in instructions)
 
 
 def _where(options: BuildOptions) -> str:

@@ -45,6 +45,18 @@ def test_the_dockerfile_of_the_current_directory_goes_before_the_contexts(
     assert "LABEL of=context" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("copies", "warned"), [("COPY . /app", True), ("COPY <<x /x\nx", False), ("COPY --from=a . /", False)])
+def test_who_copies_from_a_context_with_nothing_in_it_is_warned(
+    copies: str, warned: bool, env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a GitLab job without --context does from /workspace, with the Dockerfile of its checkout."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "Dockerfile").write_text(f"FROM scratch AS a\nFROM scratch\n{copies}\n")
+    env["MASU_CONTEXT"] = str(tmp_path / "empty")
+    assert run(["/kaniko/executor", "--dry-run", "-f", str(tmp_path / "Dockerfile")], env) == 0
+    assert (f"the build context '{tmp_path}/empty' is empty" in capsys.readouterr().err) == warned
+
+
 def test_a_context_that_is_an_argument_goes_before_the_default(
     env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
