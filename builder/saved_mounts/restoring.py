@@ -97,9 +97,9 @@ def _fetched(packs: tuple[Pack, ...], store: Store, directory: Path) -> Iterator
 
 
 def _fetch(store: Store, descriptor: Descriptor, path: Path) -> Blob:
-    """In a file of ours; one that the store has in a file is taken as it is."""
+    """In a file of ours; what a layout has is read there."""
     blob = blob_in(store, descriptor)
-    if blob.path is not None:
+    if isinstance(store, LayoutStore):
         return blob
     with blob.open() as source, path.open("wb") as out:
         while chunk := source.read(1 << 20):
