@@ -38,8 +38,10 @@ logins() { # the docker config with what its credential helpers answer in their 
   while IFS=$'\t' read -r host helper; do
     # No pipe, which would fail with a helper that ends without reading.
     answer=$("docker-credential-$helper" get 2>/dev/null < <(printf %s "$host")) || continue
-    result=$(jq -c --arg host "$host" --argjson answer "$answer" '.auths[$host] = if $answer.Username == "<token>"
-      then {identitytoken: $answer.Secret} else {username: $answer.Username, password: $answer.Secret} end' <<<"$result")
+    # Others count where one answers something else.
+    result=$(jq -c --arg host "$host" --argjson answer "$answer" 'if ($answer.Secret // "") == "" then . else
+      .auths[$host] = if $answer.Username == "<token>" then {identitytoken: $answer.Secret}
+      else {username: $answer.Username, password: $answer.Secret} end end' <<<"$result" 2>/dev/null || echo "$result")
   done < <(
     store=$(jq -r '.credsStore // empty' "$config")
     [[ -z $store ]] || "docker-credential-$store" list 2>/dev/null | jq -r --arg store "$store" 'keys[] | [., $store] | @tsv' || true

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from itertools import pairwise
@@ -16,7 +18,7 @@ _DOCKER = """\
 #!/bin/bash
 case $1 in
   inspect) [[ ${!#} != container ]] || printf '%s\\n' "$GITHUB_WORKSPACE" $MOUNTED "" ;;
-  create) printf '%s\\n' "$@" >"$TAKEN_DOWN"; echo container ;;
+  create) printf '%s\\n' "$@" >"$TAKEN_DOWN"; printenv DOCKER_AUTH_CONFIG >"$TAKEN_DOWN.login"; echo container ;;
   cp)
     case $2 in
       container:/kaniko/out/.) cp -R "$LEFT/." "$3" ;;
@@ -75,6 +77,21 @@ def test_the_jobs_variables_that_an_input_names_are_handed_over(
 ) -> None:
     words = run({**job, "TOKEN": "t", "TOKEN2": "t", "VERSION": "1", "OTHER": "o", **inputs})
     assert handed_over(words) & {"TOKEN", "TOKEN2", "VERSION", "OTHER"} == expected
+
+
+def test_a_credential_helper_that_answers_something_else_takes_no_other_login_away(job: dict[str, str], tmp_path: Path) -> None:
+    if not shutil.which("jq", path="/usr/bin:/bin"):
+        pytest.skip("jq is not installed")
+    answers = {"odd": "please run login first", "lacks": "{}", "good": '{"Username": "u", "Secret": "p"}'}
+    for name, answer in answers.items():
+        (tmp_path / f"bin/docker-credential-{name}").write_text(f"#!/bin/sh\necho '{answer}'\n")
+        (tmp_path / f"bin/docker-credential-{name}").chmod(0o755)
+    helpers = {"a.test": "good", "b.test": "odd", "c.test": "missing", "d.test": "lacks"}
+    (tmp_path / "home/.docker").mkdir()
+    (tmp_path / "home/.docker/config.json").write_text(json.dumps({"auths": {"e.test": {"auth": "x"}}, "credHelpers": helpers}))
+    run(job)
+    login = json.loads(Path(f"{job['TAKEN_DOWN']}.login").read_text())
+    assert login == {"auths": {"e.test": {"auth": "x"}, "a.test": {"username": "u", "password": "p"}}}
 
 
 def files(directory: Path) -> dict[str, str]:
