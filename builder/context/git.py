@@ -41,6 +41,7 @@ _NO_SHALLOW = ("--depth", "shallow")
 _GITHUB = ("https://github.com/", "https://www.github.com/")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _PASSED_ON = ("PATH", "GIT_EXEC_PATH", "SSH_AUTH_SOCK", *(f"{name}_proxy" for name in ("http", "https", "no", "all")))
+_EXPIRE = ("reflog", "expire", "--all", "--expire=now")
 _CONFIG = {
     "init.defaultBranch": "master",
     "core.hooksPath": "/dev/null",
@@ -125,9 +126,12 @@ class Git:
         commit = repository.fetch()
         if url.submodules is not False:
             repository.fetch_submodules()
+        keeps = url.keep_git_dir and _is_whole(url)
+        if keeps:
+            repository.forget_status()
         if url.commit_times:
             repository.set_times()
-        if not (url.keep_git_dir and _is_whole(url)):
+        if not keeps:
             _remove_git_dirs(to)
         return Origin(url=origin, algorithm="sha1" if len(commit) == _SHA1 else "sha256", hex=commit)
 
@@ -223,7 +227,7 @@ class _Repository:
             self._fetch("--no-tags", "--update-head-ok", "--refmap=", "origin", f"+{ref}:{ref}")
         self._check(ref)
         self._git("checkout", "--quiet", "--detach", f"{ref}^{{commit}}")
-        self._git("reflog", "expire", "--all", "--expire=now")
+        self._git(*_EXPIRE)
         (self._directory / ".git/FETCH_HEAD").unlink(missing_ok=True)
         return self._git("rev-parse", "--verify", "HEAD").strip()
 
@@ -233,6 +237,13 @@ class _Repository:
             if not self._succeeds(*arguments, "--depth=1") and (done := self._run(*arguments)).returncode:
                 hint = f"{_hint(done.stderr)}; or leave submodules out: --git recurse-submodules=false, ?submodules=false in ADD"
                 raise self._error(f"its submodules can't be fetched: {_last_words(done)}", hint=hint)
+
+    def forget_status(self) -> None:
+        """Leave no times and inodes of this checkout in what is kept of the repository: the same commit is the same files."""
+        self._git("read-tree", "HEAD")
+        if self._url.submodules is not False and (self._directory / ".gitmodules").is_file():
+            for command in (("read-tree", "HEAD"), _EXPIRE):
+                self._git("submodule", "--quiet", "foreach", "--recursive", "git", *command)
 
     def set_times(self) -> None:
         """Give every file the time of the commit."""

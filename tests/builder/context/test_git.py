@@ -13,6 +13,8 @@ from builder.context import Origin
 from builder.context.git import Git
 from builder.errors import ContextError
 from builder.giturl import GitUrl, parse_git_url
+from builder.rootfs import SourceTree
+from builder.rootfs.fingerprint import fingerprint_of
 from tests.support.answers import Answer, serve_answers
 from tests.support.certificates import make_identity
 from tests.support.elsewhere import MODIFIED, Elsewhere
@@ -79,6 +81,14 @@ def test_a_kept_repository_is_one(elsewhere: Elsewhere, tmp_path: Path) -> None:
     assert git("status", "--porcelain") == ""
     assert git("remote", "get-url", "origin") == f"{elsewhere.http}/repo.git"
     assert not any(b"hidden" in path.read_bytes() for path in (tmp_path / "x").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("name", ["repo.git", "super.git"])
+def test_a_kept_repository_is_the_same_each_time(elsewhere: Elsewhere, tmp_path: Path, name: str) -> None:
+    for number in "12":
+        Git(_ENV).check_out(_url(f"{elsewhere.git}/{name}?keep-git-dir=true"), tmp_path / number)
+    first, second = (fingerprint_of("/", SourceTree(path=tmp_path / number)) for number in "12")
+    assert first.entries == second.entries
 
 
 def test_submodules(elsewhere: Elsewhere, tmp_path: Path) -> None:
