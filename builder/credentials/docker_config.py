@@ -43,7 +43,7 @@ class DockerConfig:
         self._env = dict(env)
         self._lock = threading.Lock()
         text = env.get(_VARIABLE, "")
-        self._variable = _parse(text.encode(), _VARIABLE) if text and not _is_path(text) else None
+        self._variable = _parse(os.fsencode(text), _VARIABLE) if text and not _is_path(text) else None
         self._files = [_File(path) for path in config_files(env)]
         for file in self._files:
             file.refresh()

@@ -100,6 +100,11 @@ def test_every_kind_of_entry_is_read(entry: Mapping[str, str], expected: Credent
     assert DockerConfig(inline({"auths": {"r.example": entry}})).find(repository("r.example/a")) == expected
 
 
+def test_a_variable_that_is_not_utf_8_is_malformed() -> None:
+    with pytest.raises(BuilderError, match="malformed credentials in DOCKER_AUTH_CONFIG"):
+        found({"DOCKER_AUTH_CONFIG": '{"auths": {"f\udcfcnf": {}}}'}, "r.example/a")
+
+
 def test_the_empty_entry_of_a_helper_hides_no_other_spelling() -> None:
     assert found(inline({"auths": {HUB_KEY: auth("u:p"), "docker.io": {}}}), "debian") == "u:p"
 
