@@ -77,7 +77,8 @@ while IFS='=' read -r -d '' name _; do
   case $name in
     GITHUB_ENV | GITHUB_PATH | GITHUB_STATE | GITHUB_OUTPUT | GITHUB_STEP_SUMMARY) ;; # the runner's own files
     INPUT_* | GITHUB_* | RUNNER_* | ACTIONS_* | AWS_* | AZURE_* | GOOGLE_* | MASU_* | KANIKO_* | DOCKER_AUTH_CONFIG | DOCKER_BUILD_* | \
-      CI | SOURCE_DATE_EPOCH | GIT_TOKEN | GIT_USERNAME | GIT_PASSWORD | *_proxy | *_PROXY) arguments+=(--env "$name") ;;
+      CI | SOURCE_DATE_EPOCH | GIT_TOKEN | GIT_USERNAME | GIT_PASSWORD | GIT_PULL_METHOD | S3_ENDPOINT | S3_FORCE_PATH_STYLE | \
+      IDENTITY_ENDPOINT | IDENTITY_HEADER | GCE_METADATA_* | *_proxy | *_PROXY) arguments+=(--env "$name") ;;
     *) [[ $named != *" $name "* ]] || arguments+=(--env "$name") ;;
   esac
 done < <(env -0)

@@ -79,6 +79,21 @@ def test_the_jobs_variables_that_an_input_names_are_handed_over(
     assert handed_over(words) & {"TOKEN", "TOKEN2", "VERSION", "OTHER"} == expected
 
 
+def test_what_masu_reads_is_handed_over_and_what_is_the_runners_is_not(job: dict[str, str]) -> None:
+    wanted = [
+        "S3_ENDPOINT",
+        "GIT_PULL_METHOD",
+        "IDENTITY_HEADER",
+        "AWS_REGION",
+        "KANIKO_DOCKER_IO_USER",
+        "http_proxy",
+        "NO_PROXY",
+    ]
+    others = ["GITHUB_ENV", "GITHUB_OUTPUT", "LD_PRELOAD", "HOME", "PATH", "ANY"]
+    names = handed_over(run({**{name: "x" for name in (*wanted, "GITHUB_ENV", "ANY")}, **job}))
+    assert (set(wanted) - names, set(others) & names) == (set(), set())
+
+
 def test_a_credential_helper_that_answers_something_else_takes_no_other_login_away(job: dict[str, str], tmp_path: Path) -> None:
     if not shutil.which("jq", path="/usr/bin:/bin"):
         pytest.skip("jq is not installed")
