@@ -12,6 +12,7 @@ import re
 import socket
 import ssl
 import threading
+import zlib
 from collections.abc import Iterable, Mapping, Sized
 from contextlib import suppress
 from functools import lru_cache
@@ -87,12 +88,16 @@ class Answer:
         return Transient(RegistryError(f"{self._method} {shown(self.url)}: the answer broke off: {told(innermost(error))}"))
 
     def read_all(self, limit: int) -> bytes:
-        """The whole body, but at most `limit` + 1 bytes of it."""
+        """The whole body, but at most `limit` + 1 bytes of it.
+
+        As it was, if something on the way has compressed it though nobody asked for that.
+        """
         parts, left = [], limit + 1
         while left and (part := self.read(left)):
             parts.append(part)
             left -= len(part)
-        return b"".join(parts)
+        data = b"".join(parts)
+        return _gunzipped(data, limit + 1) if self.headers.get("Content-Encoding", "").lower() == "gzip" else data
 
     def failure(self) -> RegistryError:
         """The error that this answer is; reads its body."""
@@ -236,6 +241,13 @@ def _no_answer(where: str, host: str, error: Exception) -> Exception:
     if isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST:
         return RegistryError(message, hint=f"is {host!r} spelled right, and does this machine have a network?")
     return Transient(RegistryError(message, hint="is the registry up, and can it be reached from here?"))
+
+
+def _gunzipped(data: bytes, most: int) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data, most)
+    except zlib.error:  # it only says so
+        return data
 
 
 class _Lines:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from builder.image.blob import Blob
 from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.image import Image
-from builder.image.media import OCI_LAYER_GZIP, Format, MediaType
+from builder.image.media import OCI_LAYER_GZIP, OCI_MANIFEST, Format, MediaType
 from builder.image.verify import SMALL_LIMIT
 from builder.registry.transport import RegistryOptions
 from builder.store import Store
@@ -146,6 +148,21 @@ def test_a_vague_content_type_is_looked_up_in_the_document(registry: RunningRegi
     copy(image, to=remote(registry.host, "vague"), names=["1"])
     with serve_faults(registry.host, Fault(where="/manifests/", headers={"Content-Type": said})) as proxy:
         assert remote(proxy.host, "vague").resolve("1") == image.manifest.descriptor
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bytes], ids=["compressed", "only-said-so"])
+def test_a_manifest_that_was_compressed_on_the_way_is_read(registry: RunningRegistry, compress: Callable[[bytes], bytes]) -> None:
+    manifest = sample_image("compressed").manifest
+    headers = {"Content-Encoding": "gzip", "Content-Type": OCI_MANIFEST, "Docker-Content-Digest": str(manifest.descriptor.digest)}
+    body = compress(manifest.open().read())
+    with serve_faults(registry.host, Fault(where="/manifests/", status=200, headers=headers, body=body)) as proxy:
+        assert remote(proxy.host, "encoded").resolve("1") == manifest.descriptor
+
+
+def test_a_compressed_manifest_is_bounded(registry: RunningRegistry) -> None:
+    fault = Fault(where="/manifests/", status=200, headers={"Content-Encoding": "gzip"}, body=gzip.compress(bytes(64 << 20)))
+    with serve_faults(registry.host, fault) as proxy, pytest.raises(ImageError, match="too large"):
+        remote(proxy.host, "bomb").resolve("1")
 
 
 def test_a_foreign_layer_is_refused(registry: RunningRegistry) -> None:
