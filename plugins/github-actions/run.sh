@@ -84,7 +84,8 @@ while IFS='=' read -r -d '' name _; do
 done < <(env -0)
 
 handed=() # files that name an identity, wherever the job has them
-for name in GOOGLE_APPLICATION_CREDENTIALS AWS_WEB_IDENTITY_TOKEN_FILE AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AZURE_FEDERATED_TOKEN_FILE; do
+for name in GOOGLE_APPLICATION_CREDENTIALS AWS_WEB_IDENTITY_TOKEN_FILE AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AZURE_FEDERATED_TOKEN_FILE \
+  AWS_SHARED_CREDENTIALS_FILE AWS_CONFIG_FILE REGISTRY_AUTH_FILE; do
   if [[ -f ${!name:-} && ${!name} != "$GITHUB_WORKSPACE"/* ]]; then
     handed+=("${!name}" "/kaniko/$name")
     arguments+=(--env "$name=/kaniko/$name")

@@ -20,6 +20,7 @@ case $1 in
   inspect) [[ ${!#} != container ]] || printf '%s\\n' "$GITHUB_WORKSPACE" $MOUNTED "" ;;
   create) printf '%s\\n' "$@" >"$TAKEN_DOWN"; printenv DOCKER_AUTH_CONFIG >"$TAKEN_DOWN.login"; echo container ;;
   cp)
+    [[ $2 != --follow-link ]] || echo "$3 $4" >>"$TAKEN_DOWN.copied"
     case $2 in
       container:/kaniko/out/.) cp -R "$LEFT/." "$3" ;;
       container:*) path=$ROOT/${2#container:/}; tar -cf - -C "${path%/*}" "${path##*/}" ;;
@@ -92,6 +93,14 @@ def test_what_masu_reads_is_handed_over_and_what_is_the_runners_is_not(job: dict
     others = ["GITHUB_ENV", "GITHUB_OUTPUT", "LD_PRELOAD", "HOME", "PATH", "ANY"]
     names = handed_over(run({**dict.fromkeys((*wanted, "GITHUB_ENV", "ANY"), "x"), **job}))
     assert (set(wanted) - names, set(others) & names) == (set(), set())
+
+
+@pytest.mark.parametrize("name", ["GOOGLE_APPLICATION_CREDENTIALS", "AWS_CONFIG_FILE", "REGISTRY_AUTH_FILE"])
+def test_files_of_an_identity_are_handed_over_wherever_they_are(name: str, job: dict[str, str], tmp_path: Path) -> None:
+    """podman-login has its file in the home directory, for example."""
+    (tmp_path / "file").write_text("{}")
+    assert f"{name}=/kaniko/{name}" in run({**job, name: f"{tmp_path}/file"})
+    assert Path(f"{job['TAKEN_DOWN']}.copied").read_text() == f"{tmp_path}/file container:/kaniko/{name}\n"
 
 
 def test_a_credential_helper_that_answers_something_else_takes_no_other_login_away(job: dict[str, str], tmp_path: Path) -> None:
