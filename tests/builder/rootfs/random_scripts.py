@@ -21,6 +21,7 @@ _COMMANDS = (
     "ln -f {p} {q}", "ln -f {p} {q}", "ln {p} t && rm t", "ln -sfn {q} {p}", "mv -fT {p} {q}", "mv -fT {p} t; mv -fT t {q}",
     "mv -fT {d} {e}", "mv -fT {d} t; mv -fT t {d}", "chmod 644 {p}", "chmod 600 {p}", "chmod 755 {d}", "chmod 700 {d}",
     "chown 0:0 {p}", "chown 1:2 {p}", "chown -h 3:4 {p}", "touch {d}/z; rm {d}/z", "cp -a {p} {d}/{n}", "cp -a {d} c{n}",
+    "setfattr -n user.k -v {n} {d}", "setfattr -x user.k {d}", "setfattr -x user.k {p}", "setfattr -n user.j -v {n} {d}",
     "mkfifo {d}/p", "mknod {d}/q c 1 3", "mv -fT {d}/p {e}/q", "setfattr -n user.k -v {n} {p}",
     "rm -rf {d}; mkdir {d}; echo {n} > {d}/f", "rm -rf {d}; echo {n} > {d}", "find {d} -type f | sort | head -1 | xargs -r rm -f",
 )  # fmt: skip
