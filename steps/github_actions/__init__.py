@@ -97,9 +97,9 @@ def values(outcome: Outcome) -> dict[str, str]:
 def _annotations(outcome: Outcome, env: Mapping[str, str]) -> Iterator[str]:
     workspace = env.get("GITHUB_WORKSPACE", "/")
     if _is_on("DOCKER_BUILD_CHECKS_ANNOTATIONS", env):
+        if (count := len(outcome.warnings)) >= _MOST:  # first, as the runner drops the last: the inputs' notes count as well
+            yield command("warning", f"{count} warnings of the build checks, of which the log has all", title="masu")
         yield from (_warning(warned, outcome, workspace) for warned in outcome.warnings[: _MOST - 1])
-        if (left := len(outcome.warnings) - _MOST + 1) > 0:
-            yield command("warning", f"{left} more warnings of the build checks are in the log", title="masu")
     if outcome.failure:
         yield _error(outcome.failure, outcome, workspace)
 
