@@ -8,6 +8,7 @@ from typing import Self
 
 from builder.errors import ImageError, UsageError
 from builder.image.platform import Platform
+from builder.image.text import well_formed
 from builder.values import dataclass, field
 
 _FORM = re.compile(
@@ -34,7 +35,7 @@ class Annotations:
         `platform` is the image's, which is one `of` several. Raises UsageError for an unknown level, and for another platform.
         """
         found: dict[str, dict[str, str]] = {level: {} for level in _LEVELS}
-        for text in texts:
+        for text in map(well_formed, texts):
             match = _FORM.fullmatch(text)
             if match is None:
                 raise UsageError(f"invalid --annotation {text!r}", hint="write KEY=VALUE, or LEVEL:KEY=VALUE")

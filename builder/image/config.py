@@ -6,19 +6,16 @@ Fields that BuildKit drops from a base image (unknown keys, `Hostname`, `contain
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from builder.errors import ImageError
 from builder.image.digest import Digest
 from builder.image.platform import Platform
-from builder.image.text import read_json
+from builder.image.text import read_json, well_formed
 from builder.values import dataclass, field
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-_NO_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +142,7 @@ class Config:
         )
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON: keys sorted, nothing empty written, so equal configs have equal digests.
-
-        Each byte of a Dockerfile that isn't UTF-8 is U+FFFD there, as Go's encoder writes it.
-        """
+        """Canonical JSON: keys sorted, nothing empty written, so equal configs have equal digests."""
         document: dict[str, Any] = self.platform.to_json() | {
             "config": self._run_to_json(),
             "rootfs": {"type": "layers", "diff_ids": [str(digest) for digest in self.diff_ids]},
@@ -157,7 +151,7 @@ class Config:
         optional = {"created": self.created, "author": self.author}
         document |= {key: value for key, value in optional.items() if value}
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return _NO_CHARACTER.sub("\ufffd", text).encode()
+        return well_formed(text).encode()
 
     def _run_to_json(self) -> dict[str, Any]:
         everything: dict[str, Any] = {

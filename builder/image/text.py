@@ -1,9 +1,12 @@
-"""JSON as strangers write it."""
+"""JSON as strangers write it, and text as it may be in JSON of ours."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def read_json(data: bytes) -> Any:
@@ -12,3 +15,8 @@ def read_json(data: bytes) -> Any:
     if b"\\ud" in data.lower():
         json.dumps(document, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
     return document
+
+
+def well_formed(text: str) -> str:
+    """With U+FFFD for each byte that wasn't UTF-8, as Go's encoder writes it."""
+    return _NO_CHARACTER.sub("\ufffd", text)

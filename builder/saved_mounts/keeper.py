@@ -24,6 +24,7 @@ from builder.cancel import Cancel, Cancelled
 from builder.columns import human_size
 from builder.errors import AuthError, BuilderError, ImageError, NotFoundError, RootfsError, StoreError
 from builder.image.platform import Platform
+from builder.image.text import well_formed
 from builder.rootfs import Owners, paths
 from builder.rootfs.tree import scan, settle
 from builder.saved_mounts import restoring
@@ -213,7 +214,7 @@ class SavedMounts:
     def _stored(self, identity: Identity, packed: Packed) -> int:
         """Store it; the bytes of what is new."""
         self._cancel.check()
-        bundle = packed.bundle({"dev.masu.cache-mount.id": _shown(identity)})
+        bundle = packed.bundle({"dev.masu.cache-mount.id": well_formed(_shown(identity))})
         store = LayoutStore(self._store.path) if isinstance(self._store, LayoutStore) else self._store  # holds nothing, see _has
         copy(bundle, to=store, names=[self._tag(identity)])
         if isinstance(store, LayoutStore):

@@ -28,3 +28,7 @@ def test_one_of_several_images_has_what_is_for_it(text: str, for_amd64: dict[str
 def test_an_annotation_of_what_isn_t_built_is_refused(platforms: tuple[()]) -> None:
     with pytest.raises(UsageError, match="is for linux/s390x, and the image for linux/amd64"):
         Annotations.parse(["manifest[linux/s390x]:a=b"], AMD64, of=platforms)
+
+
+def test_bytes_that_are_not_utf_8_become_replacement_characters() -> None:
+    assert Annotations.parse(["k\udcfc=Gr\udcfc\udcdfe"], AMD64).manifest == {"k\ufffd": "Gr\ufffd\ufffde"}

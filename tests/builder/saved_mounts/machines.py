@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.cache.mounts import cache_directory
+from builder.cache.mounts import Identity, cache_directory
 from builder.image.platform import Platform
 from builder.ops import Sharing
 from builder.rootfs.owner import Owners
@@ -33,6 +33,7 @@ class Machine:
     limit: int = 1 << 30
     saves: bool = True
     platform: Platform = AMD64
+    identity: Identity = IDENTITY
     clock: Callable[[], int] = time.time_ns
 
     def build(self, *commands: Callable[[Path], object]) -> Path:
@@ -48,18 +49,17 @@ class Machine:
         ):
             for command in commands:
                 with cache_directory(
-                    self.root / "cache-mounts", IDENTITY, Sharing.SHARED, lambda path: begin(mounts, path, owners)
+                    self.root / "cache-mounts", self.identity, Sharing.SHARED, lambda path: self._begin(mounts, path, owners)
                 ) as directory:
-                    mounts.opened(IDENTITY, directory, owners)
+                    mounts.opened(self.identity, directory, owners)
                     command(directory)
-                mounts.used(IDENTITY, directory, owners)
+                mounts.used(self.identity, directory, owners)
         return directory
 
-
-def begin(mounts: SavedMounts, path: Path, owners: Owners) -> None:
-    """As a RUN does it for a cache without `from=`."""
-    if not mounts.restore(IDENTITY, path, owners):
-        path.mkdir()
+    def _begin(self, mounts: SavedMounts, path: Path, owners: Owners) -> None:
+        """As a RUN does it for a cache without `from=`."""
+        if not mounts.restore(self.identity, path, owners):
+            path.mkdir()
 
 
 def stored(layout: Path) -> dict[str, int]:

@@ -159,6 +159,12 @@ def test_another_platform_and_another_place_have_nothing(machine: Callable[..., 
     Machine(root=tmp_path / "other", layout=tmp_path / "other-layout").build(cold)
 
 
+def test_an_id_that_is_not_utf_8_is_one(machine: Callable[..., Machine]) -> None:
+    identity = ("Gr\udcfc\udcdfe", "", "")
+    made = machine(identity=identity).build(every_kind)
+    assert tree_dump(machine(identity=identity).build(nothing)) == tree_dump(made)
+
+
 def test_who_may_only_read_saves_nothing(machine: Callable[..., Machine], tmp_path: Path) -> None:
     machine().build(lambda directory: (directory / "good").touch())
     machine(saves=False).build(lambda directory: (directory / "bad").touch())
