@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from builder.errors import ContextError
 from builder.values import dataclass, replace
-from builder.web import shown
+from builder.web import UNESCAPED, shown
 
 _SCHEME = re.compile(r"[a-zA-Z0-9]+(?=://)")
 _SCP = re.compile(r"([a-zA-Z0-9\-_]+@[a-zA-Z0-9\-.]+:[^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
@@ -90,9 +90,9 @@ def _from_scp(text: str) -> GitUrl | None:
 def _from_url(text: str) -> GitUrl:
     try:
         parts = urlsplit(text)
-        host = parts.hostname
-    except ValueError as error:
-        raise ContextError(f"invalid git URL: {error}") from error
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:  # whose words may have a part of the password in them
+        raise ContextError(f"invalid git URL {shown(text)!r}", hint=UNESCAPED) from error
     if not host or host.startswith("-"):
         raise ContextError(f"invalid git URL {shown(text)!r}: it has no host")
     return _checked(urlunsplit(parts._replace(query="", fragment="")), parts.query, parts.fragment)

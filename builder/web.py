@@ -13,6 +13,9 @@ _PORTS = {"http": "80", "https": "443"}
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?")
 _ODD = re.compile(r"[^\x21-\x7e]|\\")
 
+UNESCAPED = "a port is a number; in a password write / as %2F, # as %23, ? as %3F, @ as %40"
+"""What to do about a URL that means nothing."""
+
 Secret = Callable[[str], bytes | None]
 """The name of a secret → its content, None if there is none of that name."""
 
@@ -100,7 +103,7 @@ def check_proxy(proxy: str) -> None:
     except ValueError:
         is_url = False
     if not is_url:
-        hint = "HTTP_PROXY and HTTPS_PROXY are http://USER:PASSWORD@HOST:PORT; in a password write # as %23, / as %2F, @ as %40"
+        hint = f"HTTP_PROXY and HTTPS_PROXY are http://USER:PASSWORD@HOST:PORT; {UNESCAPED}"
         raise BuilderError(f"the proxy {shown(proxy)!r} is no URL", hint=hint)
 
 

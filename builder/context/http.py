@@ -33,7 +33,7 @@ from builder.errors import ContextError
 from builder.image.digest import Digest
 from builder.retry import TRANSIENT, Retry, Transient
 from builder.trust import Trust
-from builder.web import Secret, is_ambiguous, no_secret, proxies_for, proxies_of, retry_after, shown
+from builder.web import UNESCAPED, Secret, is_ambiguous, no_secret, proxies_for, proxies_of, retry_after, shown
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Web:
             try:
                 answer = self._ask(session, url, {"Content-Type": "text/plain"}, method="PUT", data=data)
             except ValueError as error:
-                raise ContextError(f"invalid URL {shown(url)!r}: {error}") from error
+                raise _invalid(f"invalid URL {shown(url)!r}") from error
             self._checked(answer, url).close()
 
     def ask(self, url: str, more: Mapping[str, str]) -> tuple[requests.Session, requests.Response]:
@@ -120,7 +120,7 @@ class Web:
             return session, self._follow(session, url, more)
         except ValueError as error:  # what the standard library makes of a host or port that can't be one
             session.close()
-            raise ContextError(f"invalid URL {shown(url)!r}, or one it redirects to: {error}") from error
+            raise _invalid(f"invalid URL {shown(url)!r}, or one it redirects to") from error
         except BaseException:
             session.close()
             raise
@@ -138,7 +138,7 @@ class Web:
         try:
             return self._retry.run(once)
         except ValueError as error:
-            raise ContextError(f"invalid URL {shown(url)!r}, or one it redirects to: {error}") from error
+            raise _invalid(f"invalid URL {shown(url)!r}, or one it redirects to") from error
 
     @property
     def retry(self) -> Retry:
@@ -178,7 +178,7 @@ class Web:
                 proxies=proxies,
             )
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
-            raise ContextError(f"{method} {shown(url)}: it is no URL that can be reached") from error
+            raise ContextError(f"{method} {shown(url)}: it is no URL that can be reached", hint=UNESCAPED) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             failed = proxies.values() if isinstance(error, requests.exceptions.ProxyError) else ()
             by = "".join(f" by the proxy {shown(proxy)}" for proxy in failed)
@@ -291,6 +291,11 @@ def _read(raw: urllib3.HTTPResponse, url: str, most: int, *, decode: bool) -> by
 def _close(response: requests.Response, session: requests.Session) -> None:
     response.close()
     session.close()
+
+
+def _invalid(message: str) -> ContextError:
+    """Without the library's words, which have a part of the password in them where that is why."""
+    return ContextError(message, hint=UNESCAPED)
 
 
 def _room(path: Path) -> int:

@@ -74,9 +74,12 @@ def test_what_is_wrong_with_a_git_url_is_said(text: str, says: str) -> None:
         parse_git_url(text)
 
 
-def test_a_password_is_not_shown() -> None:
+@pytest.mark.parametrize(
+    "url", ["https://user:hidden@h/b.git?x=1&token=hidden", "https://user:hidden/x@h/b.git", "https://user:hidden\u2100@h/b.git"]
+)
+def test_a_password_is_not_shown(url: str) -> None:
     with pytest.raises(ContextError) as caught:
-        parse_git_url("https://user:hidden@h/b.git?x=1&token=hidden")
+        parse_git_url(url)
     assert "hidden" not in caught.value.message
 
 

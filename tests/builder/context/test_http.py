@@ -153,6 +153,14 @@ def test_what_is_no_url_is_said_so(pauses: _Pauses, tmp_path: Path, url: str) ->
     assert not pauses.slept
 
 
+@pytest.mark.parametrize("mark", ["/", "#", "?", "\u2100"])
+def test_what_is_no_url_for_its_password_is_told_without_it(pauses: _Pauses, tmp_path: Path, mark: str) -> None:
+    for action in (lambda url: pauses.web().download(url, tmp_path / "x"), lambda url: pauses.web().put(url, b"")):
+        with pytest.raises(ContextError) as caught:
+            action(f"https://ann:hidden{mark}x@h.example/x")
+        assert "hidden" not in caught.value.message
+
+
 def test_the_environments_proxy_is_used_and_no_proxy_heeded(elsewhere: Elsewhere, pauses: _Pauses, tmp_path: Path) -> None:
     nowhere = {"HTTP_PROXY": "http://127.0.0.1:9"}
     pauses.web({**nowhere, "NO_PROXY": "127.0.0.1"}).download(f"{elsewhere.http}/file.txt", tmp_path / "x")
