@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -16,7 +16,7 @@ from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.ops import Copy, CopyFrom, FromContext, FromImage, FromNamedContext, FromStage, sources
 from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
-from builder.plan.needs import is_read_once, is_used, needs_contents, needs_rootfs, read_by
+from builder.plan.needs import is_read_once, is_used, needs_contents, needs_rootfs, read_by, runs
 from builder.rootfs import Rootfs, SourceTree
 from builder.rootfs.wildcards import has_wildcards
 from builder.values import dataclass, field, replace
@@ -150,13 +150,20 @@ class Supplies:
 
 @contextmanager
 def downloading(plan: Plan, workshop: Workshop) -> Iterator[Downloads]:
-    """Fetch into the store, at the same time as all else, the layers that will be unpacked and aren't yet."""
+    """Fetch into the store, at the same time as all else, the layers that will be unpacked and aren't yet.
+
+    What this machine has elsewhere (a layout, an archive) is there before, if it may have to make room for a stage (takeover).
+    """
     pool = ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="download")
     try:
         has = workshop.trees.has
         stacks = [layers for layers, outline in _unpacked(plan, workshop) if not has(layers, outline=outline)]
         blobs = {layer.blob.descriptor.digest: layer.blob for layers in stacks for layer in layers}
-        yield {digest: pool.submit(_download, blob, workshop) for digest, blob in blobs.items()}
+        downloads = {digest: pool.submit(_download, blob, workshop) for digest, blob in blobs.items()}
+        local = [downloads[digest] for digest, blob in blobs.items() if blob.origin is None]
+        if local and runs(plan) and workshop.sandbox().moves:
+            wait(local)
+        yield downloads
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
