@@ -15,7 +15,7 @@ SMALL_LIMIT = 4 << 20
 
 _BUFFER = 64 << 10
 """Bytes. Whoever reads more at a time gets it without a copy."""
-_PIECE = 128 << 10
+_PIECE = 1 << 20
 
 
 class VerifyingReader(io.RawIOBase):
@@ -97,7 +97,7 @@ def sized(source: BinaryIO, descriptor: Descriptor, *, where: str) -> BinaryIO:
 
 
 def pieces(stream: BinaryIO, *, most: int) -> Iterator[memoryview]:
-    """What the stream has, in pieces that a core's cache holds; each is overwritten by the next: one buffer does for all.
+    """What the stream has, in pieces of up to 1 MiB; each is overwritten by the next: one buffer does for all.
 
     It has `most` bytes at most, so that little content needs only a small buffer.
     """
