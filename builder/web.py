@@ -88,8 +88,10 @@ def proxies_for(url: str, proxies: Mapping[str, str]) -> dict[str, str]:
     """
     parts = urlsplit(url)
     proxy = proxies.get(parts.scheme)
+    if not proxy:
+        return {}
     name, port = _split_port(parts.netloc.rpartition("@")[2].lower())
-    if not proxy or _is_direct(name, port or _PORTS.get(parts.scheme, ""), proxies.get("no", "")):
+    if _is_direct(name, port or _PORTS.get(parts.scheme, ""), proxies.get("no", "")):
         return {}
     check_proxy(proxy)
     return {parts.scheme: proxy}

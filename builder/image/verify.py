@@ -15,7 +15,6 @@ SMALL_LIMIT = 4 << 20
 
 _BUFFER = 64 << 10
 """Bytes. Whoever reads more at a time gets it without a copy."""
-_PIECE = 1 << 20
 
 
 class VerifyingReader(io.RawIOBase):
@@ -101,7 +100,7 @@ def pieces(stream: BinaryIO, *, most: int) -> Iterator[memoryview]:
 
     It has `most` bytes at most, so that little content needs only a small buffer.
     """
-    buffer = memoryview(bytearray(max(1, min(most, _PIECE))))
+    buffer = memoryview(bytearray(max(1, min(most, 1 << 20))))
     while count := cast(io.BufferedIOBase, stream).readinto(buffer):
         yield buffer[:count]
 

@@ -185,8 +185,8 @@ class Wire:
 
     def _pool(self, url: str, *, verify: bool) -> urllib3.PoolManager:
         """One for all hosts that are reached and trusted alike; those with a certificate of their own have one each."""
-        scheme = urlsplit(url).scheme
-        own = origin(url) if origin(url) in self._own else None
+        place = origin(url)
+        scheme, own = place[0], place if place in self._own else None
         proxy = self._options.proxies_for(url).get(scheme, "")
         key = (scheme, own, verify, proxy)
         with self._lock:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import io
 import json
 import os
 import secrets
@@ -147,9 +146,8 @@ class LayoutStore:
         if blob.path is None or not self._link(blob.path, blob.descriptor):
             with self._new_file() as (out, temporary), verified(blob.open(), blob.descriptor, where="its source") as source:
                 for piece in pieces(source, most=blob.descriptor.size):
-                    left = piece
-                    while left:
-                        left = left[out.write(left) :]
+                    out.write(piece)
+                out.flush()
                 self._place(temporary, blob.descriptor)
 
     def _is_whole(self, descriptor: Descriptor) -> bool:
@@ -212,15 +210,15 @@ class LayoutStore:
                 self.holds.take(descriptor.digest, target)
 
     @contextmanager
-    def _new_file(self) -> Iterator[tuple[io.FileIO, Path]]:
-        """An unbuffered file, and where it is; gone at the end unless it was renamed. Its lock tells that its writer is alive."""
+    def _new_file(self) -> Iterator[tuple[BinaryIO, Path]]:
+        """A file to write, and where it is; gone at the end unless it was renamed. Its lock tells that its writer is alive."""
         # Not beside the blob: readers of layouts take every file there for a blob.
         temporary = self.path / f".{secrets.token_hex(8)}{PART}"
         with self.locked(shared=True), self._writing():
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         try:
-            with os.fdopen(descriptor, "wb", buffering=0) as out:
+            with os.fdopen(descriptor, "wb") as out:
                 yield out, temporary
         finally:
             temporary.unlink(missing_ok=True)
