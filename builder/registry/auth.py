@@ -122,15 +122,17 @@ class Authorizer:
             self._tokens = [token for token in self._tokens if token.header != refused.header]
             self._found[repository] = self._credentials.find(repository, refused=self._found.get(repository))
             asked = frozenset(scope for challenge in challenges for scope in _split(challenge.parameters.get("scope", "")))
-            granted = self._grant(repository, scopes | asked)
-            return None if granted.header in (None, refused.header) else granted
+            return self._grant_other(repository, scopes | asked, refused=refused)
 
     def update(self, repository: Repository, scopes: frozenset[str], *, refused: Granted) -> Granted | None:
         """What to send after `refused` met a 403, if its credential has been replaced at its source meanwhile; else None."""
         with self._lock:
             self._found[repository] = self._credentials.find(repository) or self._found.get(repository)
-            granted = self._grant(repository, scopes)
-            return None if granted.header in (None, refused.header) else granted
+            return self._grant_other(repository, scopes, refused=refused)
+
+    def _grant_other(self, repository: Repository, scopes: frozenset[str], *, refused: Granted) -> Granted | None:
+        granted = self._grant(repository, scopes)
+        return None if granted.header in (None, refused.header) else granted
 
     def _grant(self, repository: Repository, scopes: frozenset[str]) -> Granted:
         if repository not in self._found:
