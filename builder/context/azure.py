@@ -22,7 +22,6 @@ from builder.context.source import Archive, Means, unreachable
 from builder.credentials.azure import access_token
 from builder.errors import ContextError
 from builder.retry import TRANSIENT, Transient
-from builder.trust import Trust
 from builder.web import shown
 
 # pkg/constants/constants.go of Kaniko; the name of a storage account is 3 to 24 small letters and digits.
@@ -102,13 +101,13 @@ class Azure:
             )
 
     def _session(self) -> Any:
-        """One that trusts what all of masu's connections do."""
+        """One whose connections are as all of masu's."""
         import requests
 
-        from builder.context.http import TrustingAdapter
+        from builder.context.http import settle
 
         session = requests.Session()
-        session.mount("https://", TrustingAdapter(Trust.of(self._means.env).context()))
+        settle(session, self._means.env)
         return session
 
 

@@ -13,7 +13,6 @@ from builder.context.source import Archive, Means, bucket_and_object, unreachabl
 from builder.credentials.google import Google
 from builder.errors import ContextError
 from builder.retry import TRANSIENT, Transient
-from builder.trust import Trust
 
 _TIMEOUT = (30, 120)  # seconds to connect, and without a byte
 
@@ -46,18 +45,18 @@ class Gcs:
         return Archive(stream=io.BufferedReader(Ranged(get, found.size, name=what, retry=retry), CHUNK))
 
     def _client(self) -> Any:
-        """One whose connections trust what all of masu's do; it is nobody's if there is no account: the bucket may be public."""
+        """One whose connections are as all of masu's; it is nobody's if there is no account: the bucket may be public."""
         from google.auth.credentials import AnonymousCredentials
         from google.auth.transport.requests import AuthorizedSession
         from google.cloud import storage
 
-        from builder.context.http import TrustingAdapter
+        from builder.context.http import settle
 
         env = self._means.env
         google = Google(env)
         account = (None if env.get("STORAGE_EMULATOR_HOST") else google.account()) or AnonymousCredentials()
         session = AuthorizedSession(account, auth_request=google.request)
-        session.mount("https://", TrustingAdapter(Trust.of(env).context()))
+        settle(session, env)
         return storage.Client(project=None, credentials=account, _http=session)
 
 

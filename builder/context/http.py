@@ -19,7 +19,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
@@ -207,7 +207,7 @@ class Web:
     def _session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = False
-        session.mount("https://", TrustingAdapter(self._trust.context()))
+        session.mount("https://", _TrustingAdapter(self._trust.context()))
         return session
 
 
@@ -247,7 +247,18 @@ class _Answers:
         )
 
 
-class TrustingAdapter(requests.adapters.HTTPAdapter):
+def settle(session: requests.Session, env: Mapping[str, str]) -> None:
+    """Have the session of a library trust and go by proxies as all of masu's connections do.
+
+    Nothing else counts, so that no .netrc gives a login to hosts that another one is for, or to any.
+    """
+    session.trust_env = False
+    adapter = _SettledAdapter(Trust.of(env).context(), proxies_of(env))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, adapter)
+
+
+class _TrustingAdapter(requests.adapters.HTTPAdapter):
     """Trusts what its context does; requests itself has no other way to be told."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -259,6 +270,17 @@ class TrustingAdapter(requests.adapters.HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **details: object) -> urllib3.ProxyManager:
         return super().proxy_manager_for(proxy, ssl_context=self._context, **details)  # type: ignore[no-any-return]
+
+
+class _SettledAdapter(_TrustingAdapter):
+    """Finds the proxy for each request by itself."""
+
+    def __init__(self, context: ssl.SSLContext, proxies: Mapping[str, str]) -> None:
+        self._proxies = proxies
+        super().__init__(context)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **details: Any) -> requests.Response:
+        return super().send(request, *args, **{**details, "proxies": proxies_for(request.url or "", self._proxies)})
 
 
 def _position(response: requests.Response, url: str, wanted: int) -> tuple[int, int | None]:

@@ -114,8 +114,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         network.forward("127.0.0.1", S3_PORT, to=proxies[S3].host)
         zygote = stack.enter_context(start_zygote(directory, enter=network.argv))
         masu = Masu(state=directory / "state", env={"SOURCE_DATE_EPOCH": EPOCH})
-        env = environment(masu.environment(), identity)
+        env = {**environment(masu.environment(), identity), "HOME": str(make_home(directory))}
         yield World(zygote=zygote, network=network, env=env, directory=directory, proxies=proxies, git=git, sas=sas)
+
+
+def make_home(directory: Path) -> Path:
+    """With logins of old that nobody may use: git alone reads such a file."""
+    home = directory / "home"
+    home.mkdir()
+    hosts = (GCS, S3, BLOBS, STS, WEB, IDENTITIES, LOGIN, METADATA, "127.0.0.1")
+    (home / ".netrc").write_text("".join(f"machine {host} login user password stale\n" for host in hosts))
+    (home / ".netrc").chmod(0o600)
+    return home
 
 
 def make_archives(directory: Path) -> Path:
