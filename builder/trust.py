@@ -1,7 +1,7 @@
 """Whom every TLS client here trusts: what SSL_CERT_FILE and SSL_CERT_DIR name, in their absence OpenSSL's own places.
 
-A directory counts with all its files, as for Go's programs and so for Kaniko, whose users add theirs under any name; where the
-files have OpenSSL's names, by their hash, OpenSSL finds them itself, and only those it needs.
+A directory counts with all its files, as for Go's programs and so for Kaniko, whose users add theirs under any name; those with
+OpenSSL's names, by their hash, OpenSSL finds itself, and only when it needs them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import logging
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Self
 
@@ -20,6 +21,7 @@ from builder.values import dataclass
 log = logging.getLogger(__name__)
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")  # openssl-rehash(1)
+_BEGIN = re.compile(rb"BEGIN (?:TRUSTED |X509 )?CERTIFICATE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,17 +124,33 @@ def _load(context: ssl.SSLContext, file: str) -> None:
 
 
 def _load_directory(context: ssl.SSLContext, directory: str) -> None:
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError as error:
-        log.debug("no certificates in %s: %s", directory, error.strerror)
-        return
-    if any(_HASHED.fullmatch(name) for name in names):
+    files = [file for file in _files(directory) if os.path.isfile(file)]
+    hashed = [file for file in files if _HASHED.fullmatch(os.path.basename(file))]
+    if hashed:
         context.load_verify_locations(capath=directory)
-        return
-    for file in (os.path.join(directory, name) for name in names):
-        if os.path.isfile(file):
-            try:
-                context.load_verify_locations(file)
-            except OSError as error:
-                log.warning("no certificates read from %r: %s", file, error.strerror or error)
+    for file in _not_found(files, hashed):
+        try:
+            context.load_verify_locations(file)
+        except OSError as error:
+            log.warning("no certificates read from %r: %s", file, error.strerror or error)
+
+
+def _not_found(files: Sequence[str], hashed: Sequence[str]) -> list[str]:
+    """Those with a certificate that no hash leads to; Debian's file of all certificates, which takes long to load, isn't one."""
+    if not hashed:
+        return list(files)
+    linked = {_inode(file) for file in hashed}
+    rest = [file for file in files if _inode(file) not in linked]
+    found = set().union(*map(_certificates, hashed)) if rest else set()
+    return [file for file in rest if not _certificates(file) <= found]
+
+
+def _inode(file: str) -> tuple[int, int]:
+    status = os.stat(file)
+    return status.st_dev, status.st_ino
+
+
+def _certificates(file: str) -> set[bytes]:
+    """Their base64, however it is broken into lines (RFC 7468)."""
+    parts = Path(file).read_bytes().split(b"-----")
+    return {body.translate(None, b" \t\r\n") for mark, body in pairwise(parts) if _BEGIN.fullmatch(mark)}

@@ -50,18 +50,45 @@ def test_a_further_file_is_trusted(identity: Identity) -> None:
     assert trusted(Trust.of({"SSL_CERT_DIR": "/nowhere"}).context(identity.certificate_path), identity)
 
 
-def test_a_directory_with_hashed_names_is_openssls_affair(tmp_path: Path, identity: Identity) -> None:
+@pytest.fixture
+def hashed(tmp_path: Path, identity: Identity) -> Path:
+    """A directory as `openssl rehash` and Debian leave it: the certificate, a link to it by its hash, and a list of all."""
     if shutil.which("openssl") is None:
         pytest.skip("not installed: openssl")
+    directory = tmp_path / "hashed"
+    directory.mkdir()
     command = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(identity.certificate_path)]
     name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    for directory in ("other", "hashed"):
-        (tmp_path / directory).mkdir()
-    other = make_identity(tmp_path / "other", name="other").certificate_path
-    shutil.copy(identity.certificate_path, tmp_path / f"hashed/{name}.0")
-    context = Trust.of({"SSL_CERT_FILE": str(other), "SSL_CERT_DIR": f"{tmp_path}/hashed"}).context()
-    assert len(context.get_ca_certs()) == 1, "what isn't needed isn't read"
+    shutil.copy(identity.certificate_path, directory / "masu.pem")
+    (directory / f"{name}.0").symlink_to("masu.pem")
+    (directory / "all.crt").write_bytes(identity.certificate_path.read_bytes().replace(b"\n", b"\r\n"))
+    return directory
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Identity:
+    (tmp_path / "other").mkdir()
+    return make_identity(tmp_path / "other", name="other")
+
+
+def test_of_a_directory_with_hashed_names_nothing_is_read_before_it_is_needed(
+    hashed: Path, identity: Identity, other: Identity
+) -> None:
+    context = Trust.of({"SSL_CERT_FILE": str(other.certificate_path), "SSL_CERT_DIR": str(hashed)}).context()
+    assert len(context.get_ca_certs()) == 1
     assert trusted(context, identity)
+
+
+def test_what_was_put_beside_hashed_names_is_trusted(
+    hashed: Path, identity: Identity, other: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copy(other.certificate_path, hashed / "additional-ca-cert-bundle.crt")
+    (hashed / "README").write_text("no certificate\n")
+    (hashed / "gone.pem").symlink_to("nowhere")
+    context = Trust.of({"SSL_CERT_DIR": str(hashed)}).context()
+    assert trusted(context, identity)
+    assert trusted(context, other)
+    assert not caplog.text
 
 
 def test_what_is_no_certificate_is_passed_over_in_a_directory(
