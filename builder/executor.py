@@ -227,7 +227,8 @@ class _Work:
         return layer
 
     def _made(self, op: Op, rootfs: Rootfs) -> Layer:
-        return _packed(_changed(op, rootfs, self._maker, self._output), rootfs, self._maker, self._maker.send)
+        changes = _changed(op, rootfs, self._maker, self._output, leave=rootfs.is_outline)
+        return _packed(changes, rootfs, self._maker, self._maker.send)
 
     def _unpacked(self, layers: Sequence[Layer], outline: bool) -> Rootfs:
         if layers and not self._maker.workshop.trees.has(layers, outline=outline):
@@ -252,11 +253,11 @@ class _Work:
         return layer
 
 
-def _changed(op: Op, rootfs: Rootfs, maker: _Maker, output: RunOutput, *, compare: bool = True) -> Changes:
-    """Carry it out; what an Exec changes is found by comparing, if anybody wants to know."""
+def _changed(op: Op, rootfs: Rootfs, maker: _Maker, output: RunOutput, *, compare: bool = True, leave: bool = False) -> Changes:
+    """Carry it out; what an Exec changes is found by comparing, if anybody wants to know; what a Copy may `leave`: see Rootfs."""
     if isinstance(op, Exec):
         return _exec(op, rootfs, maker, output, compare=compare)
-    return _copy(op, rootfs, maker) if isinstance(op, Copy) else rootfs.make_dir(op)
+    return _copy(op, rootfs, maker, leave=leave) if isinstance(op, Copy) else rootfs.make_dir(op)
 
 
 def _packed(changes: Changes, rootfs: Rootfs, maker: _Maker, send: Send | None) -> Layer:
@@ -281,7 +282,7 @@ def _linked(op: Copy, maker: _Maker, send: Send | None) -> tuple[Changes, Layer]
     """COPY --link goes to an empty tree; its layer is then laid over the stage's tree, if anybody needs that."""
     apart = PlainRootfs(maker.directory / "link")
     try:
-        changes = _copy(op, apart, maker)
+        changes = _copy(op, apart, maker, leave=True)
         return changes, _packed(changes, apart, maker, send)
     finally:
         apart.remove()
@@ -332,9 +333,9 @@ def _exec(op: Exec, rootfs: Rootfs, maker: _Maker, output: RunOutput, *, compare
     return changes
 
 
-def _copy(op: Copy, rootfs: Rootfs, maker: _Maker) -> Changes:
+def _copy(op: Copy, rootfs: Rootfs, maker: _Maker, *, leave: bool) -> Changes:
     if not op.remotes:
-        return rootfs.copy(op, maker.supplies.source(op))
+        return rootfs.copy(op, maker.supplies.source(op), leave=leave)
     written: set[str] = set()
     for part, source in _parts(op, maker):
         written.update(rootfs.copy(part, source).written)

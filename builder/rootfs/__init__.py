@@ -49,8 +49,11 @@ class Rootfs(Protocol):
     def diff(self, *, ignoring_ctime: Collection[str] = ()) -> Changes:
         """What has changed since the snapshot; `ignoring_ctime` are paths whose ctime a sandbox has changed by renaming them."""
 
-    def copy(self, op: Copy, source: SourceTree) -> Changes:
-        """Do a Copy op and return what it wrote, without a scan."""
+    def copy(self, op: Copy, source: SourceTree, *, leave: bool = False) -> Changes:
+        """Do a Copy op and return what it wrote, without a scan.
+
+        With `leave` large contents stay in the source until the changes are packed: these files will be empty for ever here.
+        """
 
     def make_dir(self, op: MakeDir) -> Changes:
         """Do a MakeDir op and return what it made, without a scan."""

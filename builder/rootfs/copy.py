@@ -12,6 +12,7 @@ from builder.modes import Change
 from builder.ops import Copy, InlineFile
 from builder.rootfs import paths
 from builder.rootfs.copy_tree import Override, TreeCopier
+from builder.rootfs.left import Left
 from builder.rootfs.make_dir import DirectoryMaker
 from builder.rootfs.owner import Owners
 from builder.rootfs.sources import Found, SourceTree, View, found
@@ -20,10 +21,13 @@ from builder.rootfs.unpack import extract_archive, is_archive
 from builder.rootfs.users import lookup_chown
 
 
-def copy_into(root_fd: int, op: Copy, source: SourceTree, owners: Owners, *, outline: bool = False) -> Changes:
+def copy_into(
+    root_fd: int, op: Copy, source: SourceTree, owners: Owners, *, outline: bool = False, leave: bool = False
+) -> Changes:
     """Do a Copy op; returns what it wrote, directories made on the way included.
 
-    What the source's `taking` has is counted, but still to be moved.
+    What the source's `taking` has is counted, but still to be moved. With `leave` large contents stay in the source, if it
+    stays itself.
     Raises ContextError for a source that isn't there, RootfsError for what can't be written, OutlineError (something may be
     written then) for what can't be told because the root has only the `outline` of its files.
     """
@@ -31,7 +35,8 @@ def copy_into(root_fd: int, op: Copy, source: SourceTree, owners: Owners, *, out
     with paths.opened_root(source.path) as source_fd:
         override = Override(owner=chown, mode=Change.parse(op.chmod) if op.chmod else None)
         view = View(fd=source_fd, tree=source)
-        copier = TreeCopier(view, root_fd, owners, override)
+        left: dict[str, Left] | None = {} if leave and not op.unpack and source.taking is None else None
+        copier = TreeCopier(view, root_fd, owners, override, left=left)
         job = _Job(view, root_fd, owners, op, override, copier, outline=outline)
         try:
             for path in op.paths:
@@ -41,7 +46,7 @@ def copy_into(root_fd: int, op: Copy, source: SourceTree, owners: Owners, *, out
         except OSError as error:
             raise _failure(error) from error
     taken = source.taking.names if source.taking else ()
-    return Changes(written=tuple(sorted(copier.written.union(taken))))
+    return Changes(written=tuple(sorted(copier.written.union(taken))), left=left or {})
 
 
 class _Job:

@@ -9,11 +9,13 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from builder.errors import RootfsError
 from builder.modes import Change
 from builder.rootfs import paths
+from builder.rootfs.left import WORTHWHILE, Left
 from builder.rootfs.owner import Meta, Owners, Truth
 from builder.rootfs.selection import Selection, chosen
 from builder.rootfs.sources import View
@@ -50,14 +52,29 @@ class _Directory(NamedTuple):
         return _Directory(paths.join(self.source, name), paths.join(self.target, name), paths.join(self.path, name))
 
 
-class TreeCopier:
-    """Copies entries of one source into one rootfs; `written` has the paths made or changed, without those in what is taken."""
+class _Source(NamedTuple):
+    """An entry to copy: `name` in the open directory `dir_fd`; `path` from the root of the source; lstat's `status`."""
 
-    def __init__(self, view: View, root_fd: int, owners: Owners, override: Override) -> None:
+    dir_fd: int
+    name: str
+    path: str
+    status: os.stat_result
+
+
+class TreeCopier:
+    """Copies entries of one source into one rootfs; `written` has the paths made or changed, without those in what is taken.
+
+    Contents go into `left`, by the path of their file, if there is one and they are worth it.
+    """
+
+    def __init__(
+        self, view: View, root_fd: int, owners: Owners, override: Override, *, left: dict[str, Left] | None = None
+    ) -> None:
         self._view = view
         self._root_fd = root_fd
         self._owners = owners
         self._override = override
+        self._left = left
         as_it_is = owners.plain and view.tree.owners is not None and view.tree.owners.plain and override == Override()
         self._taking = view.tree.taking if as_it_is else None
         self._links: dict[tuple[int, int], str] = {}
@@ -66,7 +83,7 @@ class TreeCopier:
     def file(self, source_path: str, target_path: str) -> None:
         """Copy what isn't a directory to `target_path`, whose directory exists; a directory in its place is an error."""
         self._links.clear()
-        self._in_directories(source_path, target_path, self._entry)
+        self._in_directories(source_path, target_path, partial(self._entry, source_path))
 
     def content(self, source_path: str, target_path: str, selection: Selection) -> None:
         """Copy what is selected in a directory into the existing directory `target_path`."""
@@ -85,7 +102,7 @@ class TreeCopier:
         parent, name = paths.split(target_path)
         with paths.opened(paths.open_strict(self._root_fd, parent)) as target_fd:
             _clear(target_fd, name, target_path)
-            self.written.add(target_path)
+            self._note(target_path)
             with open(os.open(name, _CREATE, 0o600, dir_fd=target_fd), "wb", buffering=0) as file:
                 file.write(data)
                 truth = Truth(stat.S_IFREG | 0o644, 0, 0, 0)
@@ -117,7 +134,7 @@ class TreeCopier:
             else:
                 if not directory.is_new:
                     _clear(target_fd, name, child.target)
-                self._copy(source_fd, name, status, target_fd, name, child.target)
+                self._copy(_Source(source_fd, name, child.source, status), target_fd, name, child.target)
         return made
 
     def _in_directories(self, source_path: str, target_path: str, act: Callable[[int, str, int, str, str], None]) -> None:
@@ -130,10 +147,12 @@ class TreeCopier:
         ):
             act(source_fd, source_name, target_fd, target_name, target_path)
 
-    def _entry(self, source_fd: int, source_name: str, target_fd: int, target_name: str, target_path: str) -> None:
+    def _entry(
+        self, source_path: str, source_fd: int, source_name: str, target_fd: int, target_name: str, target_path: str
+    ) -> None:
         status = os.stat(source_name, dir_fd=source_fd, follow_symlinks=False)
         _clear(target_fd, target_name, target_path)
-        self._copy(source_fd, source_name, status, target_fd, target_name, target_path)
+        self._copy(_Source(source_fd, source_name, source_path, status), target_fd, target_name, target_path)
 
     def _finish_directory(self, source_fd: int, source_name: str, target_fd: int, target_name: str, target_path: str) -> None:
         """Last, because entries made in a directory change its time, and its mode could forbid them."""
@@ -152,22 +171,30 @@ class TreeCopier:
             xattrs = self._owners.xattrs(target, before)
             self._owners.set(target, Meta(mode, truth.uid, truth.gid, before.st_mtime_ns, 0, xattrs))
 
-    def _copy(
-        self, source_fd: int, source_name: str, status: os.stat_result, target_fd: int, target_name: str, target_path: str
-    ) -> None:
-        """One entry that isn't a directory, to where nothing is."""
+    def _note(self, target_path: str, left: Left | None = None) -> None:
+        """That there is something new."""
         self.written.add(target_path)
+        if self._left is not None:
+            self._left.pop(target_path, None)
+            if left is not None:
+                self._left[target_path] = left
+
+    def _copy(self, source: _Source, target_fd: int, target_name: str, target_path: str) -> None:
+        """One entry that isn't a directory, to where nothing is."""
+        status = source.status
+        self._note(target_path)
         if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
             first = self._links.setdefault((status.st_dev, status.st_ino), target_path)
             if first != target_path:
                 self._link(first, target_fd, target_name)
+                self._note(target_path, self._left.get(first) if self._left else None)
                 return
-        meta = self._meta(status, source_name, source_fd, None)
+        meta = self._meta(status, source.name, source.dir_fd, None)
         if stat.S_ISLNK(status.st_mode):
-            os.symlink(os.readlink(source_name, dir_fd=source_fd), target_name, dir_fd=target_fd)
+            os.symlink(os.readlink(source.name, dir_fd=source.dir_fd), target_name, dir_fd=target_fd)
             self._owners.set(target_name, meta, dir_fd=target_fd)
         elif stat.S_ISREG(meta.mode):
-            self._regular(source_fd, source_name, status, target_fd, target_name)
+            self._regular(source, target_fd, target_name, target_path)
         else:
             self._owners.mknod(target_name, meta, dir_fd=target_fd)
 
@@ -175,15 +202,19 @@ class TreeCopier:
         with paths.find(self._root_fd, first, follow=False) as spot:
             os.link(spot.name, target_name, src_dir_fd=spot.dir_fd, dst_dir_fd=target_fd, follow_symlinks=False)
 
-    def _regular(self, source_fd: int, source_name: str, status: os.stat_result, target_fd: int, target_name: str) -> None:
+    def _regular(self, source: _Source, target_fd: int, target_name: str, target_path: str) -> None:
+        status = source.status
         target = os.open(target_name, _CREATE, 0o600, dir_fd=target_fd)
         try:
             if stat.S_ISSOCK(status.st_mode):
-                self._owners.set(target, self._meta(status, source_name, source_fd, None))
+                self._owners.set(target, self._meta(status, source.name, source.dir_fd, None))
                 return
-            with paths.opened(os.open(source_name, _READ, dir_fd=source_fd)) as source:
-                copy_bytes(source, target, size=status.st_size)
-                self._owners.set(target, self._meta(status, source_name, source_fd, source))
+            with paths.opened(os.open(source.name, _READ, dir_fd=source.dir_fd)) as opened:
+                if self._left is not None and status.st_size >= WORTHWHILE:
+                    self._note(target_path, Left.of(self._view.tree.path, source.path, status))
+                else:
+                    copy_bytes(opened, target, size=status.st_size)
+                self._owners.set(target, self._meta(status, source.name, source.dir_fd, opened))
         finally:
             os.close(target)
 

@@ -67,8 +67,8 @@ class OverlayRootfs:
         cls, directory: Path, mounter: Mounter, layers: Iterable[Layer], trees: LayerTrees, *, outline: bool = False
     ) -> OverlayRootfs:
         """With these layers, unpacked unless they are; where an `outline` is enough, outlines of those that aren't."""
-        lowers, links, is_outline = _unpacked(layers, trees, mounter, outline=outline)
-        return cls(directory, mounter, lowers=lowers, links=links, is_outline=is_outline)
+        lowers, links = _unpacked(layers, trees, mounter, outline=outline)
+        return cls(directory, mounter, lowers=lowers, links=links, is_outline=outline)
 
     def child(self, directory: Path) -> OverlayRootfs:
         """Another one that begins with the same files, and lives no longer; nothing may be done to this one any more."""
@@ -107,9 +107,9 @@ class OverlayRootfs:
             self._links.follow(views, found)
         return Changes(written=tuple(sorted(found.written)), deleted=tuple(sorted(found.deleted)))
 
-    def copy(self, op: Copy, source: SourceTree) -> Changes:
+    def copy(self, op: Copy, source: SourceTree, *, leave: bool = False) -> Changes:
         with self._writing() as root_fd:
-            changes = copy_into(root_fd, op, source, self.owners, outline=self.is_outline)
+            changes = copy_into(root_fd, op, source, self.owners, outline=self.is_outline, leave=leave)
         taking = source.taking
         self._follow([name for name in changes.written if not taking or name not in taking.names])
         if taking:
@@ -191,8 +191,8 @@ class OverlayRootfs:
 
 def _unpacked(
     layers: Iterable[Layer], trees: LayerTrees, mounter: Mounter, *, outline: bool
-) -> tuple[tuple[Path, ...], tuple[tuple[str, ...], ...], bool]:
-    """The lower directories of these layers, topmost first, the links in them, and whether any is an outline.
+) -> tuple[tuple[Path, ...], tuple[tuple[str, ...], ...]]:
+    """The lower directories of these layers, topmost first, and the links in them.
 
     Over an outline there are only outlines: what a whole tree has been made on is whole.
     """
@@ -205,7 +205,7 @@ def _unpacked(
         make = partial(_unpack, layer, lowers, links, mounter, outline=is_outline)
         tree = trees.get(chain, make, kind=OUTLINE if is_outline else "")
         lowers, links = (tree.path, *lowers), tree.links
-    return lowers, links, is_outline
+    return lowers, links
 
 
 def _unpack(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -20,6 +20,7 @@ from builder.image.growing import Send
 from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER_GZIP, MediaType
 from builder.rootfs import paths
+from builder.rootfs.left import Left
 from builder.rootfs.owner import Owners
 from builder.rootfs.pipeline import Pipeline
 from builder.rootfs.tree import Changes
@@ -30,6 +31,7 @@ from builder.values import dataclass
 _log = logging.getLogger(__name__)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _END = bytes(2 * BLOCK)
+_NOTHING: Mapping[str, Left] = {}
 _PIECE = 1 << 18
 
 
@@ -54,7 +56,7 @@ def write_layer(
     """
     try:
         with Pipeline(to, media_type, level=level, send=send) as pipeline:
-            with _Packer(root_fd, owners, pipeline, newest, exact_times=exact_times) as packer:
+            with _Packer(root_fd, owners, pipeline, newest, exact_times=exact_times, left=changes.left) as packer:
                 for path, is_whiteout in _plan(changes):
                     if is_whiteout:
                         packer.add_whiteout(path)
@@ -127,12 +129,22 @@ def _plan(changes: Changes) -> list[tuple[str, bool]]:
 class _Packer:
     """Writes entries of a rootfs to a pipeline, or elsewhere; remembers hard links and the directory it is in."""
 
-    def __init__(self, root_fd: int, owners: Owners, pipeline: _Sink, newest: int | None, *, exact_times: bool = False) -> None:
+    def __init__(
+        self,
+        root_fd: int,
+        owners: Owners,
+        pipeline: _Sink,
+        newest: int | None,
+        *,
+        exact_times: bool = False,
+        left: Mapping[str, Left] = _NOTHING,
+    ) -> None:
         self._root_fd = root_fd
         self._owners = owners
         self._pipeline = pipeline
         self._newest = newest
         self._exact_times = exact_times
+        self._left = left
         self._links: dict[tuple[int, int], str] = {}  # device and inode → first path
         self._parent = ""
         self._parent_fd = os.dup(root_fd)
@@ -193,14 +205,24 @@ class _Packer:
                 self._pipeline.write(write(path, size=0, link=first, hard=True))
                 return
         with paths.opened(os.open(name, _READ, dir_fd=dir_fd)) as fd:
-            self._pipeline.write(write(path, size=status.st_size, xattrs=self._xattrs(path, fd, status)))
-            got = self._pipeline.fill(fd, status.st_size)
-            after = os.fstat(fd)
-        if got < status.st_size or (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            xattrs = self._xattrs(path, fd, status)
+            if path in self._left:
+                with self._left[path].opened() as elsewhere:
+                    self._content(path, elsewhere, os.fstat(elsewhere), partial(write, xattrs=xattrs))
+            else:
+                self._content(path, fd, status, partial(write, xattrs=xattrs))
+
+    def _content(self, path: str, fd: int, status: os.stat_result, write: partial[bytes]) -> None:
+        """The entry itself, and what is read from `fd`, of which `status` is."""
+        size = status.st_size
+        self._pipeline.write(write(path, size=size))
+        got = self._pipeline.fill(fd, size)
+        after = os.fstat(fd)
+        if got < size or (after.st_size, after.st_mtime_ns) != (size, status.st_mtime_ns):
             raise RootfsError(
                 f"{'/' + path!r} has changed while it was put in a layer", hint="end background processes before a RUN ends"
             )
-        self._pipeline.write(padding(status.st_size))
+        self._pipeline.write(padding(size))
 
     def _xattrs(self, path: str, fd: int, status: os.stat_result) -> tuple[tuple[str, bytes], ...]:
         """Without those that a PAX header would give another name: a key ends with the first `=`."""

@@ -73,10 +73,10 @@ class PlainRootfs:
         self._tree, self._is_current = new, True
         return changes
 
-    def copy(self, op: Copy, source: SourceTree) -> Changes:
+    def copy(self, op: Copy, source: SourceTree, *, leave: bool = False) -> Changes:
         self._is_current = False
         with paths.opened_root(self.path) as root_fd:
-            changes = copy_into(root_fd, op, source, self.owners, outline=self.is_outline)
+            changes = copy_into(root_fd, op, source, self.owners, outline=self.is_outline, leave=leave)
         if source.taking:
             source.taking.finish(self.path)
         return changes

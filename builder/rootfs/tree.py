@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from builder.rootfs import paths
+from builder.rootfs.left import Left
 from builder.rootfs.owner import Owners
-from builder.values import dataclass
+from builder.values import dataclass, field
 
 
 class Entry(NamedTuple):
@@ -46,10 +47,12 @@ class Changes:
     """Paths relative to the root, sorted: what was made or changed, and of what was deleted the topmost.
 
     The root is the empty path. A deleted path that ends with a slash is all that was in a directory, which itself is there.
+    Some of what was written may have `left` its content where it was copied from: the file itself is empty.
     """
 
     written: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
+    left: Mapping[str, Left] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.written or self.deleted)

@@ -18,6 +18,7 @@ from builder.image.layer import Layer
 from builder.image.media import OCI_LAYER
 from builder.ops import Copy, FromContext, MakeDir
 from builder.rootfs import Rootfs, SourceTree
+from builder.rootfs.left import WORTHWHILE
 from builder.rootfs.owner import Owners
 from builder.rootfs.plain import PlainRootfs
 from builder.sandbox import overlayfs
@@ -31,6 +32,8 @@ from tests.support.tree import make_tar, make_tree, member, tree_dump
 Op = Copy | MakeDir
 Member = tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]
 PASSWD = b"root:x:0:0::/root:/bin/sh\nann:x:5:6::/:\n"
+LONG = PASSWD * (WORTHWHILE // len(PASSWD) + 1)
+"""So much that it isn't copied into an outline."""
 
 
 def packed(*members: Member) -> Layer:
@@ -68,7 +71,7 @@ class Stage:
         return found
 
     def layer(self, op: Op, rootfs: Rootfs, source: SourceTree) -> Layer:
-        changes = rootfs.copy(op, source) if isinstance(op, Copy) else rootfs.make_dir(op)
+        changes = rootfs.copy(op, source, leave=self.outline) if isinstance(op, Copy) else rootfs.make_dir(op)
         return rootfs.pack(changes, to=self.directory, media_type=OCI_LAYER, newest=EPOCH)
 
 
@@ -121,6 +124,8 @@ CONTEXT: dict[str, str | bytes | None] = {
     "d/file": "1",
     "d/sub/file": "2",
     "file/x": "3",
+    "much/file": LONG + b"much",
+    "more/file": LONG + b"more",
     "links.tar": make_tar((member("own"), b"o"), member("two", type=tarfile.LNKTYPE, linkname="own")),
     "theirs.tar": make_tar(member("two", type=tarfile.LNKTYPE, linkname="app/file"), (member("app/z"), b"z")),
 }
@@ -140,12 +145,21 @@ CASES: list[tuple[str, tuple[Op, ...], str]] = [
     ("WORKDIR that is there", (MakeDir(path="/link"), copy("f", to="/f")), "f b'0' 644"),
     ("WORKDIR on a file", (MakeDir(path="/to-file"),), "can't make the directory"),
     ("an archive", (add("links.tar", "/app"),), "app/two b'1'"),
+    ("much", (copy("much", to="/app"),), "app/file b'0' 644"),
+    ("much over much", (copy("much/file", "more/file", to="/app/"),), "app/file b'0' 644"),
+    ("little over much", (copy("much/file", "d/file", to="/app/"),), "app/file b'0' 644"),
+    ("much over little, in two steps", (copy("d/file", to="/app/"), copy("more/file", to="/app/")), "app/file b'0' 644"),
+    ("names of one file", (copy("names", to="/app/"),), "app/b b'1'"),
+    ("a long table of users", (copy("long", to="/etc/passwd"),), "etc/passwd b'0' 644"),
 ]  # fmt: skip
 
 
 @pytest.fixture
 def context(tmp_path: Path) -> Path:
-    return make_tree(tmp_path / "context", CONTEXT | {"users": b"eve:x:70:80::/:\n"})
+    made = make_tree(tmp_path / "context", CONTEXT | {"users": b"eve:x:70:80::/:\n", "long": LONG, "names/b": LONG})
+    for name in ("c", "a"):
+        os.link(made / "names/b", made / "names" / name)
+    return made
 
 
 @pytest.mark.parametrize(("ops", "shows"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
@@ -162,18 +176,19 @@ HARD = packed((member("etc/names"), PASSWD), member("etc/passwd", type=tarfile.L
 
 
 @pytest.mark.parametrize(
-    ("layers", "op", "shows"),
+    ("layers", "ops", "shows"),
     [
-        ((LINKED,), copy("f", to="/f", chown="ann"), "f b'0' 644 5:6"),
-        ((HARD,), MakeDir(path="/w", user="ann"), "w b'5' 755 5:6"),
-        (BASE, add("theirs.tar", "/"), "two b'0' 640 0:0 7"),
+        ((LINKED,), (copy("f", to="/f", chown="ann"),), "f b'0' 644 5:6"),
+        ((HARD,), (MakeDir(path="/w", user="ann"),), "w b'5' 755 5:6"),
+        (BASE, (add("theirs.tar", "/"),), "two b'0' 640 0:0 7"),
+        ((), (copy("long", to="/etc/passwd"), copy("f", to="/f", chown="ann")), "f b'0' 644 5:6"),
     ],
 )
 @pytest.mark.usefixtures("context")
 def test_a_whole_tree_is_made_when_an_outline_is_not_enough(
-    layers: tuple[Layer, ...], op: Op, shows: str, tmp_path: Path
+    layers: tuple[Layer, ...], ops: tuple[Op, ...], shows: str, tmp_path: Path
 ) -> None:
-    done = both(tmp_path, layers, (copy("d", to="/before/"), op))
+    done = both(tmp_path, layers, (copy("d", to="/before/"), *ops))
     assert done.outline == done.whole
     assert shows in done.outline[-1]
     assert [rootfs.is_outline for rootfs in done.made] == [True, False]
@@ -290,7 +305,7 @@ class Dice:
                 elif self.random.random() < 0.3:
                     path.write_bytes(make_tar(*(self.member() for _ in range(3))))
                 else:
-                    path.write_bytes(PASSWD)
+                    path.write_bytes(self.random.choice((PASSWD, PASSWD, LONG)))
 
     def op(self, context: Path) -> Op:
         random = self.random

@@ -13,7 +13,9 @@ import pytest
 
 from builder.errors import RootfsError
 from builder.image.media import DOCKER_LAYER_GZIP, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, MediaType
-from builder.rootfs import pipeline
+from builder.ops import Copy, FromContext
+from builder.rootfs import SourceTree, pipeline
+from builder.rootfs.left import WORTHWHILE
 from builder.rootfs.plain import PlainRootfs
 from builder.rootfs.tree import Changes
 from tests.builder.rootfs.conftest import needs_root
@@ -42,6 +44,31 @@ def test_ancestors_come_along_with_their_metadata(rootfs: PlainRootfs, blobs: Pa
     data = plain_bytes(rootfs, Changes(written=("a/b/c",)), blobs)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         assert [(member.name, member.mode) for member in archive] == [("a", 0o1777), ("a/b", 0o755), ("a/b/c", 0o644)]
+
+
+@pytest.mark.parametrize("how", ["longer", "as long", "another", "gone", "a link"])
+def test_a_content_that_was_left_where_it_was_may_not_change(how: str, rootfs: PlainRootfs, blobs: Path, tmp_path: Path) -> None:
+    context = make_tree(tmp_path / "context", {"d/file": bytes(WORTHWHILE), "d/small": "x", "other": bytes(WORTHWHILE)})
+    file = context / "d/file"
+    op = Copy(source=FromContext(), paths=("d",), destination="/to/")
+    changes = rootfs.copy(op, SourceTree(path=context), leave=True)
+    assert list(changes.left) == ["to/file"]
+    assert [(rootfs.path / "to" / name).stat().st_size for name in ("file", "small")] == [0, 1]
+    match how:
+        case "longer":
+            os.truncate(file, WORTHWHILE + 1)
+        case "as long":
+            file.write_bytes(bytes(WORTHWHILE))
+            os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+        case "another":
+            (context / "other").replace(file)
+        case _:
+            file.unlink()
+            if how == "a link":
+                file.symlink_to("../other")
+    with pytest.raises(RootfsError, match=r"'/d/file' has changed while it was copied|can't put '/to/file' in a layer"):
+        plain_bytes(rootfs, changes, blobs)
+    assert not list(blobs.iterdir())
 
 
 def test_deletions_are_whiteouts_below_their_ancestors(rootfs: PlainRootfs, blobs: Path) -> None:
