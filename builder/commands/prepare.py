@@ -12,14 +12,18 @@ _logger = logging.getLogger("masu")
 
 
 def prepare(env: Mapping[str, str], *, takes_turns: bool) -> None:
-    """Become root in a user namespace, hide our memory; if it `takes_turns`, wait first where only one build can run."""
+    """Become root in a user namespace, hide our memory, allow us many descriptors; if it `takes_turns`, wait first where only one
+    build can run.
+    """
     from builder import sandbox
+    from builder.sandbox import descriptors
 
     if takes_turns:
         sandbox.take_turn()
     if os.geteuid() != 0:
         _become_root(env)
     sandbox.guard()
+    descriptors.allow_many()
 
 
 def _become_root(env: Mapping[str, str]) -> None:

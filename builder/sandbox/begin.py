@@ -12,7 +12,7 @@ import resource
 import signal
 from typing import Any, NoReturn
 
-from builder.sandbox import linux
+from builder.sandbox import descriptors, linux
 
 # The capabilities that docker gives a container (moby, oci/caps/defaults.go), by number: CHOWN DAC_OVERRIDE FOWNER FSETID KILL
 # SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP.
@@ -23,9 +23,10 @@ _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 
 
 def read_spec(descriptor: int) -> dict[str, Any]:
-    """What the builder wants done: a Process and more, as JSON."""
+    """What the builder wants done: a Process and more, as JSON; from then on we have no more descriptors than a command."""
     with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
         spec: dict[str, Any] = json.load(file)
+    descriptors.lower(spec["descriptors"])
     return spec
 
 

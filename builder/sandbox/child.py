@@ -12,11 +12,12 @@ from typing import Any
 
 from builder import process as door
 from builder.errors import SandboxError
+from builder.sandbox import descriptors
 
 _PACKAGE_ROOT = str(Path(__file__).parents[2])
 START = "import sys; sys.path.insert(0, sys.argv[3]); from builder.sandbox.{module} import main; main()"
 _CHUNK = 1 << 16
-_SILENCE = 0.1  # seconds
+_SILENCE = 100  # milliseconds
 
 Output = Callable[[bytes], None]
 """Gets what a process prints, as it comes, and nothing whenever nothing has come for a while; it ends the process by raising."""
@@ -30,7 +31,8 @@ def run_child(
     Its standard input is the descriptor `stdin`, or empty. Returns its exit code and what it answered. Raises SandboxError with
     what kept it from running the process.
     """
-    spec_file = _memory_file(json.dumps(spec).encode("utf-8", "surrogateescape"))
+    text = json.dumps({**spec, "descriptors": descriptors.commands()})
+    spec_file = _memory_file(text.encode("utf-8", "surrogateescape"))
     try:
         answer_file = _memory_file(b"")
         try:
@@ -52,8 +54,10 @@ def _run(argv: list[str], pass_fds: tuple[int, ...], output: Output, stdin: int 
     try:
         assert child.stdout is not None
         stdout = child.stdout.fileno()
+        poll = select.poll()
+        poll.register(stdout, select.POLLIN)
         while True:
-            if not select.select([stdout], [], [], _SILENCE)[0]:
+            if not poll.poll(_SILENCE):
                 output(b"")
             elif chunk := os.read(stdout, _CHUNK):
                 output(chunk)

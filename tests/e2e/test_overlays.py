@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -90,4 +91,18 @@ def test_stages_with_one_base_begin_where_it_ended(masu: Masu, tmp_path: Path) -
     text = "FROM base AS a\nRUN echo a > /a\nFROM a AS b\nRUN echo b >> /a\nFROM a AS c\nRUN echo c >> /a\n"
     checks = "FROM a\nCOPY --from=b /a /b\nCOPY --from=c /a /c\nRUN test \"$(cat /a /b /c | tr -d '\\n')\" = aabac\n"
     done = masu("build", "--no-push", "--jobs", "3", write_context(tmp_path / "c", text + checks))
+    assert done.returncode == 0, done.stderr
+
+
+@with_own_mounts
+def test_more_layers_than_files_may_be_open_at_first(masu: Masu, tmp_path: Path) -> None:
+    """masu may have more when it asks for more; the commands get what it began with."""
+    require_overlays(tmp_path)
+    context = write_context(tmp_path / "context", "FROM base\n" + "".join(f"COPY f /{n}\n" for n in range(60)), {"f": "x"})
+    assert masu("build", "-c", context, "-t", "many").returncode == 0
+    write_context(
+        context, "FROM many\nRUN ulimit -Sn > /soft && ulimit -Hn > /hard && [ $(cat /soft /59 | tr -d '\\n') = 48x ]\n"
+    )
+    argv = ["sh", "-c", 'ulimit -Sn 48; exec "$@"', "sh", *masu.argv("build", "-c", context, "-t", "more")]
+    done = subprocess.run(argv, env=masu.environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
