@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from dockerfile_parse import DockerfileParser
@@ -151,6 +152,17 @@ def _split(text: str, escape: str) -> dict[str, Any]:
     return {"keyword": written.lower(), "written": written, "flags": flags, "rest": rest.strip(SPACES)}
 
 
+def _directive(line: str) -> re.Match[str] | None:
+    match = _DIRECTIVE.fullmatch(line.rstrip("\r\n").lstrip(SPACES))
+    return match if match and match[1].lower() in ("syntax", "escape", "check") else None
+
+
+def _directives_below(lines: Sequence[str]) -> Directives:
+    """Those that may follow a first line `#!…`: all but `escape`. They are comments as well, so nothing is wrong about them."""
+    found = [(match[1].lower(), match[2]) for match in takewhile(bool, map(_directive, lines)) if match]
+    return Directives(**{key: value for key, value in reversed(found) if key != "escape"})
+
+
 class _Tokenizer:
     """One pass over the physical lines; used once."""
 
@@ -177,12 +189,15 @@ class _Tokenizer:
 
     def _read_directives(self) -> None:
         """They stand at the very top; the first line that isn't one ends them (parser/directives.go)."""
+        if self._physical[:1] and self._physical[0].startswith("#!"):
+            self._directives = _directives_below(self._physical[1:])
+            return
         seen: dict[str, str] = {}
         for number, line in enumerate(self._physical, 1):
-            match = _DIRECTIVE.fullmatch(line.rstrip("\r\n").lstrip(SPACES))
-            key = match[1].lower() if match else ""
-            if not match or key not in ("syntax", "escape", "check"):
+            match = _directive(line)
+            if not match:
                 break
+            key = match[1].lower()
             if key in seen:
                 raise self._error(f"only one {key} parser directive can be used", number)
             if key == "escape" and match[2] not in ("\\", "`"):

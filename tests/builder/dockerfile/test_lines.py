@@ -49,6 +49,8 @@ def test_physical_lines_are_joined_as_buildkit_joins_them(data: str | bytes, exp
         ("\n# escape=`\n", Directives()),
         ("# other=1\n# escape=`\n", Directives()),
         ("FROM x\n# escape=`\n", Directives()),
+        ("#!/bin/x\n# check=skip=all\n#syntax=a\n# escape=`\n#check=error=true\n", Directives(check="skip=all", syntax="a")),
+        ("\ufeff#!\n\n# check=skip=all\n", Directives()),
     ],
 )
 def test_directives_stand_at_the_very_top(data: str, expected: Directives) -> None:
