@@ -99,8 +99,8 @@ def _changed_files(asked: Invocation) -> Iterator[None]:
                 Path(path).unlink(missing_ok=True)
             for path, text in asked.files.items():
                 stack.callback(Path(path).unlink, missing_ok=True)
-                with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-                    file.write(text)
+                with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(text.encode("utf-8", "surrogateescape"))
         except OSError as error:
             raise BuilderError(
                 f"can't prepare {path!r}: {error.strerror}", hint="this step must be able to write there"

@@ -119,6 +119,7 @@ def _identity(env: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     base = os.path.join(env.get("TMPDIR") or "/tmp", f"masu-{os.getpid()}")
     provider, role = "".join(values("google-workload-identity-provider", env)), "".join(values("aws-role-arn", env))
     if provider:
+        _check_provider(provider)
         files[f"{base}-google-token"] = _token(_GOOGLE_TOKEN, env, "google-workload-identity-provider")
         account = "".join(values("google-service-account", env))
         files[f"{base}-google.json"] = json.dumps(
@@ -129,6 +130,13 @@ def _identity(env: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         files[f"{base}-aws-token"] = _token(_AWS_TOKEN, env, "aws-role-arn")
         variables |= identity.aws_role(role, session=f"gitlab-{env.get('CI_JOB_ID', '0')}", token_file=f"{base}-aws-token")
     return variables, files
+
+
+def _check_provider(provider: str) -> None:
+    """The component puts it behind a host to ask for a token, and can't take one away first."""
+    if provider.removeprefix("https:").startswith("//"):
+        hint = "write projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/NAME, without a host"
+        raise UsageError(f"the job's token isn't for the workload identity provider {provider!r}", hint=hint)
 
 
 def _token(variable: str, env: Mapping[str, str], name: str) -> str:

@@ -293,7 +293,7 @@ def _login(reading: Reading) -> None:
         return
     user = reading.text("username") or reading.env.get("GITHUB_ACTOR", "")
     key = "https://index.docker.io/v1/" if registry == "docker.io" else registry
-    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+    auth = base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode()
     reading.masked += [password, auth]
     logins = {**job, "auths": {**job["auths"], key: {"auth": auth}}}
     logins["credHelpers"] = {host: helper for host, helper in job["credHelpers"].items() if host != registry}

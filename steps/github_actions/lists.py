@@ -8,8 +8,11 @@ from builder.errors import UsageError
 
 
 def split(text: str, where: str) -> tuple[str, ...]:
-    """The values between commas and line ends; what is in double quotes is one. Raises UsageError for a quote without end."""
-    return tuple(field.strip() for record in _records(text.strip(), where) for field in record if field.strip())
+    """The values between commas and line ends. What is in double quotes is one beside others; alone in its line commas divide it,
+    too (actions-toolkit, src/util.ts). Raises UsageError for a quote without end.
+    """
+    records = (record[0].split(",") if len(record) == 1 else record for record in _records(text.strip(), where))
+    return tuple(field.strip() for record in records for field in record if field.strip())
 
 
 def lines(text: str, where: str) -> tuple[str, ...]:

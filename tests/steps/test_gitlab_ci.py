@@ -57,6 +57,8 @@ def test_inputs_become_flags_and_defaults_become_none(inputs: dict[str, str], ex
         ({"INPUT_AWS_ROLE_ARN": "arn:aws:iam::1:role/b"}, r"\$MASU_AWS_ID_TOKEN is empty"),
         ({"INPUT_AWS_ROLE_ARN": "b", "MASU_AWS_ID_TOKEN": "t"}, "'b' is no role"),
         ({"INPUT_GOOGLE_WORKLOAD_IDENTITY_PROVIDER": "x", "MASU_GOOGLE_ID_TOKEN": "t"}, "no workload identity provider"),
+        ({"INPUT_GOOGLE_WORKLOAD_IDENTITY_PROVIDER": f"//iam.googleapis.com/{PROVIDER}"}, "the job's token isn't for the"),
+        ({"INPUT_GOOGLE_WORKLOAD_IDENTITY_PROVIDER": f"https://iam.googleapis.com/{PROVIDER}"}, "the job's token isn't for the"),
     ],
 )
 def test_inputs_that_cannot_be_meant_are_refused(inputs: dict[str, str], message: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import fields
 
@@ -291,6 +292,12 @@ def test_a_password_alone_is_docker_hubs_as_aevea_has_it() -> None:
     found = asked({"image": "me/app", "tag": "1", "username": "me", "password": "p4ss"})
     assert json.loads(found.env["DOCKER_AUTH_CONFIG"])["auths"] == {"https://index.docker.io/v1/": {"auth": "bWU6cDRzcw=="}}
     assert "--destination=me/app:1" in found.argv
+
+
+def test_a_login_may_have_any_bytes() -> None:
+    found = asked({"registry": "a.test", "username": "caf\udce9", "password": "p\udcff"})
+    auth = json.loads(found.env["DOCKER_AUTH_CONFIG"])["auths"]["a.test"]["auth"]
+    assert base64.b64decode(auth) == b"caf\xe9:p\xff"
 
 
 def test_what_a_credential_helper_answered_is_masked() -> None:
