@@ -58,7 +58,8 @@ class CommonOptions:
     log_timestamp: bool = _flag(False, "put the time of day in log lines, not the seconds since the start", kaniko="same")
     progress: str = _flag("auto", "quiet shows errors only; the others are one plain form",
         choices=("auto", "plain", "tty", "quiet"))
-    sandbox: str = _flag("auto", "how RUN is run: auto tries what this machine allows", env="MASU_SANDBOX", metavar="NAME")
+    sandbox: str = _flag("auto", "how RUN is run: auto tries what this machine allows", env="MASU_SANDBOX", metavar="NAME",
+        choices=("auto", "namespaces", "takeover", "traced", "chroot"))
     state_dir: str = _flag("", "where the store and work in progress are kept (default $XDG_DATA_HOME/masu)",
         env="MASU_STATE_DIR", metavar="DIR")
 

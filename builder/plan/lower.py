@@ -283,7 +283,8 @@ class _Lowering:
             if stage.name and stage.name == name.lower():
                 return ops.FromStage(index=stage.index)
         if name == _SCRATCH:
-            raise line.error("scratch holds nothing to copy")
+            hint = "for an empty directory write FROM scratch AS empty further up, and name that"
+            raise line.error("scratch holds nothing to copy or mount", hint=hint)
         if (key := self.named.find(name, self.platform)) is not None:
             image = self.named.image(key)
             return ops.FromNamedContext(name=key) if image is None else ops.FromImage(reference=image)

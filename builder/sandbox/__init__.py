@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from builder.errors import SandboxError, UsageError
+from builder.errors import SandboxError
 from builder.sandbox.child import Output
 from builder.sandbox.mounts import Bind, File, Mount, Tmpfs, is_directory, to_json
 from builder.values import dataclass
@@ -188,12 +188,10 @@ SANDBOXES: Mapping[str, Callable[[Path], Sandbox]] = {
 
 
 def choose(name: str, state: Path) -> Sandbox:
-    """The sandbox called `name`, or for `auto` the first that this machine allows; `state` is masu's own directory.
+    """The sandbox `name` of SANDBOXES, or for `auto` the first that this machine allows; `state` is masu's own directory.
 
     Raises SandboxError with all the reasons.
     """
-    if name != "auto" and name not in SANDBOXES:
-        raise UsageError(f"unknown sandbox {name!r}", hint=f"known are auto, {', '.join(SANDBOXES)}")
     reasons: list[str] = []
     for candidate in SANDBOXES if name == "auto" else (name,):
         sandbox = SANDBOXES[candidate](state)

@@ -105,7 +105,7 @@ def test_a_failing_run_gives_its_exit_code_and_its_last_words(masu: Masu, tmp_pa
         ("FROM base\n", ("--target=x",), ["target", "'x'"]),
         ("FROM base\n", ("-d", "UPPER/case"), ["UPPER/case"]),
         ("FROM base\n", ("--custom-platform=a/b/c/d",), ["platform"]),
-        ("FROM base\nRUN true\n", ("--sandbox=jail",), ["jail", "namespaces"]),
+        ("FROM base\n", ("--sandbox=jail",), ["jail", "namespaces"]),
         ("FROM oci-layout:///nowhere\n", (), ["/nowhere"]),
     ],
 )

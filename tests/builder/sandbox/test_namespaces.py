@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from builder.errors import SandboxError, UsageError
-from builder.sandbox import Bind, Mount, Process, View, choose
+from builder.errors import SandboxError
+from builder.flags import flag_of
+from builder.options import CommonOptions
+from builder.sandbox import SANDBOXES, Bind, Mount, Process, View, choose
 from builder.sandbox.namespaces import Namespaces
+from builder.values import fields
 from tests.support.busybox import make_root
 
 PLACES = {"/proc": "/proc", "/sys": "/sys", "/dev": "/dev"}
@@ -151,9 +154,9 @@ def test_auto_chooses_what_the_machine_allows(tmp_path: Path) -> None:
     assert choose("auto", tmp_path).name == "namespaces"
 
 
-def test_an_unknown_sandbox_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="jail"):
-        choose("jail", tmp_path)
+def test_the_option_names_all_sandboxes() -> None:
+    row = next(row for row in fields(CommonOptions) if row.name == "sandbox")
+    assert flag_of(row).choices == ("auto", *SANDBOXES)
 
 
 def _all_command_lines() -> bytes:
