@@ -40,7 +40,7 @@ class Outputs:
     @classmethod
     def of(cls, options: BuildOptions, *, is_terminal: bool = False) -> Outputs:
         """`is_terminal` is said of standard output. Raises UsageError or ImageError when something is missing or malformed."""
-        destinations = tuple(Reference.parse(text) for text in options.destination)
+        destinations = tuple(map(_destination, options.destination))
         tags = tuple(Reference.parse(text) for text in (() if lends_tags(options) else options.tag))
         untagged = tuple(Reference(repository=repository) for repository in by_digest(options))
         if options.push and options.no_push:
@@ -141,6 +141,13 @@ def _check_destinations(destinations: Iterable[Reference]) -> None:
         if reference.digest is not None:
             hint = "give a tag: the digest is known when the image is built, see --digest-file"
             raise UsageError(f"can't push to the digest of destination {str(reference)!r}", hint=hint)
+
+
+def _destination(text: str) -> Reference:
+    if "=" in text:
+        hint = "for another stage's image build that by itself: --target STAGE --destination REF"
+        raise UsageError(f"--destination {text!r} is no reference", hint=hint)
+    return Reference.parse(text)
 
 
 def _check_paths(options: BuildOptions) -> None:

@@ -33,10 +33,20 @@ from builder.options import (
 __all__ = ["COMMANDS", "Argument", "Call", "Command", "command_of", "own_words", "parser_of"]
 
 
+_INSTEAD = {
+    "bake": "build each target by itself: masu build --target NAME; what one leaves in the cache the others find",
+    "images": "the images of the store are listed by masu ls",
+    "rmi": "images of the store are removed by masu rm",
+    "buildx": "write masu build, with the flags of docker buildx build",
+}
+"""What those mean who come from docker, or from Kaniko's fork."""
+
+
 def command_of(name: str, commands: Mapping[str, Command]) -> Command:
     """Raises UsageError when there is none of that name."""
     if name not in commands:
-        raise UsageError(f"unknown command {name!r}", hint=f"commands are {', '.join(commands)}; see masu help")
+        hint = _INSTEAD.get(name) or f"commands are {', '.join(commands)}; see masu help"
+        raise UsageError(f"unknown command {name!r}", hint=hint)
     return commands[name]
 
 

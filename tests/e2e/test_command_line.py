@@ -121,6 +121,8 @@ def test_bad_input_gets_a_sentence_and_exit_code_1(
     ("arguments", "said"),
     [
         (["biuld"], "unknown command"),
+        (["bake"], "masu build --target NAME"),
+        (["build", "-d", "tests=a.test/b:1", "."], "--target STAGE --destination REF"),
         (["build", "."], "you must provide --destination"),
         (["build", "-t", "x", "/no/such/context"], "not a directory"),
         (["build", "-t", "x", "-f", "nope", "."], "no Dockerfile"),
