@@ -1,7 +1,8 @@
 """Reading an image from the mirrors of its registry, the registry itself last; writing goes to the registry alone.
 
-A mirror that is not there, hasn't the image or denies it is passed over, with a line in the log. Content with another digest than
-the one asked for is an error wherever it comes from: whoever sends that must not be able to choose what is tried next.
+A mirror that is not there, hasn't the image or denies it is passed over, with a line in the log; so is one that is busy or out of
+order, which is asked again, and patiently, if nobody else has the image. Content with another digest than the one asked for is an
+error wherever it comes from: whoever sends that must not be able to choose what is tried next.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from builder.image.descriptor import Descriptor
 from builder.image.digest import Digest
 from builder.image.growing import Growing
 from builder.image.reference import DEFAULT_HOST, Reference, Repository, registry_host
+from builder.retry import TRANSIENT
 from builder.values import dataclass, field
 
 if TYPE_CHECKING:  # the options are read before anything speaks HTTP
@@ -136,7 +138,8 @@ class MirroredRepository:
         own = reference.name if reference and reference.repository == self._original.repository else name
 
         def found(place: RemoteRepository) -> tuple[ServedRepository, Descriptor]:
-            rest = self._places[self._places.index(place) :]
+            here = [each.repository for each in self._places].index(place.repository)
+            rest = self._places[here:]
             reader = MirroredRepository(self._original, places=rest, unreachable=self._unreachable)
             return ServedRepository(repository=place.repository, reader=reader), place.resolve(own)
 
@@ -145,15 +148,23 @@ class MirroredRepository:
     def _first(self, action: Callable[[RemoteRepository], T], what: str) -> T:
         """The result at the first place that has one; only the last place's failure counts."""
         *mirrors, last = self._places
+        busy = []
         for place in mirrors:
             if place.repository.host in self._unreachable:
                 continue
             try:
                 self._reach(place)
-                return action(place)
+                return place.hastily(action)
             except RegistryError as error:
                 log.warning("can't read %s from %s: %s; trying the next registry", what, place.repository, error.message)
-        return action(last)
+                busy += [place] if error.status in TRANSIENT else []
+        try:
+            return action(last)
+        except RegistryError as error:
+            if not busy:
+                raise
+            log.warning("can't read %s from %s: %s; trying again where it may be had", what, last.repository, error.message)
+            return _first_of(busy, action, otherwise=error)
 
     def _surely_has(self, mirror: RemoteRepository, descriptor: Descriptor) -> bool:
         """False also of one that can't tell."""
@@ -161,7 +172,7 @@ class MirroredRepository:
             return False
         try:
             self._reach(mirror)
-            return mirror.has(descriptor)
+            return mirror.hastily(lambda place: place.has(descriptor))
         except RegistryError as error:
             log.debug("can't tell whether %s has %s: %s", mirror.repository, descriptor.digest, error.message)
             return False
@@ -170,9 +181,20 @@ class MirroredRepository:
         """Not as patiently as when there is nowhere else to go: a mirror that is down would hold up every build."""
         try:
             place.reach()
-        except RegistryError:
-            self._unreachable.note(place.repository.host)
+        except RegistryError as error:
+            if error.status not in TRANSIENT:
+                self._unreachable.note(place.repository.host)
             raise
+
+
+def _first_of(places: Sequence[RemoteRepository], action: Callable[[RemoteRepository], T], *, otherwise: RegistryError) -> T:
+    """The result at the first place that has one; raises `otherwise`."""
+    for place in places:
+        try:
+            return action(place)
+        except RegistryError as error:
+            log.warning("%s: %s", place.repository, error.message)
+    raise otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

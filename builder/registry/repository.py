@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Mapping
-from typing import Any, BinaryIO
+from collections.abc import Callable, Mapping
+from copy import copy
+from typing import Any, BinaryIO, TypeVar
 
 from builder.errors import ImageError, RegistryError
 from builder.image.blob import Blob
@@ -21,9 +22,12 @@ from builder.registry.referrers import referrers
 from builder.registry.request import Request
 from builder.registry.transport import Transport
 from builder.registry.upload import Upload, begin, give_up
+from builder.values import replace
 from builder.web import shown
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _DOCUMENTS = MANIFESTS | INDEXES
 
@@ -47,6 +51,16 @@ class RemoteRepository:
     def reach(self) -> None:
         """Raises RegistryError, after one attempt, when the registry doesn't answer at all."""
         self._transport.reach(self.repository.host)
+
+    def hastily(self, action: Callable[[RemoteRepository], T]) -> T:
+        """What `action` does with this repository, each request tried once; a stream that it opens is patient from then on."""
+        hasty = copy(self)
+        hasty._transport = copy(self._transport)
+        hasty._transport.retry = replace(self._transport.retry, tries=1)
+        try:
+            return action(hasty)
+        finally:
+            hasty._transport.retry = self._transport.retry
 
     def has(self, descriptor: Descriptor) -> bool:
         return self._has(descriptor, push=False)

@@ -106,6 +106,38 @@ def test_a_mirror_that_is_down_is_not_waited_for(original: RunningRegistry, capl
     assert caplog.text.count("trying the next registry") == 1
 
 
+def test_a_mirror_that_is_busy_is_not_waited_for(original: RunningRegistry) -> None:
+    clock = FakeClock()
+    with serve_faults(original.host, Fault(where="app", status=429, headers={"Retry-After": "60"})) as mirror:
+        store = mirrored([mirror.host, original.host], clock=clock)
+        image = load(store, "1", AMD64)
+        assert store.has(IMAGE.layers[0].blob.descriptor)
+        assert image.layers[0].blob.open().read() == IMAGE.layers[0].blob.open().read()
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("fault", [Fault(where="app", status=503, times=2), Fault(where="/v2/$", status=429, times=2)])
+def test_a_mirror_that_was_busy_is_asked_again_if_nobody_else_has_the_image(
+    original: RunningRegistry, registry: RunningRegistry, fault: Fault
+) -> None:
+    clock = FakeClock()
+    copy(IMAGE, to=remote(original.host, "app"), names=["here-alone"])
+    with serve_faults(original.host, fault) as mirror:
+        image = load(mirrored([mirror.host, registry.host], clock=clock), "here-alone", AMD64)
+        assert image.layers[0].blob.origin == Repository(host=mirror.host, path="app")
+    assert clock.slept == [1.0]
+
+
+def test_what_a_mirror_has_begun_to_send_it_is_waited_for(original: RunningRegistry) -> None:
+    clock = FakeClock()
+    blob = IMAGE.layers[0].blob
+    faults = [Fault(where="/blobs/", times=1, reset=10), Fault(where="/blobs/", times=2, status=503)]
+    with serve_faults(original.host, *faults) as mirror, serve_faults(original.host) as unasked:
+        assert mirrored([mirror.host, unasked.host], clock=clock).open(blob.descriptor).read() == blob.open().read()
+        assert unasked.seen == []
+    assert len(clock.slept) == 3
+
+
 def test_a_blob_that_a_mirror_lacks_comes_from_the_next(original: RunningRegistry) -> None:
     with serve_faults(original.host, Fault(where="/blobs/", status=404)) as mirror:
         image = load(mirrored([mirror.host, original.host]), "1", AMD64)
