@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from builder.about import product_of, provenance, wanted_attestations
 from builder.cache_flags import cache_targets
 from builder.decoration import Decoration
-from builder.errors import during
+from builder.errors import CacheError, during
 from builder.executor import execute
 from builder.image.image import Image
 from builder.image.platform import Platform
@@ -22,7 +22,7 @@ from builder.journal import Journal
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
 from builder.outputs import Delivery, Outputs, deliver
 from builder.plan import Plan, render
-from builder.prepared import Prepared, Wanted, known_entries, looked_up, now, opened_saved_mounts, opened_workshop, prepared
+from builder.prepared import Prepared, Wanted, findings_of, looked_up, now, opened_saved_mounts, opened_workshop, prepared
 from builder.provisions.from_options import provisions_of
 from builder.pushing import Ahead, pushable
 from builder.retry import Again
@@ -98,24 +98,47 @@ def build(
                 stdout=sys.stdout.buffer,
                 put=ready.contexts.put,
             )
-            workshop = replace(workshop, send=ahead.send if outputs.pushed else None)
-            made = list(_made(wanted, begun, options, ready, state, workshop, until_delivered))
-            if saved_mounts:
-                saved_mounts.save()  # while the image is pushed
-            exports = _exports(options, made, ready)
-            images = [each.finished(exports) for each in made]
-            facts = {**journal.facts(), "masu.seconds": round(time.monotonic() - started, 3)}
-            if exports:
-                facts["masu.cache"] = [verdict for each in made for verdict in each.verdicts()]
-            product = product_of(images, wanted, attestations, outputs, ready, begin=begin)
-            facts |= provenance(product) if attestations else {}
-            with during("pushing image"), journal.doing("pushing image"):
-                ahead.settle()
-                deliver(product, outputs, facts, by=delivery)
-            if exports:
-                exports.write(product, outputs.pushed)
+
+            def carry_out(workshop: Workshop) -> Product:
+                made = list(_made(wanted, begun, options, ready, state, workshop, until_delivered))
+                if saved_mounts:
+                    saved_mounts.save()  # while the image is pushed
+                exports = _exports(options, made, ready, workshop)
+                images = [each.finished(exports) for each in made]
+                facts = {**journal.facts(), "masu.seconds": round(time.monotonic() - started, 3)}
+                if exports:
+                    facts["masu.cache"] = [verdict for each in made for verdict in each.verdicts()]
+                product = product_of(images, wanted, attestations, outputs, ready, begin=begin)
+                facts |= provenance(product) if attestations else {}
+                with during("pushing image"), journal.doing("pushing image"):
+                    ahead.settle()
+                    deliver(product, outputs, facts, by=delivery)
+                if exports:
+                    exports.write(product, outputs.pushed)
+                return product
+
+            send, findings = ahead.send if outputs.pushed else None, findings_of(options)
+            product = _whatever_caches_lack(carry_out, replace(workshop, send=send, findings=findings))
     _summarize(product, time.monotonic() - started)
     return product
+
+
+def _whatever_caches_lack(carry_out: Callable[[Workshop], Product], workshop: Workshop) -> Product:
+    """What is carried out with the workshop, again where a cached layer can't be had; what has been made by then is found."""
+    own, findings = workshop, workshop.findings
+    while True:
+        try:
+            return carry_out(own)
+        except CacheError as error:
+            number = findings.begin_again() if findings else 0
+            if not number:
+                raise
+            log.warning("%s; the build begins again without it", error.message)
+            workshop.cancel.reset()
+            workshop.journal.begin_anew()
+            directory = workshop.directory / f"beginning-{number}"
+            directory.mkdir()
+            own = replace(workshop, directory=directory)
 
 
 def _made(
@@ -130,9 +153,8 @@ def _made(
     """The images, one after the other; what was cached while one was made is found for the next."""
     if len(wanted) > 1:
         _refuse_foreign(wanted, options, ready, state, workshop)
-    known = known_entries(options) if len(wanted) > 1 else ()
     for number, each in enumerate(wanted):
-        looking = looked_up(each, options, ready, workshop.provisions, state, known=known)
+        looking = looked_up(each, options, ready, workshop.provisions, state, findings=workshop.findings)
         plan, lookup = until_delivered.enter_context(looking)
         begun.append(plan)
         own, platform = replace(workshop, lookup=lookup, settings=each.settings), None
@@ -151,18 +173,19 @@ def _refuse_foreign(wanted: Sequence[Wanted], options: BuildOptions, ready: Prep
     for each in wanted:
         if foreign_step(each.plan, can_run) is None:
             continue
-        with looked_up(each, options, ready, workshop.provisions, state) as (plan, _):  # what is cached needn't be carried out
+        looking = looked_up(each, options, ready, workshop.provisions, state, findings=workshop.findings)
+        with looking as (plan, _):  # what is cached needn't be carried out
             if foreign := foreign_step(plan, can_run):
                 raise refusal(*foreign)
 
 
-def _exports(options: BuildOptions, made: Sequence[Made], ready: Prepared) -> CacheExports | None:
+def _exports(options: BuildOptions, made: Sequence[Made], ready: Prepared, workshop: Workshop) -> CacheExports | None:
     lookups = [each.lookup for each in made if each.lookup]
-    if not lookups:
+    if workshop.findings is None:
         return None
     from builder.cache_exports import CacheExports
 
-    return CacheExports(targets=cache_targets(options), lookups=lookups, remote=ready.remote)
+    return CacheExports(targets=cache_targets(options), lookups=lookups, remote=ready.remote, findings=workshop.findings)
 
 
 def show_plan(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> str:

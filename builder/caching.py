@@ -15,7 +15,7 @@ from builder.cache_flags import CacheFlag, cache_targets
 from builder.errors import UsageError
 from builder.image.platform import Platform
 from builder.image.reference import Reference
-from builder.layer_cache import Cache, Chain, ListedCache, TagCache
+from builder.layer_cache import Cache, Chain, Findings, ListedCache, TagCache, Trusted
 from builder.ops import Exec, Op
 from builder.options import BuildOptions
 from builder.plan import Plan
@@ -113,13 +113,13 @@ def opened_cache(
     remote: Remote,
     platform: Platform,
     now: Callable[[], datetime],
-    known: Sequence[Cache] = (),
+    findings: Findings,
 ) -> Iterator[Cache]:
-    """What is `known`, and what --cache and --cache-from name; all that is new has been saved when the context ends.
+    """What the build has made, and what --cache and --cache-from name; all that is new has been saved when the context ends.
 
     With --cache that is --cache-repo, else the place beside the first destination, else the layout `local`. Raises UsageError.
     """
-    caches = list(known)
+    caches = list[Cache]()
     with ExitStack() as stack:
         if options.cache:
             store, saves = _store(options.cache_repo, destinations, remote) or local, not options.no_push_cache
@@ -128,7 +128,7 @@ def opened_cache(
             store_of = partial(_listed, flag, remote)
             ttl = options.cache_ttl
             caches.append(ListedCache(store_of, flag.name, shown=flag.text, platform=platform, ttl=ttl, now=now))
-        yield Chain(caches)
+        yield Chain([findings.made, Trusted(Chain(caches), findings)])
 
 
 def _listed(flag: CacheFlag, remote: Remote) -> Store:

@@ -10,13 +10,17 @@ class Cancelled(Exception):
 
 
 class Cancel:
-    """Set once, by one thread; looked at by all others wherever they would wait."""
+    """Set by one thread; looked at by all others wherever they would wait."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def set(self) -> None:
         self._event.set()
+
+    def reset(self) -> None:
+        """All that it was to end has ended, and something else begins."""
+        self._event.clear()
 
     def check(self) -> None:
         """Raises Cancelled once it is set."""

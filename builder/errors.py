@@ -11,6 +11,7 @@ BuilderError
 ├── RootfsError        a stage's filesystem: unpacking, copying, packing
 │   └── OutlineError   what only the whole of it can tell; the executor makes that then
 ├── CredentialError    a cloud that was asked for a credential and gave none; a build may well go on
+├── CacheError         a layer that a cache has told of can't be had; the build begins again without it
 └── RegistryError      a registry's answer: method, URL, status, its own code
     ├── AuthError      401 or 403
     └── NotFoundError  404
@@ -131,6 +132,10 @@ class OutlineError(RootfsError):
 
 
 class CredentialError(BuilderError):
+    pass
+
+
+class CacheError(BuilderError):
     pass
 
 

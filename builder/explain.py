@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 from builder.options import BuildOptions, CommonOptions, RegistryFlags
-from builder.prepared import Wanted, looked_up, prepared
+from builder.prepared import Wanted, findings_of, looked_up, prepared
 from builder.provisions.from_options import provisions_of
 from builder.reasons import Verdict
 from builder.settings import read_build_args, settings_of
@@ -26,7 +26,7 @@ def explain(options: BuildOptions, registry: RegistryFlags, common: CommonOption
     ):
         for platform, plan in ready.checked_plans(options).items():
             wanted = Wanted(platform=platform, settings=settings[platform], plan=plan)
-            with looked_up(wanted, options, ready, provisions, state) as (_, lookup):
+            with looked_up(wanted, options, ready, provisions, state, findings=findings_of(options)) as (_, lookup):
                 assert lookup is not None
                 lines += [f"platform {platform}"] if len(settings) > 1 else []
                 lines += _lines(lookup.verdicts())

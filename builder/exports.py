@@ -12,15 +12,17 @@ from typing import BinaryIO
 
 from builder.errors import StoreError, UsageError
 from builder.image.image import Image
+from builder.image.layer import Layer
 from builder.image.platform import Platform
 from builder.image.product import Product
 from builder.image.reference import DEFAULT_TAG, Reference
 from builder.output_flags import STDOUT, Kind, Output
 from builder.rootfs.export import export_directory, export_tar
 from builder.store.bundle import Bundle
-from builder.store.copy import copy
+from builder.store.copy import blob_in, copy
 from builder.store.layout import LayoutStore
 from builder.store.oci_archive import OciArchiveStore
+from builder.values import replace
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,12 @@ def check(outputs: Sequence[Output], *, is_terminal: bool) -> None:
             raise UsageError(f"--output {output.text!r}: {output.dest!r} is {is_now}", hint=f"name {wanted}")
 
 
+def is_stream(output: Output) -> bool:
+    """Whether what is written is gone: to standard output, a device or a pipe."""
+    path = Path(output.dest)
+    return output.dest == STDOUT or (path.exists() and not path.is_file() and not path.is_dir())
+
+
 def export(output: Output, product: Product, names: Sequence[Reference], *, scratch: Path, stdout: BinaryIO) -> None:
     """Write one of those that have a `dest`; `names` are the image's, `scratch` a directory for what is unpacked meanwhile."""
     if output.kind is Kind.LOCAL:
@@ -57,7 +65,7 @@ def export(output: Output, product: Product, names: Sequence[Reference], *, scra
         with _stream(output.dest, stdout) as out:
             export_tar(_trees(output, product), out, scratch=scratch)
     else:
-        _archive(output, product, names, stdout)
+        _archive(output, _at_hand(product, scratch) if is_stream(output) else product, names, stdout)
     log.info("wrote %s to %s", _WRITTEN[output.kind], "standard output" if output.dest == STDOUT else repr(output.dest))
 
 
@@ -79,6 +87,20 @@ def _directory(platform: Platform) -> str:
 def _tags(names: Sequence[Reference]) -> list[str]:
     """By which skopeo and umoci look an image up in a layout."""
     return list(dict.fromkeys(name.tag or DEFAULT_TAG for name in names)) or [DEFAULT_TAG]
+
+
+def _at_hand(product: Product, scratch: Path) -> Product:
+    """With all layers on this machine: what is missing is found out before anything is written."""
+    store = LayoutStore(scratch / "at-hand")
+
+    def fetched(layer: Layer) -> Layer:
+        if layer.blob.path:
+            return layer
+        store.put(layer.blob)
+        return replace(layer, blob=blob_in(store, layer.blob.descriptor))
+
+    images = (replace(image, layers=tuple(map(fetched, image.layers))) for image in product.images)
+    return replace(product, images=tuple(images))
 
 
 def _archive(output: Output, product: Product, names: Sequence[Reference], stdout: BinaryIO) -> None:

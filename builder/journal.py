@@ -87,6 +87,12 @@ class Journal:
             else:
                 self._warned.append(entry)
 
+    def begin_anew(self) -> None:
+        """Forget the steps: they are all carried out again, or found in the cache."""
+        with self._lock:
+            self._done.clear()
+            self._under_way.clear()
+
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
         """What is under way; where an error ends it, it stays so."""

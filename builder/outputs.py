@@ -103,7 +103,8 @@ def deliver(
 ) -> Descriptor:
     """Copy the image to every output, then write the files; returns the descriptor of what it is named by.
 
-    The files come last, so that what they tell is there; `facts` are for the metadata.
+    All but what goes to standard output, or into a pipe, may be done again after a CacheError. The files come last, so that what
+    they tell is there; `facts` are for the metadata.
     """
     options = outputs.options
     names = [str(reference) for reference in (*outputs.tags, *outputs.destinations)]
@@ -120,20 +121,27 @@ def deliver(
         Path(options.tar_path).parent.mkdir(parents=True, exist_ok=True)
         with TarballStore(Path(options.tar_path)) as archive:
             copy(product.images[0], to=archive, names=names or [unnamed])  # which has no place for an index
-    if outputs.exported:
-        from builder.exports import export
-
-        for output in outputs.exported:
-            export(output, product, outputs.names_of(output), scratch=by.scratch, stdout=by.stdout)
+    _export(product, outputs, by, to_streams=False)
     if options.no_push:
         log.info("Skipping push to container registry due to --no-push flag")
     digest = product.named.descriptor.digest
     pushed = outputs.pushed_as(digest)
     push(product, pushed, remote=by.remote, again=by.again)
+    _export(product, outputs, by, to_streams=True)
     named = outputs.named(digest)
     outputs.files.write(digest, named, put=by.put)
     write_build_files(product, named, pushed, options, facts)
     return product.named.descriptor
+
+
+def _export(product: Product, outputs: Outputs, by: Delivery, *, to_streams: bool) -> None:
+    if not outputs.exported:
+        return
+    from builder.exports import export, is_stream
+
+    for output in outputs.exported:
+        if is_stream(output) is to_streams:
+            export(output, product, outputs.names_of(output), scratch=by.scratch, stdout=by.stdout)
 
 
 def _check_destinations(destinations: Iterable[Reference]) -> None:

@@ -46,7 +46,7 @@ from builder.values import dataclass
 from builder.workshop import ImageOf, Workshop
 
 if TYPE_CHECKING:
-    from builder.layer_cache import Cache
+    from builder.layer_cache import Findings
     from builder.lookup import Lookup
     from builder.saved_mounts.keeper import SavedMounts
     from builder.store.warmed import WarmCache
@@ -214,13 +214,13 @@ def looked_up(
     provisions: Provisions,
     state: State,
     *,
-    known: Sequence[Cache] = (),
+    findings: Findings | None,
 ) -> Iterator[tuple[Plan, Lookup | None]]:
     """The plan with the layers that are cached, and what knows them; what is new is in the cache when the context ends.
 
-    Those `known` are asked first.
+    Without `findings` nothing is cached.
     """
-    if not is_caching(options):
+    if findings is None:
         yield wanted.plan, None
         return
     from builder.caching import cache_rules, opened_cache  # here, as a build without a cache needn't load it
@@ -233,7 +233,7 @@ def looked_up(
     with (
         opened(state.layer_cache) as local,  # what was found there stays until it has been used
         opened_cache(
-            options, destinations, local=local, remote=ready.remote, platform=platform, now=_clock, known=known
+            options, destinations, local=local, remote=ready.remote, platform=platform, now=_clock, findings=findings
         ) as cache,
     ):
         inputs = KeyInputs(image_of=ready.image_of, context=ready.inputs.context, contexts=ready.contexts)
@@ -243,13 +243,13 @@ def looked_up(
         yield lookup.survey(), lookup
 
 
-def known_entries(options: BuildOptions) -> tuple[Cache, ...]:
-    """What keeps in mind what is cached while a build for several platforms goes on."""
+def findings_of(options: BuildOptions) -> Findings | None:
+    """Nothing yet of the caches that the options ask for, if they ask for any."""
     if not is_caching(options):
-        return ()
-    from builder.layer_cache import MemoryCache
+        return None
+    from builder.layer_cache import Findings
 
-    return (MemoryCache(),)
+    return Findings()
 
 
 def _contexts(

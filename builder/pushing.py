@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol, Self, runtime_checkable
 
-from builder.errors import BuilderError, RegistryError, during
+from builder.errors import BuilderError, CacheError, RegistryError, during
 from builder.image.growing import GivenUp, Growing
 from builder.image.image import Image
 from builder.image.product import Product
@@ -43,7 +43,8 @@ def push(image: Image | Product | Bundle, references: Sequence[Reference], *, re
 
     A reference that is only the image's own digest adds no tag.
 
-    Raises RegistryError, that of the only destination as it is, else one that names those that failed.
+    Raises CacheError if a cached layer can't be had, else RegistryError: that of the only destination as it is, or one that names
+    those that failed.
     """
     by_repository = _by_repository(references)
     bundle = image if isinstance(image, Bundle) else Bundle.of(image)
@@ -59,6 +60,9 @@ def push(image: Image | Product | Bundle, references: Sequence[Reference], *, re
             log.info("Pushed %s@%s", name.repository.indexed, pushed.digest)
 
     failed = _failures(push_to, list(by_repository))
+    lost = next((error for error in failed.values() if isinstance(error, CacheError)), None)
+    if lost:
+        raise lost
     if failed and len(by_repository) == 1:
         raise next(iter(failed.values()))
     if failed:
@@ -148,7 +152,7 @@ def _failures(action: Callable[[Repository], None], repositories: Sequence[Repos
             try:
                 future.result()
             except BuilderError as error:
-                if len(repositories) > 1:
+                if len(repositories) > 1 and not isinstance(error, CacheError):
                     log.error("failed to push to destination %s: %s", repository, error.message)
                 failed[repository] = error
     finally:

@@ -132,10 +132,15 @@ class Supplies:
 
     def _downloaded(self, image: Image) -> Image:
         """The image with those of its layers that are being downloaded read from the store, once they are there."""
-        return replace(image, layers=tuple(self.local(layer) for layer in image.layers))
+        return replace(image, layers=tuple(self._local(layer) for layer in image.layers))
 
     def local(self, layer: Layer) -> Layer:
-        """The layer, read from the store if it is being downloaded, once it is there."""
+        """The layer, which a cache had, read from the store if it is being downloaded, once it is there."""
+        findings = self.workshop.findings
+        assert findings is not None
+        return findings.guarded(self._local(layer))
+
+    def _local(self, layer: Layer) -> Layer:
         descriptor, store, cancel = layer.blob.descriptor, self.workshop.store, self.workshop.cancel
         download = self.downloads.get(descriptor.digest)
         if download is None:

@@ -21,6 +21,7 @@ from builder.trees import Trees
 from builder.values import dataclass, field
 
 if TYPE_CHECKING:
+    from builder.layer_cache import Findings
     from builder.lookup import Lookup
     from builder.sandbox import Sandbox
     from builder.saved_mounts.keeper import SavedMounts
@@ -37,10 +38,10 @@ class Workshop:
     `contexts` find what is elsewhere, `image_of` finds a base image, `now` is the clock (RFC 3339 text), `output` makes what
     takes the text that the RUNs of one stage print (it gets the stage's name for people, empty if no other is built meanwhile),
     `trees` make its file system, `discard` gets those that nobody needs any more, `provisions` are what every RUN gets,
-    `settings` are the user's own, and `cancel` ends everything. `lookup`, if layers are cached, knows them;
-    `saved_mounts`, if cache mounts are saved, has them. `send`, if the image is to be pushed, sends layers while they are made.
-    `journal` is told what has been done; there and in the log stages are of the `platform`, if that is given, since others are
-    built as well.
+    `settings` are the user's own, and `cancel` ends everything. `lookup`, if layers are cached, knows them, and `findings` which
+    can't be had; `saved_mounts`, if cache mounts are saved, has them. `send`, if the image is to be pushed, sends layers while
+    they are made. `journal` is told what has been done; there and in the log stages are of the `platform`, if that is given,
+    since others are built as well.
     """
 
     directory: Path
@@ -57,6 +58,7 @@ class Workshop:
     settings: Settings = field(default_factory=Settings)
     cancel: Cancel = field(default_factory=Cancel)
     lookup: Lookup | None = None
+    findings: Findings | None = None
     saved_mounts: SavedMounts | None = None
     journal: Journal = field(default_factory=Journal)
     send: Send | None = None

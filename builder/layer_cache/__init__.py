@@ -9,11 +9,24 @@ from builder.image.image import Image
 from builder.key import CacheKey
 from builder.layer_cache.chain import Chain
 from builder.layer_cache.entry import TROUBLE, Entry
+from builder.layer_cache.findings import Findings, Trusted
 from builder.layer_cache.listed import ListedCache, inlined, write_list
 from builder.layer_cache.memory import MemoryCache
 from builder.layer_cache.tags import TagCache
 
-__all__ = ["TROUBLE", "Cache", "Chain", "Entry", "ListedCache", "MemoryCache", "TagCache", "inlined", "write_list"]
+__all__ = [
+    "TROUBLE",
+    "Cache",
+    "Chain",
+    "Entry",
+    "Findings",
+    "ListedCache",
+    "MemoryCache",
+    "TagCache",
+    "Trusted",
+    "inlined",
+    "write_list",
+]
 
 
 class Cache(Protocol):
