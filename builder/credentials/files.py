@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from builder.credentials.docker_config import config_files
-from builder.credentials.google import account_file, gcloud_directory, token_files
+from builder.credentials.google_files import account_file, gcloud_directory, token_files
 
 # What the drivers read where variables say so; botocore's and gcloud's own places follow.
 _VARIABLES = (

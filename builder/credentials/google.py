@@ -7,17 +7,17 @@ pkg/v1/google/keychain.go.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from builder.credentials.credential import Credential
+from builder.credentials.google_files import account_file
 from builder.credentials.hosts import matches
 from builder.credentials.http import Client, Question, Reply
 from builder.errors import CredentialError
@@ -116,30 +116,6 @@ class Google:
             return self._client.ask(Question(method=method, url=url, headers=headers or {}, body=body, **details))
         except Transient as failed:
             raise TransportError(failed.error.message) from failed
-
-
-def account_file(env: Mapping[str, str]) -> Path | None:
-    """Where the account is described, if it is in a file; only the first place may name one that doesn't exist."""
-    if env.get("GOOGLE_APPLICATION_CREDENTIALS"):
-        return Path(env["GOOGLE_APPLICATION_CREDENTIALS"])
-    path = gcloud_directory(env) / "application_default_credentials.json"
-    return path if path.is_file() else None
-
-
-def gcloud_directory(env: Mapping[str, str]) -> Path:
-    return Path(env.get("CLOUDSDK_CONFIG") or Path(env.get("HOME") or "/root", ".config", "gcloud"))
-
-
-def token_files(env: Mapping[str, str]) -> Iterator[Path]:
-    """What the account's file names in turn: workload identity federation keeps a token in one of its own."""
-    path = account_file(env)
-    try:
-        document = json.loads(path.read_bytes()) if path is not None else {}
-        named = document["credential_source"]["file"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return  # nothing to hide; that the file is wrong is said by who needs it
-    if isinstance(named, str):
-        yield Path(named)
 
 
 def _may_have_metadata(env: Mapping[str, str]) -> bool:

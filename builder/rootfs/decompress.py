@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-import zstandard
-from isal import igzip, isal_zlib
+from isal import isal_zlib
 
 if TYPE_CHECKING:
     from hashlib import _Hash
+
+    from _typeshed import WriteableBuffer
 
 CHUNK = 1 << 20
 """Bytes in one piece of a stream."""
@@ -29,23 +30,48 @@ _ZSTD_WINDOW = 1 << 27  # bytes; what `zstd --ultra` and every registry client a
 
 DAMAGED: tuple[type[Exception], ...] = (  # type: ignore[assignment]
     zlib.error,
-    igzip.BadGzipFile,
     isal_zlib.IsalError,
     EOFError,
     lzma.LZMAError,
-    zstandard.ZstdError,
     OSError,
 )
 """What decompressors raise for damaged input."""
 
 
 def _gzip(stream: BinaryIO) -> BinaryIO:
+    from isal import igzip  # libraries for what a build may not meet
+
     return cast(BinaryIO, igzip.IGzipFile(fileobj=stream, mode="rb"))  # type: ignore[no-untyped-call]
 
 
+class _Zstd(io.RawIOBase):
+    """Damage is an OSError here, as it is with the other formats."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        import zstandard
+
+        self._damage = zstandard.ZstdError
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        self._reader = decompressor.stream_reader(stream, read_across_frames=True)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._reader.read(size)
+        except self._damage as error:
+            raise OSError(str(error)) from error
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        try:
+            return self._reader.readinto(buffer)
+        except self._damage as error:
+            raise OSError(str(error)) from error
+
+
 def _zstd(stream: BinaryIO) -> BinaryIO:
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    return cast(BinaryIO, decompressor.stream_reader(stream, read_across_frames=True))
+    return cast(BinaryIO, _Zstd(stream))
 
 
 def _bzip2(stream: BinaryIO) -> BinaryIO:

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from posixpath import basename
-from typing import BinaryIO
-
-import zstandard
+from typing import TYPE_CHECKING, BinaryIO
 
 from builder.rootfs.archive import BLOCK, Member
 from builder.rootfs.unpack import Content
 from builder.rootfs.users import TABLES
 from builder.rootfs.ustar import header, padding
+
+if TYPE_CHECKING:
+    import zstandard
 
 _LEVEL = 1
 _END = bytes(2 * BLOCK)
@@ -23,6 +24,8 @@ _END = bytes(2 * BLOCK)
 @contextmanager
 def recorded(path: Path) -> Iterator[Recorder]:
     """Give it to `apply_layer`: of the new file `path` it makes the same outline then as of the layer."""
+    import zstandard  # not needed on overlays
+
     with path.open("xb") as file, zstandard.ZstdCompressor(level=_LEVEL).stream_writer(file) as stream:
         yield Recorder(stream)
         stream.write(_END)

@@ -17,7 +17,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
-import zstandard
 from isal import isal_zlib
 
 from builder.errors import RootfsError
@@ -272,4 +271,6 @@ class _Zstd:
     level: int
 
     def __call__(self, block: memoryview, before: bytes) -> bytes:
+        import zstandard  # takes a while to load, and gzip is the rule
+
         return zstandard.ZstdCompressor(level=self.level).compress(block)
