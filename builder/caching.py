@@ -101,6 +101,7 @@ def _surroundings(op: Op, options: BuildOptions, provisions: Provisions, setting
         limits = [[limit.resource, limit.soft, limit.hard] for limit in provisions.limits]
         found |= {"hosts": [list(pair) for pair in provisions.hosts], "shm": provisions.shm_size, "limits": limits}
         found["network"] = provisions.network.value
+        found |= {"hostname": provisions.hostname} if provisions.hostname else {}
     return found
 
 

@@ -30,6 +30,7 @@ _WORDS = {
     "destination": "the destination", "chown": "--chown", "chmod": "--chmod", "exclude": "--exclude", "parents": "--parents",
     "link": "--link", "path": "the directory", "epoch": "SOURCE_DATE_EPOCH", "compression": "--compression",
     "hosts": "--add-host", "ignored": "--ignore-path", "shm": "--shm-size", "limits": "--ulimit",
+    "hostname": "BUILDKIT_SANDBOX_HOSTNAME",
 }  # fmt: skip
 
 

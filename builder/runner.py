@@ -11,11 +11,10 @@ from builder.mounting import Mounted
 from builder.ops import PIPES, Exec, Network
 from builder.provisions import Provisions
 from builder.rootfs import Rootfs
-from builder.sandbox import Bind, Outcome, Output, Process, Sandbox, View
-from builder.sandbox.contain import HOSTNAME
+from builder.sandbox import HOSTNAME, Bind, Outcome, Output, Process, Sandbox, View
 
 _RESOLV_CONF, _HOSTS = "/etc/resolv.conf", "/etc/hosts"
-_HOSTS_TEXT = f"127.0.0.1\tlocalhost {HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+_HOSTS_TEXT = "127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
 
 def provided(sandbox: Sandbox) -> Mapping[str, bool]:
@@ -57,6 +56,7 @@ def run(
         insecure=op.insecure,
         shm_size=provisions.shm_size,
         limits=tuple((limit.resource, limit.soft, limit.hard) for limit in provisions.limits),
+        hostname=provisions.hostname or HOSTNAME,
         stdin=stdin,
     )
     mounts = (*_network_files(provisions, directory), *_script(op, directory), *mounted.mounts)
@@ -70,7 +70,9 @@ def _network_files(provisions: Provisions, directory: Path) -> tuple[Bind, ...]:
         resolv_conf = Path(_RESOLV_CONF).read_bytes()
     except FileNotFoundError:
         resolv_conf = b""
-    hosts = _HOSTS_TEXT + "".join(f"{address}\t{name}\n" for name, address in provisions.hosts)
+    hosts = _HOSTS_TEXT.format(provisions.hostname or HOSTNAME) + "".join(
+        f"{address}\t{name}\n" for name, address in provisions.hosts
+    )
     texts = {_RESOLV_CONF: resolv_conf, _HOSTS: hosts.encode()}
     binds = []
     for path, text in texts.items():

@@ -20,7 +20,8 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provisions:
-    """`secrets` and `sockets` (of ssh agents) by id; `hosts` are pairs of name and address; `shm_size` is in bytes.
+    """`secrets` and `sockets` (of ssh agents) by id; `hosts` are pairs of name and address, `hostname` is the machine's own name,
+    empty for the usual one; `shm_size` is in bytes.
 
     `network` is for a RUN that names none; `insecure` allows `RUN --security=insecure`; `cache_mounts` holds the directories of
     cache mounts, None: there can be none. `concealed` are files of the machine that no command may read.
@@ -29,6 +30,7 @@ class Provisions:
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     sockets: Mapping[str, Path] = field(default_factory=dict)
     hosts: tuple[tuple[str, str], ...] = ()
+    hostname: str = ""
     network: Network = Network.DEFAULT
     shm_size: int = 64 << 20
     limits: tuple[Limit, ...] = ()

@@ -10,7 +10,7 @@ from builder.credentials.files import credential_files
 from builder.options import BuildOptions
 from builder.provisions import Provisions
 from builder.provisions.agents import agents
-from builder.provisions.hosts import parse_hosts
+from builder.provisions.hosts import parse_hostname, parse_hosts
 from builder.provisions.limits import parse_limits, parse_shm_size
 from builder.provisions.rights import allows_insecure, parse_network
 from builder.provisions.secrets import secret_files
@@ -26,6 +26,7 @@ def provisions_of(
             secrets=secrets,
             sockets=sockets,
             hosts=parse_hosts(options.add_host),
+            hostname=parse_hostname(options.build_arg, env),
             network=parse_network(options.network),
             shm_size=parse_shm_size(options.shm_size),
             limits=parse_limits(options.ulimit),

@@ -1,18 +1,32 @@
-"""--add-host: lines for the /etc/hosts of every RUN, in the forms that docker takes."""
+"""What machines are called in every RUN: --add-host, in the forms that docker takes, and BuildKit's argument for its own."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 
 from builder.errors import UsageError
 
 _GATEWAY = "host-gateway"
+_HOSTNAME_ARG = "BUILDKIT_SANDBOX_HOSTNAME"
+_LONGEST_HOSTNAME = 64  # bytes, sethostname(2)
 
 
 def parse_hosts(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Pairs of name and address, in order. Raises UsageError."""
     return tuple(_parse(text) for text in texts)
+
+
+def parse_hostname(build_args: Iterable[str], env: Mapping[str, str]) -> str:
+    """What --build-arg says that the machine is called; empty if nothing. Raises UsageError."""
+    found = ""
+    for key, equals, value in (text.partition("=") for text in build_args):
+        found = (value if equals else env.get(key, "")) if key == _HOSTNAME_ARG else found
+    if len(os.fsencode(found)) > _LONGEST_HOSTNAME or any(not char.isprintable() for char in found):
+        hint = f"a machine's name has at most {_LONGEST_HOSTNAME} characters"
+        raise UsageError(f"invalid --build-arg {_HOSTNAME_ARG}={found!r}", hint=hint)
+    return found
 
 
 def _parse(text: str) -> tuple[str, str]:

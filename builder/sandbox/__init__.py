@@ -14,6 +14,7 @@ from builder.sandbox.mounts import Bind, File, Mount, Tmpfs, is_directory, to_js
 from builder.values import dataclass
 
 __all__ = [
+    "HOSTNAME",
     "NOTHING",
     "NOT_EXECUTABLE",
     "THE_KERNELS",
@@ -35,6 +36,9 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+HOSTNAME = "buildkitsandbox"
+"""What a machine of a command's own is called if nobody says otherwise; as in BuildKit."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
@@ -42,7 +46,7 @@ class Process:
 
     `insecure`: all capabilities are kept, nothing of /proc and /sys is hidden. `limits` are arguments of setrlimit(2): the
     resource's number, soft and hard; -1 is no limit. `shm_size` is in bytes. `stdin` is a descriptor of ours; None gives nothing
-    to read.
+    to read. `hostname` is for sandboxes that can give one.
     """
 
     argv: tuple[str, ...]
@@ -55,6 +59,7 @@ class Process:
     insecure: bool = False
     shm_size: int = 64 << 20
     limits: tuple[tuple[int, int, int], ...] = ()
+    hostname: str = HOSTNAME
     stdin: int | None = None
 
 

@@ -16,7 +16,6 @@ from builder.sandbox.attach import attach, bind
 from builder.sandbox.begin import CAPABILITIES, begin, die_with_parent, exit_code, fail, read_spec
 
 # BuildKit's name for it: package scripts write the host name into files, and the image should be the same.
-HOSTNAME = "buildkitsandbox"
 
 # runtime-spec defaults of containerd, oci/spec.go: hidden, and readable only.
 _MASKED = (
@@ -61,7 +60,7 @@ def _be_init(spec: dict[str, Any], answer: int) -> NoReturn:
     try:
         # os.getppid() is 0 from inside, so the race is closed by the parent's own death signal.
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-        socket.sethostname(HOSTNAME)
+        socket.sethostname(spec["hostname"])
         if spec["isolate_network"]:
             linux.bring_up_loopback()
         _mount_all(spec)

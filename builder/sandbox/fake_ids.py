@@ -23,7 +23,6 @@ from builder.sandbox.believed import (
     with_file_user,
     with_users,
 )
-from builder.sandbox.contain import HOSTNAME
 from builder.sandbox.seccomp import Call
 from builder.values import dataclass, replace
 
@@ -41,9 +40,10 @@ Handler = Callable[[Call], int | None]
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Answers from what `register` knows."""
+    """Answers from what `register` knows; the machine is called `hostname`."""
 
     register: Register
+    hostname: str
 
     def handlers(self) -> Mapping[str, Handler]:
         return {
@@ -66,7 +66,7 @@ class Identities:
             "capget": self._get_capabilities,
             "capset": self._set_capabilities,
             "prctl": self._prctl,
-            "uname": _uname,
+            "uname": self._uname,
         }
 
     def _of(self, call: Call) -> Believed:
@@ -149,14 +149,13 @@ class Identities:
                 raise _error(errno.EPERM)
         return 0
 
-
-def _uname(call: Call) -> int:
-    buffer = ctypes.create_string_buffer(6 * _FIELD)
-    if ctypes.CDLL(None, use_errno=True).uname(buffer):
-        raise _error(ctypes.get_errno())
-    name = HOSTNAME.encode().ljust(_FIELD, b"\0")
-    memory.write(call.tid, call.arguments[0], buffer.raw[:_FIELD] + name + buffer.raw[2 * _FIELD :])
-    return 0
+    def _uname(self, call: Call) -> int:
+        buffer = ctypes.create_string_buffer(6 * _FIELD)
+        if ctypes.CDLL(None, use_errno=True).uname(buffer):
+            raise _error(ctypes.get_errno())
+        name = self.hostname.encode().ljust(_FIELD, b"\0")
+        memory.write(call.tid, call.arguments[0], buffer.raw[:_FIELD] + name + buffer.raw[2 * _FIELD :])
+        return 0
 
 
 def _write_three(call: Call, ids: Ids) -> int:

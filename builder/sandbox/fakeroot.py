@@ -27,14 +27,20 @@ class Supervisor:
     """A context manager. `theirs` is a descriptor for the sandbox child to send its listener through (filtered.py).
 
     `trees` are the directories whose files belong to the command, and `given` says what some files are from the start, by device
-    and inode. `processor` is the only one to run on, None for any.
+    and inode. `processor` is the only one to run on, None for any. The machine is called `hostname`.
     """
 
     def __init__(
-        self, book: Beliefs | None, trees: tuple[str, ...], processor: int | None, given: Mapping[tuple[int, int], Truth]
+        self,
+        book: Beliefs | None,
+        trees: tuple[str, ...],
+        processor: int | None,
+        given: Mapping[tuple[int, int], Truth],
+        hostname: str,
     ) -> None:
         self._ours, self._theirs = socket.socketpair()
         self._book, self._trees, self._processor, self._given = book, trees, processor, given
+        self._hostname = hostname
         self._thread = threading.Thread(target=self._work, name="fake root", daemon=True)
         self._failure: BaseException | None = None
 
@@ -82,7 +88,7 @@ class Supervisor:
 
     def _handlers(self, listener: Listener) -> dict[int, Handler]:
         register = Register()
-        found = dict(Identities(register).handlers())
+        found = dict(Identities(register, self._hostname).handlers())
         if self._book is not None:
             found |= Files(
                 book=self._book, register=register, listener=listener, trees=self._trees, given=dict(self._given)

@@ -97,7 +97,7 @@ class Traced:
                 for mount in view.mounts:
                     shown.mount(mount, view.places.get(mount.target, mount.target))
                 trees = (str(view.root), *shown.trees)
-                with Supervisor(view.beliefs, trees, processor, given=shown.given) as supervisor:
+                with Supervisor(view.beliefs, trees, processor, shown.given, process.hostname) as supervisor:
                     loader = Path(staging) / "loader"
                     spec = asdict(process) | {
                         "supervisor": supervisor.theirs,

@@ -9,7 +9,7 @@ import pytest
 from builder.errors import UsageError
 from builder.ops import Network
 from builder.provisions import Limit
-from builder.provisions.hosts import parse_hosts
+from builder.provisions.hosts import parse_hostname, parse_hosts
 from builder.provisions.limits import parse_limits, parse_shm_size
 from builder.provisions.rights import allows_insecure, parse_network
 from builder.provisions.secrets import LIMIT, read_secrets
@@ -91,6 +91,25 @@ def test_the_rest() -> None:
     assert (parse_shm_size("2g"), parse_network("none"), parse_network("")) == (2 << 30, Network.NONE, Network.DEFAULT)
     assert allows_insecure(["network.host", "security.insecure"])
     assert not allows_insecure(["network.host"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ""),
+        (["BUILDKIT_SANDBOX_HOSTNAME=a.b"], "a.b"),
+        (["BUILDKIT_SANDBOX_HOSTNAME=a", "BUILDKIT_SANDBOX_HOSTNAME="], ""),
+        (["X=y", "BUILDKIT_SANDBOX_HOSTNAME"], "of-the-job"),
+    ],
+)
+def test_the_machines_own_name(arguments: list[str], expected: str) -> None:
+    assert parse_hostname(arguments, {"BUILDKIT_SANDBOX_HOSTNAME": "of-the-job"}) == expected
+
+
+@pytest.mark.parametrize("name", ["x" * 65, "ä" * 33, "a\nb"])
+def test_a_name_that_no_machine_can_have_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="invalid --build-arg"):
+        parse_hostname([f"BUILDKIT_SANDBOX_HOSTNAME={name}"], {})
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,7 @@ from pathlib import Path
 import pytest
 
 from builder.rootfs.owner import Owners
-from builder.sandbox import Truth, linux, seccomp
-from builder.sandbox.contain import HOSTNAME
+from builder.sandbox import HOSTNAME, Truth, linux, seccomp
 from builder.sandbox.fakeroot import Supervisor
 from builder.sandbox.filtered import send_listener
 from builder.sandbox.syscalls import NUMBERS
@@ -68,7 +67,7 @@ def as_fake_root(root: Path, work: Callable[[], object], given: dict[tuple[int, 
             os.setuid(NOBODY)
         linux.prctl(linux.PR_SET_DUMPABLE, 1)  # changing the user has cleared it
         os.umask(0o022)
-        with Supervisor(Owners(root.parent), (str(root),), None, given or {}) as supervisor:
+        with Supervisor(Owners(root.parent), (str(root),), None, given or {}, "mine") as supervisor:
 
             def filtered() -> object:
                 send_listener(supervisor.theirs, seccomp.install(None))
@@ -257,8 +256,8 @@ def test_processes_inherit_who_they_are(root: Path) -> None:
     assert as_fake_root(root, work) == [[5, 5, 5], [6, 77]]
 
 
-def test_the_host_has_the_name_that_it_has_in_other_sandboxes(root: Path) -> None:
-    assert as_fake_root(root, lambda: [os.uname().nodename, os.uname().sysname]) == [HOSTNAME, "Linux"]
+def test_the_host_has_the_name_that_it_is_given(root: Path) -> None:
+    assert as_fake_root(root, lambda: [os.uname().nodename, os.uname().sysname]) == ["mine", "Linux"]
 
 
 def test_what_would_not_be_translated_does_not_exist(root: Path) -> None:
@@ -292,6 +291,6 @@ def test_a_wrong_address_is_an_error_of_whoever_gives_it(root: Path) -> None:
 
 
 def test_a_supervisor_whose_child_never_comes_ends() -> None:
-    with Supervisor(None, (), None, {}):
+    with Supervisor(None, (), None, {}, HOSTNAME):
         before = threading.active_count()
     assert threading.active_count() == before - 1

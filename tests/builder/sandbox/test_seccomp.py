@@ -80,7 +80,7 @@ def test_calls_of_another_architecture_are_not_understood() -> None:
 def test_every_call_that_is_notified_has_somebody_who_answers(machine: str) -> None:
     register, listener = None, None
     answered = {
-        *Identities(register).handlers(),  # type: ignore[arg-type]
+        *Identities(register, "host").handlers(),  # type: ignore[arg-type]
         *Files(book=None, register=register, listener=listener, trees=(), given={}).handlers(),  # type: ignore[arg-type]
     }
     notified = {name for name in NUMBERS[machine] if name not in UNKNOWN_TO_PROOT} - {"setrlimit", "prlimit64"}
