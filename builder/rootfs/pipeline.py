@@ -75,7 +75,8 @@ class Pipeline:
         self._limit = workers + 2
         self._compressors = ThreadPoolExecutor(workers, thread_name_prefix="compress")
         self._hashers = ThreadPoolExecutor(1, thread_name_prefix="hash")
-        self._pending: deque[tuple[Future[bytes], Future[None]]] = deque()
+        self._pending: deque[tuple[Future[bytes], Future[None], memoryview]] = deque()
+        self._free: list[memoryview] = []
         self._plain = hashlib.sha256()
         self._packed = hashlib.sha256()
         self._size = 0
@@ -172,13 +173,13 @@ class Pipeline:
         if not len(block):
             return
         compressed = self._compressors.submit(self._codec.compress, block, self._before)
-        self._pending.append((compressed, self._hashers.submit(self._hash, block)))
+        self._pending.append((compressed, self._hashers.submit(self._hash, block), self._block))
         self._before = bytes(block[-_DICTIONARY:])
         self._sent += 1
-        self._block = memoryview(bytearray(_BLOCK))
-        self._used = 0
         if len(self._pending) > self._limit:
             self._receive()
+        self._block = self._free.pop() if self._free else memoryview(bytearray(_BLOCK))
+        self._used = 0
 
     def _hash(self, block: memoryview) -> None:
         self._plain.update(block)
@@ -190,10 +191,11 @@ class Pipeline:
             self._receive()
 
     def _receive(self) -> None:
-        compressed, hashed = self._pending.popleft()
+        compressed, hashed, block = self._pending.popleft()
         hashed.result()
         self._starts.append(self._size)
         self._emit(compressed.result())
+        self._free.append(block)
 
     def _emit(self, data: bytes) -> None:
         self._packed.update(data)
