@@ -53,7 +53,8 @@ def product_of(
     """The images with what is attached to them; their bill is in --sbom-file then. Raises BuilderError."""
     contents_of = _contents_reader()
     notes = _attached(images, wanted, attestations, outputs, ready, contents_of, begin=begin) if attestations else ()
-    product = Product.of(images, annotations=wanted[0].settings.annotations, attestations=notes)
+    settings = wanted[0].settings
+    product = Product.of(images, annotations=settings.annotations, attestations=notes, is_for_several=settings.is_for_several)
     if outputs.options.sbom_file:
         _write_bill(product, outputs, contents_of)
     return product

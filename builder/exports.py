@@ -74,7 +74,7 @@ def _is_other(path: Path, *, is_directory: bool) -> bool:
 
 
 def _trees(output: Output, product: Product) -> dict[str, Image]:
-    splits = output.splits or len(product.images) > 1
+    splits = product.is_for_several if output.splits is None else output.splits
     return {_directory(image.platform) if splits else "": image for image in product.images}
 
 

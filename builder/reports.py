@@ -151,7 +151,7 @@ def _metadata(product: Product, named: Sequence[Reference], pushed: Sequence[Ref
     `masu.pushed` are the names under which registries have it now, `masu.size` the bytes of its `masu.layers` as stored. Of
     several platforms there is no config that could be named, as with docker.
     """
-    config = {"containerimage.config.digest": str(product.id)} if len(product.images) == 1 else {}
+    config = {"containerimage.config.digest": str(product.id)} if not product.is_for_several else {}
     return {
         **config,
         "containerimage.descriptor": product.named.descriptor.to_json(),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Self
 
 from builder.errors import UsageError
+from builder.govalues import is_bool, parse_bool
 from builder.image.annotations import Annotations
 from builder.image.encoding import Encoding
 from builder.image.platform import Platform
@@ -15,6 +16,7 @@ from builder.retry import Again
 from builder.rootfs.ignored import IgnoredPaths
 from builder.values import dataclass, field
 
+_SEVERAL_ARG = "BUILDKIT_MULTI_PLATFORM"
 _MOST_JOBS = 256
 _MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
 
@@ -23,7 +25,8 @@ _MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
 class Settings:
     """At most `jobs` stages are built at the same time. `epoch` (seconds since 1970) is every time that the image records, and
     the latest that its new files have; None for the time of the build. A layer that can't be downloaded is tried `again`.
-    Changes of `ignored` paths are in no layer. `platform` is what the image is said to be for; None for what its base is for.
+    Changes of `ignored` paths are in no layer. `platform` is what the image is said to be for; None for what its base is for. It
+    `is_for_several` if it is to be as one of several platforms'.
     """
 
     jobs: int = 1
@@ -33,6 +36,7 @@ class Settings:
     again: Again = field(default_factory=Again)
     ignored: IgnoredPaths = field(default_factory=IgnoredPaths)
     platform: Platform | None = None
+    is_for_several: bool = False
 
     @classmethod
     def of(cls, options: BuildOptions, build_args: Mapping[str, str], platform: Platform) -> Self:
@@ -51,6 +55,7 @@ class Settings:
             again=Again(extra=options.image_fs_extract_retry),
             ignored=IgnoredPaths.of([*options.ignore_path, *(["/var/run"] if options.ignore_var_run else [])]),
             platform=platform if _wanted(options) else None,
+            is_for_several=_is_for_several(options, build_args),
         )
 
 
@@ -80,6 +85,15 @@ def _build_arg(text: str, env: Mapping[str, str]) -> tuple[str, str]:
     if not key:
         raise UsageError(f"invalid --build-arg {text!r}", hint="write KEY=VALUE, or KEY to take the value from the environment")
     return key, value if equals else env.get(key, "")
+
+
+def _is_for_several(options: BuildOptions, build_args: Mapping[str, str]) -> bool:
+    text, several = build_args.get(_SEVERAL_ARG, ""), len(platforms_of(options)) > 1
+    if text and not is_bool(text):
+        raise UsageError(f"invalid --build-arg {_SEVERAL_ARG}={text!r}", hint="write true or false")
+    if text and several and not parse_bool(text):
+        raise UsageError(f"--build-arg {_SEVERAL_ARG}={text} is for one platform", hint="leave it out: several need an index")
+    return several or (bool(text) and parse_bool(text))
 
 
 def _jobs(text: str) -> int:

@@ -30,7 +30,7 @@ def provenance_facts(product: Product) -> dict[str, Any]:
     """What is attached of how the images were made, by the keys that docker's metadata file has it under."""
     told = {}
     for image, attestation in zip(product.images, product.attestations, strict=True):
-        key = f"{_METADATA}/{image.platform}" if len(product.images) > 1 else _METADATA
+        key = f"{_METADATA}/{image.platform}" if product.is_for_several else _METADATA
         for kind, content in predicates(attestation):
             if kind in _PROVENANCES:
                 told[key] = content

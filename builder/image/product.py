@@ -18,24 +18,39 @@ from builder.values import dataclass, replace
 class Product:
     """`images`, at least one, differ in their platforms. `attestations` have the form of images, for unknown/unknown.
 
-    `index`, which names then mean, has all of both; without it there is one image alone.
+    `index`, which names then mean, has all of both; without it there is one image alone. It `is_for_several` also with one image
+    that is to be what one of several would be.
     """
 
     images: tuple[Image, ...]
     attestations: tuple[Image, ...] = ()
     index: Blob | None = None
+    is_for_several: bool = False
 
     @classmethod
-    def of(cls, images: Sequence[Image], *, annotations: Annotations, attestations: Sequence[Image] = ()) -> Product:
-        """One image needs an index only for attestations, and to carry annotations."""
-        if len(images) == 1 and not attestations and not annotations.wants_index:
+    def of(
+        cls,
+        images: Sequence[Image],
+        *,
+        annotations: Annotations,
+        attestations: Sequence[Image] = (),
+        is_for_several: bool = False,
+    ) -> Product:
+        """One image needs an index only for attestations, to carry annotations, and if it `is_for_several`."""
+        several = is_for_several or len(images) > 1
+        if not several and not attestations and not annotations.wants_index:
             return cls(images=tuple(images))
         entries = tuple(replace(image.manifest.descriptor, platform=image.platform) for image in (*images, *attestations))
         format = Format.DOCKER if all(image.format is Format.DOCKER for image in images) else Format.OCI
         index = Index(media_type=format.index, manifests=entries, annotations=annotations.index)
         blob = Blob.of(index.to_bytes(), index.media_type)
         descriptor = replace(blob.descriptor, annotations=annotations.index_descriptor)
-        return cls(images=tuple(images), attestations=tuple(attestations), index=replace(blob, descriptor=descriptor))
+        return cls(
+            images=tuple(images),
+            attestations=tuple(attestations),
+            index=replace(blob, descriptor=descriptor),
+            is_for_several=several,
+        )
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -50,8 +65,7 @@ class Product:
     @property
     def id(self) -> Digest:
         """What docker takes for the image's id: the digest of its config, or of the index if there are several."""
-        only, *others = self.images
-        return self.named.descriptor.digest if others else only.config_blob.descriptor.digest
+        return self.named.descriptor.digest if self.is_for_several else self.images[0].config_blob.descriptor.digest
 
     @property
     def named(self) -> Blob:

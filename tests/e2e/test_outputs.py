@@ -101,12 +101,22 @@ def test_archives_are_those_that_docker_exports(stocked: Masu, merging_docker: D
 
 
 @pytest.mark.oracle
-def test_several_platforms_are_in_directories_as_docker_has_them(stocked: Masu, merging_docker: Docker, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "platforms",
+    [
+        ["--platform=linux/amd64,linux/s390x"],
+        ["--platform=linux/s390x", "--build-arg=BUILDKIT_MULTI_PLATFORM=1"],
+        ["--platform=linux/s390x", "--build-arg=BUILDKIT_MULTI_PLATFORM=0"],
+    ],
+)
+def test_several_platforms_are_in_directories_as_docker_has_them(
+    stocked: Masu, merging_docker: Docker, tmp_path: Path, platforms: list[str]
+) -> None:
     text = "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /arch\n"
     context = write_context(tmp_path / "context", text, {"amd64": "1", "s390x": "2"})
     for name in ("masu", "docker"):
         words = [
-            "--platform=linux/amd64,linux/s390x",
+            *platforms,
             f"--output={tmp_path / name}",
             f"--output=type=tar,dest={tmp_path / name}.tar",
         ]

@@ -228,12 +228,21 @@ def test_plans_checks_and_what_is_cached_are_told_of_each(stocked: Masu, context
     ]
 
 
-def test_the_index_is_as_dockers(stocked: Masu, merging_docker: Docker, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "platforms",
+    [
+        ["--platform=linux/arm64/v8,linux/s390x,linux/arm/v6,linux/386"],
+        ["--platform=linux/s390x", "--build-arg=BUILDKIT_MULTI_PLATFORM=1"],
+    ],
+)
+def test_the_index_is_as_dockers(stocked: Masu, merging_docker: Docker, tmp_path: Path, platforms: list[str]) -> None:
     context = write_context(tmp_path / "context", LIKE_DOCKERS)
-    wanted = "linux/arm64/v8,linux/s390x,linux/arm/v6,linux/386"
-    build(stocked, context, f"--platform={wanted}", "--oci-layout-path", tmp_path / "ours", "--no-push")
+    told = tmp_path / "told.json"
+    build(stocked, context, *platforms, "--oci-layout-path", tmp_path / "ours", "--no-push", "--metadata-file", told)
+    assert "containerimage.config.digest" not in json.loads(told.read_text())
     archive = tmp_path / "theirs.tar"
-    done = merging_docker.run("buildx", "build", f"--platform={wanted}", f"--output=type=oci,dest={archive}", str(context))
+    words = ["--provenance=false", *platforms, f"--output=type=oci,dest={archive}"]
+    done = merging_docker.run("buildx", "build", *words, str(context))
     assert done.returncode == 0, done.stdout
     (tmp_path / "theirs").mkdir()
     shell(["tar", "-C", tmp_path / "theirs", "-xf", archive])

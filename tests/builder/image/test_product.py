@@ -29,6 +29,13 @@ def test_an_index_names_several_in_the_order_given() -> None:
     assert len(product.layers) == 2
 
 
+def test_an_image_alone_may_be_as_one_of_several() -> None:
+    product = Product.of([AMD], annotations=Annotations(), is_for_several=True)
+    with product.named.open() as stream:
+        assert [entry["platform"] for entry in json.loads(stream.read())["manifests"]] == [AMD64.to_json()]
+    assert product.id == product.named.descriptor.digest
+
+
 def test_an_entry_has_the_platform_that_was_asked_for_whatever_the_base_says() -> None:
     v6 = Platform.parse("linux/arm/v6")
     product = Product.of([AMD, ARM.named_for(v6)], annotations=Annotations())
