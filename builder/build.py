@@ -81,7 +81,9 @@ def build(
     ):
         journal.dockerfile = str(ready.inputs.path or "")
         plans = ready.checked_plans(options, journal)
-        wanted = [Wanted(platform=platform, settings=settings[platform], plan=plan) for platform, plan in plans.items()]
+        wanted = [
+            Wanted(platform=platform, settings=settings[platform].at(ready.epoch), plan=plan) for platform, plan in plans.items()
+        ]
         begun, first = list[Plan](), wanted[0].settings
         check_push()
         with (

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -42,7 +43,8 @@ class Opened:
     """The main build context: a directory; `owners` None: all is root's.
 
     `is_ours`: a directory of this machine, whose links may lead anywhere. `has_rules`: its ignore file counts. `dockerfile` is
-    the file that it was given as, `is_given` if that isn't part of it. `origin` is known of repositories.
+    the file that it was given as, `is_given` if that isn't part of it. `origin` is known of repositories. `time` is that of the
+    commit, or what came with an archive (seconds since the epoch); None if it has none of its own.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Opened:
     dockerfile: str = ""
     is_given: bool = False
     origin: Origin | None = None
+    time: Callable[[], int | None] = lambda: None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,7 +125,8 @@ class Contexts:
             owners = Owners(self.directory)
             with paths.opened_root(directory) as fd:
                 extract_archive(fd, "", stream, owners)
-        return Opened(path=directory, owners=owners, has_rules=archive.has_rules)
+        time = partial(_time_of, archive, directory)
+        return Opened(path=directory, owners=owners, has_rules=archive.has_rules, time=time)
 
     def _lone_dockerfile(self, archive: Archive, stream: BinaryIO, directory: Path) -> Opened:
         start = stream.read(8)
@@ -134,7 +138,7 @@ class Contexts:
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as output:
             output.write(data)
         os.utime(file, (archive.modified(), archive.modified()))
-        return Opened(path=directory, dockerfile=HTTP_NAME, is_given=archive.is_given)
+        return Opened(path=directory, dockerfile=HTTP_NAME, is_given=archive.is_given, time=lambda: archive.modified() or None)
 
     def _once(self, key: object, make: Callable[[], tuple[SourceTree, Origin | None]]) -> SourceTree:
         with self._lock:
@@ -235,7 +239,16 @@ def _about(text: str, kind: str) -> Iterator[None]:
 
 def _tree(tree: Tree) -> Opened:
     path = _inner(tree.root, tree.subdir)
-    return Opened(path=path, is_ours=tree.is_ours, has_rules=tree.has_rules, origin=tree.origin)
+    origin = tree.origin
+    return Opened(
+        path=path, is_ours=tree.is_ours, has_rules=tree.has_rules, origin=origin, time=lambda: origin.time if origin else None
+    )
+
+
+def _time_of(archive: Archive, directory: Path) -> int | None:
+    """What the server says, else that of the newest file."""
+    names = (os.path.join(path, name) for path, _, files in os.walk(directory) for name in files)
+    return archive.modified() or max((int(os.lstat(name).st_mtime) for name in names), default=None)
 
 
 def _below(opened: Opened, sub_path: str) -> Opened:

@@ -25,7 +25,7 @@ def explain(options: BuildOptions, registry: RegistryFlags, common: CommonOption
         provisions_of(options, env, secrets=ready.secrets, cache_mounts=state.cache_mounts) as provisions,
     ):
         for platform, plan in ready.checked_plans(options).items():
-            wanted = Wanted(platform=platform, settings=settings[platform], plan=plan)
+            wanted = Wanted(platform=platform, settings=settings[platform].at(ready.epoch), plan=plan)
             with looked_up(wanted, options, ready, provisions, state, findings=findings_of(options)) as (_, lookup):
                 assert lookup is not None
                 lines += [f"platform {platform}"] if len(settings) > 1 else []

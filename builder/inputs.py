@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,7 +39,7 @@ class Inputs:
     """`context` is what COPY reads, `path` the file of this machine that the Dockerfile is, if it is one.
 
     `source` names what the context was fetched from, without secrets, empty if it is this machine's own; of a repository `origin`
-    tells which commit.
+    tells which commit. `time` is as of Opened.
     """
 
     dockerfile: Dockerfile
@@ -47,6 +47,7 @@ class Inputs:
     path: Path | None = None
     source: str = ""
     origin: Origin | None = None
+    time: Callable[[], int | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,9 @@ def open_inputs(options: BuildOptions, contexts: Contexts, *, stdin: BinaryIO) -
         log.warning("the build context %r is empty, and the Dockerfile copies from it: --context DIR names another", text)
     tree = _without_credentials(_tree(opened, found, git_modes=options.git_modes))
     source = "" if opened.is_ours or not _URL.match(text) or text.startswith("tar://") else shown(text)
-    return Inputs(dockerfile=found.dockerfile, context=tree, path=found.path, source=source, origin=opened.origin)
+    return Inputs(
+        dockerfile=found.dockerfile, context=tree, path=found.path, source=source, origin=opened.origin, time=opened.time
+    )
 
 
 def _copies(dockerfile: Dockerfile) -> bool:

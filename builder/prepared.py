@@ -22,6 +22,7 @@ from builder.context.gitoptions import GitOptions
 from builder.contexts import Contexts
 from builder.decoration import Decoration
 from builder.dockerfile.watch import Watcher
+from builder.epoch import settled
 from builder.errors import UsageError
 from builder.govalues import is_bool, parse_bool
 from builder.image.platform import Platform
@@ -63,13 +64,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """All that a plan needs; `directory` is the build's own and goes with it."""
+    """All that a plan needs; `directory` is the build's own and goes with it. `epoch` None: as the options alone say."""
 
     directory: Path
     local: LayoutStore
     remote: Remote
     image_of: ImageOf
     build_args: Mapping[str, str]
+    epoch: int | None
     named: NamedContexts
     secrets: Mapping[str, bytes]
     contexts: Contexts
@@ -118,20 +120,23 @@ class Prepared:
 def prepared(options: BuildOptions, registry: RegistryFlags, common: CommonOptions, env: Mapping[str, str]) -> Iterator[Prepared]:
     """Find the Dockerfile and the context. Raises BuilderError."""
     warm, state, remote = _warm_cache(options), State.at(common.state_dir, env), connect(registry, env)
-    build_args, named = read_build_args(options.build_arg, env), NamedContexts.parse(options.build_context)
+    given, named = read_build_args(options.build_arg, env), NamedContexts.parse(options.build_context)
     with state.working_directory() as directory, opened(state.store) as local:
         secrets = read_secrets(options.secret, env)
-        contexts = _contexts(directory, named, options, env, secrets, build_args)
+        contexts = _contexts(directory, named, options, env, secrets, given)
+        inputs = open_inputs(options, contexts, stdin=sys.stdin.buffer)
+        build_args, epoch = settled(given, inputs)
         yield Prepared(
             directory=directory,
             local=local,
             remote=remote,
             image_of=cache(Bases(local=local, remote=remote, warm=warm, again=Again(extra=registry.image_download_retry)).find),
             build_args=build_args,
+            epoch=epoch,
             named=named,
             secrets=secrets,
             contexts=contexts,
-            inputs=open_inputs(options, contexts, stdin=sys.stdin.buffer),
+            inputs=inputs,
         )
 
 

@@ -14,8 +14,9 @@ from builder.image.platform import Platform
 from builder.options import BuildOptions
 from builder.retry import Again
 from builder.rootfs.ignored import IgnoredPaths
-from builder.values import dataclass, field
+from builder.values import dataclass, field, replace
 
+EPOCH_ARG, OF_CONTEXT = "SOURCE_DATE_EPOCH", "context"
 _SEVERAL_ARG = "BUILDKIT_MULTI_PLATFORM"
 _MOST_JOBS = 256
 _MOST_EPOCH_DIGITS = 11  # datetime ends with the year 9999
@@ -41,7 +42,8 @@ class Settings:
     @classmethod
     def of(cls, options: BuildOptions, build_args: Mapping[str, str], platform: Platform) -> Self:
         """For the image of one of the options' platforms. Raises UsageError for values that mean nothing."""
-        epoch = _epoch(build_args)
+        given = build_args.get(EPOCH_ARG, "")
+        epoch = parse_epoch("" if given == OF_CONTEXT else given)
         return cls(
             jobs=_jobs(options.jobs),
             epoch=0 if epoch is None and options.reproducible else epoch,
@@ -58,15 +60,19 @@ class Settings:
             is_for_several=_is_for_several(options, build_args),
         )
 
+    def at(self, epoch: int | None) -> Self:
+        """With this epoch, if it is one."""
+        return self if epoch is None else replace(self, epoch=epoch)
+
 
 def read_build_args(texts: Iterable[str], env: Mapping[str, str]) -> dict[str, str]:
     """The values of --build-arg; SOURCE_DATE_EPOCH is taken from the environment too, as docker's client does."""
-    from_env = {"SOURCE_DATE_EPOCH": env["SOURCE_DATE_EPOCH"]} if env.get("SOURCE_DATE_EPOCH") else {}
+    from_env = {EPOCH_ARG: env[EPOCH_ARG]} if env.get(EPOCH_ARG) else {}
     return from_env | dict(_build_arg(text, env) for text in texts)
 
 
 def settings_of(options: BuildOptions, build_args: Mapping[str, str]) -> Mapping[Platform, Settings]:
-    """Those for each platform's image. Raises UsageError, ImageError."""
+    """Those for each platform's image, but that an epoch OF_CONTEXT isn't known yet. Raises UsageError, ImageError."""
     return {platform: Settings.of(options, build_args, platform) for platform in platforms_of(options)}
 
 
@@ -104,11 +110,11 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
-def _epoch(build_args: Mapping[str, str]) -> int | None:
-    """SOURCE_DATE_EPOCH (reproducible-builds.org/specs/source-date-epoch)."""
-    text = build_args.get("SOURCE_DATE_EPOCH", "")
+def parse_epoch(text: str) -> int | None:
+    """SOURCE_DATE_EPOCH (reproducible-builds.org/specs/source-date-epoch), which may be empty. Raises UsageError."""
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_EPOCH_DIGITS):
-        raise UsageError(f"invalid SOURCE_DATE_EPOCH {text!r}", hint="give seconds since 1970, as date +%s prints them")
+        hint = f"give seconds since 1970, as date +%s prints them, or {OF_CONTEXT}"
+        raise UsageError(f"invalid {EPOCH_ARG} {text!r}", hint=hint)
     return int(text)

@@ -129,11 +129,12 @@ class Git:
         keeps = url.keep_git_dir and _is_whole(url)
         if keeps:
             repository.forget_status()
+        time = repository.time()
         if url.commit_times:
-            repository.set_times()
+            repository.set_times(time)
         if not keeps:
             _remove_git_dirs(to)
-        return Origin(url=origin, algorithm="sha1" if len(commit) == _SHA1 else "sha256", hex=commit)
+        return Origin(url=origin, algorithm="sha1" if len(commit) == _SHA1 else "sha256", hex=commit, time=time)
 
     def _settled(self, url: GitUrl) -> GitUrl:
         """With the URL that a server redirects to, if credentials go there.
@@ -245,12 +246,15 @@ class _Repository:
             for command in (("read-tree", "HEAD"), _EXPIRE):
                 self._git("submodule", "--quiet", "foreach", "--recursive", "git", *command)
 
-    def set_times(self) -> None:
-        """Give every file the time of the commit."""
+    def time(self) -> int | None:
+        """The commit's; None for one that can't be."""
         told = self._git("log", "-1", "--format=%ct").strip()
-        if not _TIME.fullmatch(told):
-            raise self._error(f"the commit has a time that can't be: {told!r}", hint="leave out ?mtime=commit")
-        seconds = int(told)
+        return int(told) if _TIME.fullmatch(told) else None
+
+    def set_times(self, seconds: int | None) -> None:
+        """Give every file the time of the commit."""
+        if seconds is None:
+            raise self._error("the commit has a time that can't be", hint="leave out ?mtime=commit")
         for path, directories, files in os.walk(self._directory):
             for name in (*directories, *files):
                 os.utime(os.path.join(path, name), (seconds, seconds), follow_symlinks=False)

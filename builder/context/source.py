@@ -31,11 +31,15 @@ class Means:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where something was fetched from: a URL, which has no secrets in it, and the digest of what came, or a commit's (sha1)."""
+    """Where something was fetched from: a URL, which has no secrets in it, and the digest of what came, or a commit's (sha1).
+
+    `time` is the commit's (seconds since the epoch), if there is one that makes sense.
+    """
 
     url: str
     algorithm: str
     hex: str
+    time: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
