@@ -18,7 +18,8 @@ class Course:
     `start` and `origin` are key and lineage of what it begins with; `keys` and `after` are of its first steps, `names` the keys
     that their layers have in the cache, `recipes` what went into the keys; `entries` has what was found there, `old` where it is
     too old for that, `made` the layers that surely fit, `assumed` where only a command's result is known and not its layer,
-    `kept` the entries of all layers that the stage now has.
+    `kept` the entries of all layers that the stage now has. It `is_spoilt` once a step has read what its key doesn't tell:
+    nothing that is made from there on is kept.
     """
 
     stage: PlannedStage
@@ -34,6 +35,7 @@ class Course:
     made: dict[int, Layer] = field(default_factory=dict)
     assumed: set[int] = field(default_factory=set)
     kept: dict[int, Entry] = field(default_factory=dict)
+    is_spoilt: bool = False
 
     @property
     def last_key(self) -> CacheKey | None:

@@ -6,7 +6,6 @@ the cache, if the stage needn't be built, or by its tree when it has been.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -21,13 +20,13 @@ from builder.image.platform import Platform
 from builder.ingredients import Ingredients, Input
 from builder.key import CacheKey, base_key, lineage, note_key, op_key, place_key, together
 from builder.layer_cache import Cache, Entry
+from builder.observed import Observed
 from builder.ops import CopyFrom, Exec, FromContext, FromImage, FromNamedContext, FromStage, Op
 from builder.plan import ImageBase, Plan, PlannedStage, StageBase, Step
 from builder.plan.needs import dependencies, stages_below
 from builder.readings import Reading, readings
 from builder.reasons import Verdict, recipe, why
 from builder.rootfs import SourceTree
-from builder.rootfs.fingerprint import Fingerprint
 from builder.values import dataclass, replace
 
 _MANY_FILES = 1000
@@ -70,7 +69,7 @@ class Lookup:
         self._cache = cache
         self._rules = rules
         self._now = now
-        self._fingerprints: dict[object, Fingerprint] = {}
+        self._observed = Observed(inputs.tree)
         self._notes: dict[CacheKey, str] = {}  # empty for one that isn't there
         self._last: Future[Mapping[CacheKey, Entry]] = Future()
         self._courses = courses(plan)
@@ -183,7 +182,7 @@ class Lookup:
         if position == len(course.after):
             assert course.lineage is not None
             course.after.append(self._next(op, course.lineage, course.keys[position], layer.diff_id))
-        if is_new and self._rules.caches(op):
+        if is_new and self._is_true(course, position) and self._rules.caches(op):
             mark = self._mark(course, position, course.after[position])
             self._keep(course, position, course.names[position], mark, layer)
 
@@ -194,8 +193,20 @@ class Lookup:
         assert course.origin is not None
         key = together(course.last_key)
         course.after = [lineage(course.origin, key, layer.diff_id)] * len(course.steps)
-        if is_new and self._rules.runs:
+        if is_new and all(self._is_true(course, position) for position in range(len(course.steps))) and self._rules.runs:
             self._keep(course, len(course.steps) - 1, key, course.after[-1], layer)
+
+    def _is_true(self, course: Course, position: int) -> bool:
+        """Whether the step has read what its key tells: others may write to the build context while a build goes on."""
+        for reading in readings(course.op(position)):
+            if course.is_spoilt:
+                break
+            match reading.source:
+                case FromStage(index=index):
+                    course.is_spoilt = self._courses[index].is_spoilt
+                case FromContext() | FromNamedContext():
+                    course.is_spoilt = self._observed.has_changed(reading, course.op(position).location)
+        return not course.is_spoilt
 
     def _keep(self, course: Course, position: int, key: CacheKey, after: CacheKey, layer: Layer) -> None:
         entry = Entry(
@@ -238,6 +249,7 @@ class Lookup:
         base = course.stage.base
         if isinstance(base, StageBase):
             parent = self._courses[base.index]
+            course.is_spoilt = course.is_spoilt or parent.is_spoilt
             course.start = course.start or parent.last_key
             course.origin = course.origin or parent.end
         elif course.start is None:
@@ -283,26 +295,20 @@ class Lookup:
             image = self._inputs.image_of(source.reference, platform)
             return Input(name=reading.name, digest=base_key(image.config.diff_ids, platform).hex)
         if not isinstance(source, FromStage):
-            found = self._fingerprint(reading)
+            found = self._observed.fingerprint(reading)
             return Input(name=reading.name, digest=str(found.digest), entries=found.entries)
         digest = self._digest(source, reading, notes, tree_of)
         name = self._courses[source.index].stage.name or str(source.index)
         return Input(name=f"stage {name}", digest=digest) if digest else None
-
-    def _fingerprint(self, reading: Reading) -> Fingerprint:
-        """Of what doesn't change while the build goes on; the same files are often read in several stages."""
-        what = reading.source, json.dumps(reading.selection, sort_keys=True)
-        found = self._fingerprints.get(what)
-        if found is None:
-            found = self._fingerprints[what] = reading.fingerprint(self._inputs.tree(reading))
-        return found
 
     def _digest(self, source: FromStage, reading: Reading, notes: set[CacheKey], tree_of: TreeOf | None) -> str | None:
         """Of what is read of another stage."""
         end = self._courses[source.index].end
         if tree_of is not None:
             assert end is not None
-            return self._noted(note_key(end, reading.selection), str(reading.fingerprint(tree_of(source)).digest))
+            digest = str(reading.fingerprint(tree_of(source)).digest)
+            is_true = not self._courses[source.index].is_spoilt
+            return self._noted(note_key(end, reading.selection), digest) if is_true else digest
         if end is None:
             return None
         key = note_key(end, reading.selection)

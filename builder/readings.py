@@ -22,17 +22,21 @@ from builder.ops import (
     Remote,
 )
 from builder.rootfs import SourceTree
-from builder.rootfs.fingerprint import Fingerprint, fingerprint, fingerprint_of
+from builder.rootfs.fingerprint import Fingerprint, fingerprint, fingerprint_of, look_at, looked_at
 from builder.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """`selection`, a JSON value, says what of the source is read; `fingerprint` is that of it, when its tree is there."""
+    """`selection`, a JSON value, says what of the source is read; `fingerprint` is that of it, when its tree is there.
+
+    `look` is what a Fingerprint has under that name.
+    """
 
     source: CopyFrom | Remote
     selection: Any
     fingerprint: Callable[[SourceTree], Fingerprint]
+    look: Callable[[SourceTree], str]
 
     @property
     def name(self) -> str:
@@ -59,7 +63,11 @@ def readings(op: Op) -> Iterator[Reading]:
     elif isinstance(op, Exec):
         for mount in op.mounts:
             if isinstance(mount, BindMount | CacheMount) and mount.source is not None:
-                yield Reading(source=mount.source, selection=mount.path, fingerprint=partial(fingerprint_of, mount.path))
+                yield _of_path(mount.path, mount.source)
+
+
+def _of_path(path: str, source: CopyFrom | Remote) -> Reading:
+    return Reading(source=source, selection=path, fingerprint=partial(fingerprint_of, path), look=partial(look_at, path))
 
 
 def _of_copy(op: Copy) -> Iterator[Reading]:
@@ -67,6 +75,11 @@ def _of_copy(op: Copy) -> Iterator[Reading]:
     own = [path for path in op.paths if path not in remotes]
     if own:
         selection = {"paths": own, "exclude": list(op.exclude), "parents": op.parents}
-        yield Reading(source=op.source, selection=selection, fingerprint=lambda tree: fingerprint(op, tree, but=remotes))
+        yield Reading(
+            source=op.source,
+            selection=selection,
+            fingerprint=lambda tree: fingerprint(op, tree, but=remotes),
+            look=lambda tree: looked_at(op, tree, but=remotes),
+        )
     for remote in remotes.values():
-        yield Reading(source=remote, selection="/", fingerprint=partial(fingerprint_of, "/"))
+        yield _of_path("/", remote)

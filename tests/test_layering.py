@@ -57,7 +57,15 @@ ROWS: tuple[frozenset[str], ...] = (
             "builder.supplies",
             "builder.stage_tree",
         }
-        | {"builder.caching", "builder.lookup", "builder.course", "builder.reasons", "builder.cache_exports", "builder.pushing"}
+        | {
+            "builder.caching",
+            "builder.lookup",
+            "builder.observed",
+            "builder.course",
+            "builder.reasons",
+            "builder.cache_exports",
+            "builder.pushing",
+        }
     ),
     frozenset({"builder.prepared", "builder.about"}),
     frozenset(
@@ -99,6 +107,7 @@ WITHIN_A_ROW = {(1, "builder.credentials", "builder.image"), (1, "builder.creden
     (3, "builder.ingredients", "builder.plan"),
     (4, "builder.lookup", "builder.caching"),
     (4, "builder.lookup", "builder.course"),
+    (4, "builder.lookup", "builder.observed"),
     (4, "builder.cache_exports", "builder.lookup"),
     (4, "builder.lookup", "builder.reasons"),
     (4, "builder.reasons", "builder.caching"),

@@ -34,10 +34,14 @@ _SHORT = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """`entries`, path → digits that change with it, are for people; of a large tree there are none."""
+    """`entries`, path → digits that change with it, are for people; of a large tree there are none.
+
+    `look` is other as soon as a file has been written to (`looked_at`, `look_at`), whatever is in it now.
+    """
 
     digest: Digest
     entries: Mapping[str, str] = field(default_factory=dict, compare=False)
+    look: str = field(default="", compare=False)
 
 
 def fingerprint(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> Fingerprint:
@@ -46,10 +50,15 @@ def fingerprint(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> F
     Raises ContextError for a source that isn't there, OSError for one that can't be read.
     """
     with _walking(source) as walk:
-        for number, path in enumerate(path for path in op.paths if path not in but):
-            for item in found(walk.view, op, path):
-                walk.add(number, item, is_shown=False)
+        walk.add_all(op, but)
         return walk.fingerprint()
+
+
+def looked_at(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> str:
+    """What `fingerprint` would have as `look`, without reading any file. Raises as that."""
+    with _walking(source, reads=False) as walk:
+        walk.add_all(op, but)
+        return walk.look()
 
 
 def fingerprint_of(path: str, source: SourceTree) -> Fingerprint:
@@ -59,24 +68,42 @@ def fingerprint_of(path: str, source: SourceTree) -> Fingerprint:
         return walk.fingerprint()
 
 
+def look_at(path: str, source: SourceTree) -> str:
+    """What `fingerprint_of` would have as `look`, without reading any file. Raises as that."""
+    with _walking(source, reads=False) as walk:
+        walk.add(0, named(walk.view, path), is_shown=True)
+        return walk.look()
+
+
 @contextmanager
-def _walking(source: SourceTree) -> Iterator[_Walk]:
+def _walking(source: SourceTree, *, reads: bool = True) -> Iterator[_Walk]:
     threads = min(_THREADS, len(os.sched_getaffinity(0)))
     with paths.opened_root(source.path) as fd, ThreadPoolExecutor(threads, thread_name_prefix="fingerprint") as pool:
-        yield _Walk(View(fd=fd, tree=source), pool, ahead=2 * threads)
+        yield _Walk(View(fd=fd, tree=source), pool, ahead=2 * threads, reads=reads)
 
 
 class _Walk:
-    """Notes every entry in order; large files are hashed in the threads of `pool`, at most `ahead` of them open at a time."""
+    """Notes every entry in order; large files are hashed in the threads of `pool`, at most `ahead` of them open at a time.
 
-    def __init__(self, view: View, pool: ThreadPoolExecutor, *, ahead: int) -> None:
+    Unless it `reads` it only looks at them.
+    """
+
+    def __init__(self, view: View, pool: ThreadPoolExecutor, *, ahead: int, reads: bool) -> None:
         self.view = view
         self._pool = pool
         self._ahead = ahead
+        self._reads = reads
+        self._look = hashlib.sha256()
         self._notes: list[str | Future[str]] = []
         self._names: list[str] = []
         self._top = ""
         self._open: list[Future[str]] = []
+
+    def add_all(self, op: Copy, but: Collection[str]) -> None:
+        """What the op takes, but for those of its paths."""
+        for number, path in enumerate(path for path in op.paths if path not in but):
+            for item in found(self.view, op, path):
+                self.add(number, item, is_shown=False)
 
     def add(self, number: int, item: Found, *, is_shown: bool) -> None:
         """One source of the op's argument with this number; `is_shown`: a directory is seen itself, not only what is in it."""
@@ -108,7 +135,10 @@ class _Walk:
             if len(self._notes) <= _MOST_ENTRIES:
                 before = entries.get(name, "").encode()  # a source is noted before its content
                 entries[name] = hashlib.sha256(before + line).hexdigest()[:_SHORT]
-        return Fingerprint(digest=Digest(algorithm="sha256", hex=hasher.hexdigest()), entries=entries)
+        return Fingerprint(digest=Digest(algorithm="sha256", hex=hasher.hexdigest()), entries=entries, look=self.look())
+
+    def look(self) -> str:
+        return self._look.hexdigest()
 
     def _directory(self, top: str, path: str, wanted: Mapping[str, bool] | None, links: dict[tuple[int, int], str]) -> list[str]:
         """Note what is in it; returns the directories there."""
@@ -127,11 +157,17 @@ class _Walk:
         return found[::-1]
 
     def _subdirectory(self, dir_fd: int, name: str, path: str, status: os.stat_result, *, is_taken: bool) -> None:
+        self._look.update(_line((path, status.st_mode, status.st_ino)).encode())  # its times change with what isn't taken
+        if not self._reads:
+            return
         with paths.opened(os.open(name, _READ | os.O_DIRECTORY, dir_fd=dir_fd)) as fd:
             self._note(path, is_taken, *self._truth(status, name, dir_fd), self._xattrs(fd, status))
 
     def _entry(self, dir_fd: int, name: str, path: str, status: os.stat_result, links: dict[tuple[int, int], str]) -> None:
         """One that isn't a directory."""
+        self._look.update(_line((path, status.st_mode, status.st_ino, status.st_ctime_ns, status.st_size)).encode())
+        if not self._reads:
+            return
         if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
             first = links.setdefault((status.st_dev, status.st_ino), path)
             if first != path:

@@ -6,6 +6,8 @@ says the same of the same pairs, tests/e2e/test_cache_pairs.py tries.
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,48 @@ def test_a_change_that_is_taken_back_is_found_again(project: Rehearsal) -> None:
     project.build()
     project.swap("/bound make more", "/bound make")
     assert project.build() == []
+
+
+COPIED = "FROM base\nRUN one\nCOPY src /src\nRUN two\n"
+BOUND = "FROM base\nRUN one\nRUN --mount=type=bind,source=src,target=/m two\nRUN three\n"
+BELOW = "FROM base AS below\nCOPY src /src\nFROM below\nRUN two\n"
+BESIDE = "FROM base AS beside\nCOPY src /src\nFROM base\nRUN one\nCOPY --from=beside /out /out\nRUN two\n"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "missed"),
+    [(COPIED, [2, 3]), (BOUND, [2, 3]), (BELOW, [1, 2]), (BESIDE, [1, 3, 4])],
+    ids=lambda value: str(value)[-9:],
+)
+@pytest.mark.parametrize("change", ["echo x > src/a", "touch src/new", "rm src/a", "chmod 600 src/a"])
+def test_nothing_is_kept_of_files_that_changed_while_the_build_went_on(
+    project: Rehearsal, dockerfile: str, missed: list[int], change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    project.dockerfile = dockerfile
+    before = subprocess.check_output(["tar", "-C", project.context, "-c", "src"])
+    project.build(meanwhile=lambda: sh(change)(project))
+    assert caplog.text.count("changed while the build went on") == 1
+    shutil.rmtree(project.context / "src")
+    subprocess.run(["tar", "-C", project.context, "-x"], input=before, check=True)
+    assert project.build() == missed
+    assert project.build() == []
+
+
+@pytest.mark.parametrize("change", ["touch src/a", "cp src/a src/c; mv src/c src/a", "echo x > unused; mkdir more"])
+@pytest.mark.parametrize("dockerfile", [COPIED, BOUND, BELOW, BESIDE], ids=lambda value: value[-9:])
+def test_what_reads_the_same_is_kept(project: Rehearsal, dockerfile: str, change: str, caplog: pytest.LogCaptureFixture) -> None:
+    project.dockerfile = dockerfile
+    project.build(meanwhile=lambda: sh(change)(project))
+    assert "changed while" not in caplog.text
+    assert project.build() == []
+
+
+def test_one_layer_of_files_that_changed_is_not_kept(project: Rehearsal) -> None:
+    project.dockerfile = COPIED
+    project.give(single_snapshot=True)
+    project.build(meanwhile=lambda: sh("cp src/a old; echo x > src/a")(project))
+    sh("mv old src/a")(project)
+    assert project.build() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -89,17 +89,19 @@ class Rehearsal:
         assert old in self.dockerfile, old
         self.dockerfile = self.dockerfile.replace(old, new)
 
-    def build(self) -> list[int]:
+    def build(self, meanwhile: Callable[[], object] = lambda: None) -> list[int]:
         """The numbers of the steps that had to be carried out: of all that change files, from 1 on, in the Dockerfile's order.
 
-        `why` has the reasons.
+        `why` has the reasons; `meanwhile` is called between the look-up and the first step.
         """
         (self.context / "Dockerfile").write_text(self.dockerfile)
         options = replace(self.options, context=str(self.context), cache=True, cache_copy_layers=self.copy_layers)
         with ExitStack() as stack:
             lookup, plan = self.lookup(options, stack)
             numbers = dict(zip(positions(plan), itertools.count(1), strict=False))
-            self.why = {numbers[place]: why for place, why in self._carried_out(lookup.survey(), lookup)}
+            surveyed = lookup.survey()
+            meanwhile()
+            self.why = {numbers[place]: why for place, why in self._carried_out(surveyed, lookup)}
             if self.listed and not options.no_push_cache:
                 entries = lookup.kept(of_all=self.listed == "max")
                 write_list(entries, to=LayoutStore(self.directory / "cache"), name="list")
