@@ -13,9 +13,9 @@ from builder.image.digest import Digest
 from builder.image.media import OCI_INDEX
 from builder.image.reference import Repository
 from builder.image.verify import SMALL_LIMIT
+from builder.registry.address import joined
 from builder.registry.request import Request
 from builder.registry.transport import Transport
-from builder.registry.wire import joined
 from builder.web import shown
 
 _MOST_PAGES = 100

@@ -15,11 +15,12 @@ from urllib.parse import urlsplit, urlunsplit
 from builder.credentials import Chain, Credentials
 from builder.errors import RegistryError
 from builder.image.verify import SMALL_LIMIT
+from builder.registry.address import joined, origin
 from builder.registry.auth import Authorizer, Challenge, Granted, TokenRequest
 from builder.registry.failure import Asked
 from builder.registry.options import RegistryOptions
 from builder.registry.request import Request
-from builder.registry.wire import Answer, Exchange, Wire, api_host, joined, origin
+from builder.registry.wire import Answer, Exchange, Wire, api_host
 from builder.retry import TRANSIENT, Retry, Transient
 from builder.values import dataclass, replace
 from builder.web import retry_after, shown
@@ -179,10 +180,10 @@ class Transport:
 
     def _is_safe(self, realm: str, base: str, *, push: bool) -> bool:
         """A token realm on plain http is trusted by a registry on plain http only, and under the same conditions."""
-        scheme, host, _ = origin(realm)
-        if scheme == "http" and base.startswith("http:"):
+        place = origin(realm)
+        if place.scheme == "http" and base.startswith("http:"):
             return origin(realm) == origin(base) or self._options.allows_http(urlsplit(realm).netloc, push=push)
-        return scheme == "https" and bool(host)
+        return place.scheme == "https"
 
     def _fetch_token(self, request: TokenRequest, asked: Asked, *, push: bool) -> bytes:
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if request.form is not None else {}

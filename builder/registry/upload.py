@@ -18,9 +18,10 @@ from builder.image.blob import Blob
 from builder.image.growing import GivenUp, Growing
 from builder.image.reference import Repository
 from builder.image.verify import sized, verified
+from builder.registry.address import joined
 from builder.registry.request import Request
 from builder.registry.transport import Answer, Transport
-from builder.registry.wire import joined, number
+from builder.registry.wire import number
 from builder.retry import Transient
 from builder.values import dataclass, replace
 from builder.web import shown
