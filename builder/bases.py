@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.errors import StoreError
 from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
+from builder.local import split_place
 from builder.remotes import Remote
 from builder.retry import Again
 from builder.store.copy import load
@@ -37,15 +37,15 @@ class Bases:
     def find(self, text: str, platform: Platform) -> Image:
         """The image for `platform` that `text` names; raises the store's or registry's own error."""
         if text.startswith(LAYOUT_PREFIX):
-            path, name = _split_name(text.removeprefix(LAYOUT_PREFIX))
-            if not (Path(path) / "index.json").is_file():
-                raise StoreError(f"no OCI layout at {path!r}", hint="write oci-layout://DIR[:NAME][@DIGEST]")
-            return load(LayoutStore(Path(path)), name, platform)
+            path, name = split_place(text.removeprefix(LAYOUT_PREFIX))
+            if not (path / "index.json").is_file():
+                raise StoreError(f"no OCI layout at {str(path)!r}", hint="write oci-layout://DIR[:NAME][@DIGEST]")
+            return load(LayoutStore(path), name, platform)
         if text.startswith(ARCHIVE_PREFIX):
             from builder.store.archive import read_archive
 
-            path, name = _split_name(text.removeprefix(ARCHIVE_PREFIX))
-            return load(read_archive(Path(path)), name, platform)
+            path, name = split_place(text.removeprefix(ARCHIVE_PREFIX))
+            return load(read_archive(path), name, platform)
         reference = Reference.parse(text)
         if str(reference) in self.local.names():
             log.info("using %s from the local store", reference.familiar)
@@ -56,11 +56,3 @@ class Bases:
 
             store = WarmedStore(origin=store, cache=self.warm)
         return self.again.run(lambda: load(store, reference.name, platform), what=f"looking for {reference}")
-
-
-def _split_name(text: str) -> tuple[str, str]:
-    """`path[:name][@digest]` → path, name or digest (empty: the only image there)."""
-    path, at, digest = text.partition("@")
-    folder, slash, last = path.rpartition("/")
-    last, _, name = last.partition(":")
-    return f"{folder}{slash}{last}", digest if at else name

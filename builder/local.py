@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from builder.errors import ImageError, StoreError
 from builder.image.descriptor import Descriptor
@@ -64,6 +66,17 @@ def names_of(store: LayoutStore, text: str) -> list[str]:
 def no_image(text: str) -> StoreError:
     """The error when nothing is named so."""
     return StoreError(f"no image {text!r} in the store", hint="masu ls lists the images, masu pull fetches one from a registry")
+
+
+def split_place(text: str) -> tuple[Path, str]:
+    """`PATH[:NAME][@DIGEST]` → the path, and the name or digest; that is empty for the only image there.
+
+    Both may have colons in them: the path is the longest that exists, else what is before the first colon.
+    """
+    place, at, digest = text.partition("@")
+    *colons, end = (*(match.start() for match in re.finditer(":", place)), len(place))
+    longest = next((here for here in (end, *reversed(colons)) if os.path.exists(place[:here])), min([*colons, end]))
+    return Path(place[:longest]), digest if at else place[longest + 1 :]
 
 
 def familiar(name: str) -> str:

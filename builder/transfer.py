@@ -11,7 +11,7 @@ from builder.errors import StoreError, UsageError, during
 from builder.image.digest import Digest
 from builder.image.platform import Platform
 from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
-from builder.local import look_up, name_of, no_image, opened_store
+from builder.local import look_up, name_of, no_image, opened_store, split_place
 from builder.options import CommonOptions, PullOptions, PushOptions, RegistryFlags
 from builder.pushing import push
 from builder.remotes import connect
@@ -50,6 +50,10 @@ def push_image(
     An image of the store goes to its own name unless there are destinations. Returns its digest. Raises BuilderError.
     """
     destinations = tuple(Reference.parse(text) for text in options.destination)
+    for destination in destinations:
+        if destination.digest is not None:
+            hint = "give a tag: the image has its digest anyway"
+            raise UsageError(f"can't push to the digest of {str(destination)!r}", hint=hint)
     with _found(source, common, env) as (bundle, own):
         references = destinations or own
         if not references:
@@ -75,17 +79,26 @@ def _found(source: str, common: CommonOptions, env: Mapping[str, str]) -> Iterat
     with opened_store(common, env) as store:
         path, name = _split(source)
         if path is None and _is_stored(store, source):
-            own = name_of(store, source)
-            yield load_all(store, str(look_up(store, source).digest)), () if own is None else (Reference.parse(own),)
-        elif (Path(path or source) / "index.json").is_file():
-            yield load_all(LayoutStore(Path(path or source)), name), ()
-        elif path is not None or Path(source).is_file():
+            yield load_all(store, str(look_up(store, source).digest)), _own(name_of(store, source))
+            return
+        place = path or Path(source)
+        if (place / "index.json").is_file():
+            yield load_all(LayoutStore(place), name), ()
+        elif place.is_dir() and path is not None:
+            raise StoreError(f"no OCI layout at {str(place)!r}", hint="its directory has a file index.json")
+        elif path is not None or place.is_file():
             from builder.archived import bundle_of, open_archive
 
             with state.working_directory(tidy=False) as directory:
-                yield bundle_of(open_archive(Path(path or source), directory), name, directory), ()
+                yield bundle_of(open_archive(place, directory), name, directory), ()
         else:
             raise no_image(source)
+
+
+def _own(name: str | None) -> tuple[Reference, ...]:
+    """Where an image of this name can be pushed to: not to a digest, which may be that of an index with other platforms, too."""
+    reference = None if name is None else Reference.parse(name)
+    return () if reference is None or reference.digest is not None else (reference,)
 
 
 def _is_stored(store: LayoutStore, source: str) -> bool:
@@ -96,11 +109,9 @@ def _is_stored(store: LayoutStore, source: str) -> bool:
     return True
 
 
-def _split(source: str) -> tuple[str | None, str]:
+def _split(source: str) -> tuple[Path | None, str]:
     """The path, and the name after it, of what is certainly no name of the store: as in FROM, or a path from `/` or `.` on."""
     for prefix in (LAYOUT_PREFIX, ARCHIVE_PREFIX):
         if source.startswith(prefix):
-            folder, slash, last = source.removeprefix(prefix).rpartition("/")
-            last, _, name = last.partition(":")
-            return f"{folder}{slash}{last}", name
-    return (source, "") if source.startswith(("/", "./", "../")) else (None, "")
+            return split_place(source.removeprefix(prefix))
+    return (Path(source), "") if source.startswith(("/", "./", "../")) else (None, "")

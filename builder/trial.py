@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from builder import runner
 from builder.cancel import Cancel
 from builder.errors import UsageError
-from builder.image.config import Config
+from builder.image.config import DEFAULT_PATH, Config
 from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.local import look_up, opened_store
@@ -85,7 +85,7 @@ def _exec(config: Config, arguments: tuple[str, ...]) -> Exec:
     argv = (*(config.entrypoint or ()), *(arguments or config.cmd or ()))
     if not argv:
         raise UsageError("the image has neither ENTRYPOINT nor CMD", hint="give a command: masu run IMAGE COMMAND")
-    variables = {key: value for key, _, value in (entry.partition("=") for entry in config.env)}
+    variables = {"PATH": DEFAULT_PATH} | {key: value for key, _, value in (entry.partition("=") for entry in config.env)}
     return Exec(argv=argv, env=tuple(variables.items()), cwd=config.working_dir or "/", user=config.user)
 
 

@@ -7,7 +7,7 @@ import pytest
 from builder.errors import StoreError
 from builder.image.blob import Blob
 from builder.image.media import OCI_MANIFEST
-from builder.local import look_up, name_of, names_of
+from builder.local import look_up, name_of, names_of, split_place
 from builder.store.copy import copy
 from builder.store.layout import LayoutStore
 from tests.support.samples import ARM64, sample_image, sample_index
@@ -66,3 +66,25 @@ def test_one_broken_image_hides_no_other(store: LayoutStore, caplog: pytest.LogC
     digest = sample_image("a").manifest.descriptor.digest
     assert look_up(store, digest.hex[:10]).digest == digest
     assert "can't read broken of the store" in caplog.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "name"),
+    [
+        ("layout", "layout", ""),
+        ("layout:1", "layout", "1"),
+        ("layout:reg.example:5000/team/app:1", "layout", "reg.example:5000/team/app:1"),
+        ("layout:a@sha256:12", "layout", "sha256:12"),
+        ("layout@sha256:12", "layout", "sha256:12"),
+        ("odd:name", "odd:name", ""),
+        ("odd:name:1", "odd:name", "1"),
+        ("missing:reg.example:5000/app:1", "missing", "reg.example:5000/app:1"),
+    ],
+)
+def test_a_place_may_be_followed_by_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, path: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for directory in ("layout", "odd:name"):
+        (tmp_path / directory).mkdir()
+    assert split_place(text) == (Path(path), name)

@@ -131,6 +131,8 @@ def test_history_is_dockers_table(masu: Masu) -> None:
         (["load", "-i", "/nowhere"], "/nowhere"),
         (["push", "./nowhere"], "'nowhere'"),
         (["push", "nothing"], "no image 'nothing'"),
+        (["push", "./", "-d", "localhost:1/x"], "no OCI layout at '.'"),
+        (["push", "app:1", "-d", "localhost:1/x@sha256:" + "0" * 64], "can't push to the digest"),
         (["unpack", "app:1", "/etc"], "not empty"),
         (["prune", "--filter", "label=x"], "until="),
         (["prune", "--filter", "until=soon"], "until="),
