@@ -185,5 +185,5 @@ def test_a_host_that_is_not_there(tmp_path: Path) -> None:
 def test_a_checkout_tells_where_it_came_from(elsewhere: Elsewhere, tmp_path: Path) -> None:
     remote = f"{elsewhere.git}/repo.git"
     origin = Git(_ENV).check_out(_url(f"{remote}#dev:d"), tmp_path / "x")
-    assert origin == Origin(url=f"{remote}#dev", algorithm="sha1", hex=elsewhere.commit("dev"))
+    assert origin == Origin(url=f"{remote}#dev", algorithm="sha1", hex=elsewhere.commit("dev"), time=MODIFIED)
     assert Git(_ENV).check_out(_url(remote), tmp_path / "y").url == remote
