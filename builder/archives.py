@@ -28,7 +28,7 @@ def save_images(
         raise UsageError("--format oci saves an image with all its platforms", hint="leave out --platform")
     path, stream = Path(options.output or "standard output"), None if options.output else stdout
     with opened_store(common, env) as store:
-        images = [(_chosen(store, name, options), name_of(store, name)) for name in names]
+        images = [(_chosen(store, name, options), name_of(store, name)) for name in dict.fromkeys(names)]
         with OciArchiveStore(path, stream) as archive:
             for bundle, name in images:
                 copy(bundle, to=archive, names=[] if name is None else [name], jobs=1)

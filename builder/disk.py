@@ -124,7 +124,10 @@ def _before(options: PruneOptions, now: float) -> float:
         try:
             if key != "until":
                 raise ValueError(f"unknown filter {key!r}")
-            moments.append(now - parse_duration(value).total_seconds())
+            ago = parse_duration(value).total_seconds()
+            if ago < 0:
+                raise ValueError(f"{value!r} is in the future")
+            moments.append(now - ago)
         except ValueError as error:
             raise UsageError(f"invalid --filter {text!r}: {error}", hint="write until=DURATION, as until=24h") from error
     return min(moments)

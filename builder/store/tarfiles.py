@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import secrets
 import tarfile
 from contextlib import suppress
@@ -14,15 +15,22 @@ from builder.errors import StoreError
 
 
 class TarFile:
-    """A context manager. The archive is at `path` when it ends without an error; with a `stream` it goes there."""
+    """A context manager. The archive is at `path` when it ends without an error; with a `stream` it goes there.
+
+    So it does to a device or pipe at `path`, which nothing can take the place of.
+    """
 
     def __init__(self, path: Path, stream: BinaryIO | None = None) -> None:
         self.path = path
         self._stream = stream
-        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        self._opened: BinaryIO | None = None
+        self._place = Path(os.path.realpath(path))
+        self._temporary = self._place.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
     def __enter__(self) -> Self:
         try:
+            if self._stream is None and self._place.exists() and not self._place.is_file():
+                self._stream = self._opened = self._place.open("wb")
             self._file = self._stream or self._temporary.open("xb")
         except OSError as error:
             raise StoreError(f"can't write archive {str(self.path)!r}: {error.strerror}") from error
@@ -36,14 +44,18 @@ class TarFile:
                 self._file.flush()
             if error is None and self._stream is None:
                 self._file.close()
-                self._temporary.rename(self.path)
+                self._temporary.rename(self._place)
         finally:
             if self._stream is None:
                 self._file.close()
                 self._temporary.unlink(missing_ok=True)
             else:
-                with suppress(OSError):  # which is told already; left open, it would be tried again when it is collected
+                # What these raise is told already; left open, it would be tried again when it is collected.
+                with suppress(OSError):
                     self._tar.fileobj.close()
+                if self._opened is not None:
+                    with suppress(OSError):
+                        self._opened.close()
 
     def add(self, name: str, stream: BinaryIO, *, size: int) -> None:
         """Add a file of `size` bytes."""

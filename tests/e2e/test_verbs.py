@@ -136,6 +136,8 @@ def test_history_is_dockers_table(masu: Masu) -> None:
         (["unpack", "app:1", "/etc"], "not empty"),
         (["prune", "--filter", "label=x"], "until="),
         (["prune", "--filter", "until=soon"], "until="),
+        (["prune", "--filter", "until=-1h"], "in the future"),
+        (["save", "-o", ".", "app:1"], "Is a directory"),
         (["prune", "--keep-storage", "much"], "much"),
         (["pull", "--all-platforms", "--platform=arm64", "x"], "exclude"),
         (["run", "-w", "relative", "app:1"], "relative"),

@@ -3,6 +3,8 @@ from __future__ import annotations
 import gc
 import io
 import json
+import os
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -58,6 +60,33 @@ def test_the_same_images_make_the_same_archive(tmp_path: Path) -> None:
         with OciArchiveStore(Path("standard output"), stream) as archive:
             copy(sample_image("a", "b", "c"), to=archive, names=[NAME], jobs=1)
     assert streams[0].getvalue() == streams[1].getvalue() != b""
+
+
+def test_a_pipe_or_device_is_written_to_and_stays(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:
+        with OciArchiveStore(tmp_path / "pipe") as archive:
+            copy(sample_image("a"), to=archive, names=[NAME])
+        (tmp_path / "x.tar").write_bytes(reader.communicate(timeout=60)[0])
+    assert (tmp_path / "pipe").is_fifo()
+    assert load_all(read_archive(tmp_path / "x.tar"), NAME).manifest.descriptor == sample_image("a").manifest.descriptor
+    with pytest.raises(OSError, match="No space left"), OciArchiveStore(Path("/dev/full")) as archive:
+        copy(sample_image("a"), to=archive, names=[NAME])
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_link_stays_and_leads_to_the_archive(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there/x.tar")
+    with OciArchiveStore(tmp_path / "link") as archive:
+        copy(sample_image("a"), to=archive, names=[NAME])
+    assert (tmp_path / "link").is_symlink()
+    assert read_archive(tmp_path / "there/x.tar").images
+
+
+def test_a_directory_is_no_place_for_an_archive(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="Is a directory"), OciArchiveStore(tmp_path):
+        pass
 
 
 def write_half(path: Path) -> None:
