@@ -14,7 +14,7 @@ from builder.image.digest import Digest
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.image.manifest import Manifest
-from builder.image.media import Format
+from builder.image.media import LAYERS, Format
 from builder.image.platform import Platform
 from builder.key import CacheKey
 from builder.store import Store
@@ -65,7 +65,7 @@ class Entry:
             created = datetime.fromisoformat(self.created)
         except ValueError:
             return replace(self, is_old=True)
-        return replace(self, is_old=created.replace(tzinfo=created.tzinfo or UTC) + ttl < now)
+        return replace(self, is_old=now - created.replace(tzinfo=created.tzinfo or UTC) > ttl)
 
     def to_record(self) -> dict[str, str]:
         """All but the layer's blob, as text under names."""
@@ -78,7 +78,9 @@ class Entry:
 
     @classmethod
     def from_record(cls, told: Mapping[str, Any], blob: Blob | None) -> Entry:
-        """`blob` is the layer's, if there is one. Raises ImageError for what is no record."""
+        """`blob` is the layer's, if there is one. Raises ImageError for what is no record, or no layer of masu's."""
+        if blob and (blob.descriptor.urls or blob.descriptor.media_type not in LAYERS):
+            raise ImageError(f"a record of the layer cache has {blob.descriptor.digest}, which is no layer of masu's")
         if not all(isinstance(value, str) for value in told.values()) or "key" not in told:
             raise ImageError("a record of the layer cache is malformed")
         diff_id = Digest.parse(told["diff-id"]) if "diff-id" in told else None

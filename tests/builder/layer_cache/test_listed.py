@@ -110,6 +110,27 @@ def test_a_damaged_list_is_an_empty_one_and_told_once(data: bytes, tmp_path: Pat
     assert len(caplog.records) == 1
 
 
+STRANGE = [{"urls": ("https://elsewhere.example/x",)}, {"media_type": OCI_INDEX}]
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=["to be fetched from elsewhere", "no layer"])
+def test_what_masu_would_not_have_kept_is_not_found(
+    strange: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert LAYER.layer
+    blob = LAYER.layer.blob
+    other = replace(LAYER.layer, blob=replace(blob, descriptor=replace(blob.descriptor, **strange)))
+    write_list([replace(LAYER, layer=other)], to=LayoutStore(tmp_path), name="list")
+    assert cache(tmp_path).look_up([KEY]) == {}
+    assert "no layer of masu's" in caplog.text
+
+
+@pytest.mark.parametrize("created", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00", "soon", ""])
+def test_any_time_is_compared(created: str) -> None:
+    entry = replace(LAYER, created=created)
+    assert entry.aged(timedelta(days=100_000), NOW).is_old is not created.startswith("9")
+
+
 @pytest.mark.parametrize("data", [None, b""])
 def test_a_layer_that_its_directory_has_lost_is_not_found(
     data: bytes | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
