@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Protocol
@@ -12,7 +13,7 @@ from builder.errors import UsageError
 from builder.image.reference import Repository
 from builder.values import dataclass
 
-__all__ = ["ALWAYS", "DRIVERS", "Chain", "Credential", "Credentials", "chosen", "from_environment"]
+__all__ = ["ALWAYS", "DRIVERS", "Chain", "Credential", "Credentials", "chosen", "from_environment", "may_know"]
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,9 @@ DRIVERS: Mapping[str, str] = {
 }
 """Kaniko's names → drivers, made from the environment, in the order they are asked; a build that meets no registry loads none."""
 
+_WORDS: Mapping[str, Sequence[str]] = {"google": ("gcr.io", "pkg.dev", "google.com"), "ecr": ("ecr",), "acr": (".azurecr.",)}
+"""One of them is in each host that a cloud's driver knows, which isn't loaded for others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
@@ -53,6 +57,28 @@ class Chain:
         return next((found for found in answers if found is not None), None)
 
 
+class _Deferred:
+    """A cloud's driver, made for the first host that it may know."""
+
+    def __init__(self, name: str, env: Mapping[str, str]) -> None:
+        self._name = name
+        self._env = dict(env)
+        self._lock = threading.Lock()
+        self._driver: Credentials | None = None
+
+    def find(self, repository: Repository, *, refused: Credential | None = None) -> Credential | None:
+        if not may_know(self._name, repository.host):
+            return None
+        with self._lock:
+            self._driver = self._driver or _driver(self._name)(self._env)
+        return self._driver.find(repository, refused=refused)
+
+
+def may_know(name: str, host: str) -> bool:
+    """Whether the driver of this name has to be asked about a host."""
+    return name not in _WORDS or any(word in host.lower() for word in _WORDS[name])
+
+
 def from_environment(env: Mapping[str, str], *, helpers: Sequence[str] = ()) -> tuple[Credentials, ...]:
     """The drivers, each reading what it needs from `env` and the files it names.
 
@@ -62,7 +88,8 @@ def from_environment(env: Mapping[str, str], *, helpers: Sequence[str] = ()) -> 
 
     names = chosen(helpers)
     log.debug("credential providers by priority: [%s]", " ".join(names))
-    return (_driver(ALWAYS)(env), *(Cautious(_driver(name)(env)) for name in names if name != ALWAYS))
+    others = (_Deferred(name, env) if name in _WORDS else _driver(name)(env) for name in names if name != ALWAYS)
+    return (_driver(ALWAYS)(env), *map(Cautious, others))
 
 
 def _driver(name: str) -> Callable[[Mapping[str, str]], Credentials]:

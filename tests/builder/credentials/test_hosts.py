@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.credentials import aws, azure, google
+from builder.credentials import DRIVERS, aws, azure, google, may_know
 from builder.credentials.hosts import matches, normal
 
 ECR, ACR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com", "x1234.azurecr.io"
@@ -98,6 +98,12 @@ def owner(host: str) -> list[str]:
 @pytest.mark.parametrize(("hosts", "name"), [(GOOGLES, "google"), (AMAZONS, "ecr"), (AZURES, "acr")])
 def test_a_clouds_own_hosts_are_its_own_alone(hosts: tuple[str, ...], name: str) -> None:
     assert {host: owner(host) for host in hosts} == {host: [name] for host in hosts}
+    assert all(may_know(name, host) for host in hosts)
+
+
+def test_other_hosts_load_no_clouds_driver() -> None:
+    hosts = ("docker.io", "ghcr.io", "127.0.0.1:5000", "registry.gitlab.com")
+    assert [name for name in DRIVERS if any(may_know(name, host) for host in hosts)] == ["default", "env", "gitlab"]
 
 
 def test_look_alikes_are_nobodys() -> None:

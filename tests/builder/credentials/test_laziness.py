@@ -1,4 +1,4 @@
-"""The clouds' libraries take a quarter of a second each to load: only who uses a cloud waits for them."""
+"""The clouds' libraries take a quarter of a second each to load, other HTTP clients a tenth: only who uses one waits for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BUILD = """
 import os, sys
 from builder.cli import main
 code = main(sys.argv[1:], os.environ)
-heavy = {"boto3", "botocore", "google", "azure", "cryptography", "requests"}
+heavy = {"boto3", "botocore", "google", "azure", "cryptography", "requests", "urllib3", "http", "email"}
 print("loaded:", code, sorted(heavy & set(sys.modules)))
 """
 
