@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from builder import govalues
@@ -26,7 +27,11 @@ class Parser(argparse.ArgumentParser):
     """Raises UsageError where argparse would print and exit; takes no abbreviations."""
 
     def __init__(self, **details: Any) -> None:
-        super().__init__(allow_abbrev=False, **details)
+        super().__init__(allow_abbrev=False, formatter_class=partial(argparse.HelpFormatter, width=80), **details)
+
+    def format_help(self) -> str:
+        self.formatter_class = argparse.HelpFormatter  # as wide as the terminal, which takes modules that nothing else needs
+        return super().format_help()
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's, but with pflag's word for what it doesn't know."""

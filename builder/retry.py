@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable
 from copy import copy
@@ -28,6 +27,12 @@ class Transient(Exception):
         self.retry_after = retry_after
 
 
+def _by_chance() -> float:
+    import random  # most builds need not wait
+
+    return random.random()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
     """Times are seconds: the n-th wait is `first` · 2^(n-1), at most `longest`, scattered downwards by up to a half."""
@@ -37,7 +42,7 @@ class Retry:
     longest: float = 30.0
     longest_asked: float = 90.0
     sleep: Callable[[float], None] = time.sleep
-    jitter: Callable[[], float] = random.random
+    jitter: Callable[[], float] = _by_chance
 
     def run(self, action: Callable[[], T]) -> T:
         """The action's result; it may be called `tries` times. Raises what its last Transient holds."""

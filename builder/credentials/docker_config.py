@@ -11,13 +11,11 @@ import base64
 import json
 import logging
 import os
-import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from builder import process
 from builder.credentials.credential import Credential
 from builder.credentials.hosts import normal
 from builder.errors import BuilderError
@@ -212,6 +210,10 @@ def _credential(*, username: str, password: str, identity_token: str = "", regis
 
 def _ask(suffix: str, server: str, source: _Source, env: Mapping[str, str]) -> Credential | None:
     """The answer of a credential helper (docker/docker-credential-helpers, README); None if it knows nothing or is missing."""
+    import shutil  # both only for a helper
+
+    from builder import process
+
     program = f"docker-credential-{suffix}"
     if "/" in suffix:
         raise _malformed(source.where, f"invalid credential helper {suffix!r}")

@@ -10,7 +10,6 @@ import errno
 import fcntl
 import json
 import os
-import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -213,7 +212,7 @@ class LayoutStore:
     def _new_file(self) -> Iterator[tuple[BinaryIO, Path]]:
         """A file to write, and where it is; gone at the end unless it was renamed. Its lock tells that its writer is alive."""
         # Not beside the blob: readers of layouts take every file there for a blob.
-        temporary = self.path / f".{secrets.token_hex(8)}{PART}"
+        temporary = self.path / f".{os.urandom(8).hex()}{PART}"
         with self.locked(shared=True), self._writing():
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -225,7 +224,7 @@ class LayoutStore:
 
     def _replace(self, name: str, data: bytes) -> None:
         """Give a small file its new content all at once; under the lock."""
-        temporary = self.path / f".{secrets.token_hex(8)}{PART}"
+        temporary = self.path / f".{os.urandom(8).hex()}{PART}"
         with self._writing():
             try:
                 temporary.write_bytes(data)
