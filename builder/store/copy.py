@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast, runtime_checkable
@@ -67,7 +67,7 @@ def load(store: Store, name: str, platform: Platform) -> Image:
     store, descriptor = store.locate(name) if isinstance(store, Mirrored) else (store, store.resolve(name))
     manifest, parsed = _manifest(store, descriptor, name, platform)
     config = _in_memory(store, parsed.config)
-    image = Image.read(manifest=manifest, parsed=parsed, config=config, blob_of=lambda descriptor: blob_in(store, descriptor))
+    image = Image.read(manifest=manifest, parsed=parsed, config=config, blob_of=blobs_in(store))
     if not choose([replace(manifest.descriptor, platform=image.config.platform)], platform):
         log.warning("image %r is for %s, not for %s", name, image.config.platform, platform)
     return image
@@ -79,6 +79,7 @@ def load_all(store: Store, name: str) -> Bundle:
     Raises ImageError for a malformed document, and for an index with too many.
     """
     store, descriptor = store.locate(name) if isinstance(store, Mirrored) else (store, store.resolve(name))
+    blob_of = blobs_in(store)
     documents: dict[Digest, Blob] = {}
     blobs: dict[Digest, Blob] = {}
     level = [descriptor]
@@ -90,7 +91,7 @@ def load_all(store: Store, name: str) -> Bundle:
             if isinstance(parsed, Index):
                 below += parsed.manifests
             else:
-                blobs |= {part.digest: blob_in(store, part) for part in (*parsed.layers, parsed.config)}
+                blobs |= {part.digest: blob_of(part) for part in (*parsed.layers, parsed.config)}
         level = list({item.digest: item for item in below}.values())
         if len(documents) + len(level) > _MOST_DOCUMENTS:
             raise ImageError(f"image {name!r} has more than {_MOST_DOCUMENTS} manifests")
@@ -176,12 +177,19 @@ def document(store: Store, descriptor: Descriptor) -> tuple[Blob, Manifest | Ind
 
 def blob_in(store: Store, descriptor: Descriptor) -> Blob:
     """Content of a store, read when it is opened."""
-    return Blob(
-        descriptor=descriptor,
-        open=lambda: store.open(descriptor),
-        origin=store.repository if isinstance(store, InRegistry) else None,
-        path=store.own_file(descriptor.digest) if isinstance(store, InFiles) else None,
-    )
+    return blobs_in(store)(descriptor)
+
+
+def blobs_in(store: Store) -> Callable[[Descriptor], Blob]:
+    """What makes blobs of one store; asking of what kind a store is takes longer than all else."""
+    origin = store.repository if isinstance(store, InRegistry) else None
+    own_file = store.own_file if isinstance(store, InFiles) else None
+
+    def blob(descriptor: Descriptor) -> Blob:
+        path = own_file(descriptor.digest) if own_file is not None else None
+        return Blob(descriptor=descriptor, open=lambda: store.open(descriptor), origin=origin, path=path)
+
+    return blob
 
 
 def _choose(index: Index, name: str, platform: Platform) -> Descriptor:
