@@ -7,26 +7,23 @@ and any other that can't be opened then, and if that isn't enough, with nothing 
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from types import TracebackType
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from builder.errors import BuilderError, CacheError, OutlineError, RootfsError
 from builder.image.digest import Digest
+from builder.image.guarded import Guarded
 from builder.image.image import Image
 from builder.image.layer import Layer
 from builder.key import CacheKey
-from builder.layer_cache.entry import TROUBLE, Entry
+from builder.layer_cache.entry import Entry
 from builder.layer_cache.memory import MemoryCache
 from builder.rootfs.decompress import DAMAGED
 from builder.values import replace
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
     from builder.layer_cache import Cache
 
 _BEGINNINGS = 3
@@ -50,8 +47,8 @@ class Findings:
 
     def guarded(self, layer: Layer) -> Layer:
         """The layer, whose reader meets a CacheError if it can't be read, or unpacked."""
-        blob = layer.blob
-        return replace(layer, blob=replace(blob, open=lambda: cast(BinaryIO, _Guarded(layer, self))))
+        blob, lost = layer.blob, partial(self.lost, layer)
+        return replace(layer, blob=replace(blob, open=lambda: cast(BinaryIO, Guarded(blob.open, lost, _is_about_content))))
 
     def trusted(self, entries: Mapping[CacheKey, Entry]) -> Mapping[CacheKey, Entry]:
         """Those of a cache that may be used, with guarded layers."""
@@ -112,49 +109,8 @@ class Trusted:
         return self._cache.settled(image)
 
 
-class _Guarded(io.BufferedIOBase):
-    """A stream of a layer, opened; its failures are findings."""
-
-    def __init__(self, layer: Layer, findings: Findings) -> None:
-        self._layer = layer
-        self._findings = findings
-        with self._watched():
-            self._source = cast(io.BufferedIOBase, layer.blob.open())
-        self.raw = getattr(self._source, "raw", None)  # so that verifying once is enough
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        with self._watched():
-            return self._source.read(size)
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        with self._watched():
-            return self._source.readinto(buffer)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Whoever unpacks it finds what is wrong in it before its digest is known."""
-        self.close()
-        if isinstance(error, Exception) and _is_about_content(error):
-            self._findings.lost(self._layer, error)
-
-    def close(self) -> None:
-        self._source.close()
-        super().close()
-
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        try:
-            yield
-        except CacheError:
-            raise
-        except TROUBLE as error:
-            self._findings.lost(self._layer, error)
-
-
 def _is_about_content(error: Exception) -> bool:
-    """Not of a disk that is full, nor of a tree that isn't enough."""
+    """Whoever unpacks it finds what is wrong in it before its digest is known. Not that a disk is full, or a tree not enough."""
     if isinstance(error, RootfsError):
         if error.__cause__ is None:
             return not isinstance(error, OutlineError)
