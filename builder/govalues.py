@@ -10,13 +10,13 @@ _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 # units.RAMInBytes of docker/go-units
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?(?:([kmgtp])i?b?|b)?", re.IGNORECASE)
+_SIZE = r"(?i)([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?(?:([kmgtp])i?b?|b)?"
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _MOST_DIGITS = 32
 
 # time.ParseDuration; microseconds of each unit
 _UNITS = {"ns": 0.001, "us": 1.0, "µs": 1.0, "μs": 1.0, "ms": 1e3, "s": 1e6, "m": 6e7, "h": 3.6e9}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_PART = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)"
 _MOST_MICROSECONDS = (1 << 63) / 1000  # Go counts nanoseconds in 64 bits
 
 
@@ -36,7 +36,7 @@ def is_bool(text: str) -> bool:
 
 def parse_size(text: str) -> int:
     """Bytes of `64m`, `1.5 GiB` or `1000`; units are powers of 1024. Raises ValueError."""
-    match = _SIZE.fullmatch(text) if text.isascii() and len(text) <= _MOST_DIGITS else None
+    match = re.fullmatch(_SIZE, text) if text.isascii() and len(text) <= _MOST_DIGITS else None
     if match is None:
         raise ValueError(f"{text!r} is no size")
     return int(float(match[1]) * 1024 ** _POWERS[(match[2] or "").lower()])
@@ -53,7 +53,7 @@ def parse_unsigned(text: str, *, base: int = 10) -> int:
 def parse_duration(text: str) -> timedelta:
     """`336h`, `1h30m`, `-1.5s`, or a bare `0`: other numbers need a unit. Raises ValueError."""
     digits = text.removeprefix("-") if text.startswith("-") else text.removeprefix("+")
-    parts = _PART.findall(digits) if len(digits) <= _MOST_DIGITS else []
+    parts = re.findall(_PART, digits) if len(digits) <= _MOST_DIGITS else []
     if digits != "0" and (not parts or "".join(number + unit for number, unit in parts) != digits):
         raise ValueError(f"{text!r} is no duration")
     microseconds = sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -11,11 +11,10 @@ from builder.image.platform import Platform
 from builder.image.text import well_formed
 from builder.values import dataclass, field
 
-_FORM = re.compile(
-    r"(?:(?P<levels>[a-z]+(?:-[a-z]+)?(?:\[[^]]*\])?(?:,[a-z]+(?:-[a-z]+)?(?:\[[^]]*\])?)*):)?(?P<key>[^=\s]+)=(?P<value>.*)",
-    re.S,
+_FORM = (
+    r"(?s)(?:(?P<levels>[a-z]+(?:-[a-z]+)?(?:\[[^]]*\])?(?:,[a-z]+(?:-[a-z]+)?(?:\[[^]]*\])?)*):)?(?P<key>[^=\s]+)=(?P<value>.*)"
 )
-_LEVEL = re.compile(r"(?P<level>[a-z-]+)(?:\[(?P<platform>.*)\])?")
+_LEVEL = r"(?P<level>[a-z-]+)(?:\[(?P<platform>.*)\])?"
 _LEVELS = ("manifest", "index", "manifest-descriptor", "index-descriptor")
 
 
@@ -36,7 +35,7 @@ class Annotations:
         """
         found: dict[str, dict[str, str]] = {level: {} for level in _LEVELS}
         for text in map(well_formed, texts):
-            match = _FORM.fullmatch(text)
+            match = re.fullmatch(_FORM, text)
             if match is None:
                 raise UsageError(f"invalid --annotation {text!r}", hint="write KEY=VALUE, or LEVEL:KEY=VALUE")
             for item in (match["levels"] or "manifest").split(","):
@@ -52,7 +51,7 @@ class Annotations:
 
 def _level(text: str, annotation: str, platforms: Sequence[Platform]) -> tuple[str, Platform | None]:
     """And the platform that it is for, None if it is for all."""
-    match = _LEVEL.fullmatch(text)
+    match = re.fullmatch(_LEVEL, text)
     if match is None or match["level"] not in _LEVELS:
         raise UsageError(f"unknown level {text!r} in --annotation {annotation!r}", hint=f"levels are {', '.join(_LEVELS)}")
     if not match["platform"]:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-_NO_CHARACTER = re.compile("[\ud800-\udfff]")
+_NO_CHARACTER = "[\ud800-\udfff]"
 
 
 def read_json(data: bytes) -> Any:
@@ -19,4 +19,4 @@ def read_json(data: bytes) -> Any:
 
 def well_formed(text: str) -> str:
     """With U+FFFD for each byte that wasn't UTF-8, as Go's encoder writes it."""
-    return _NO_CHARACTER.sub("\ufffd", text)
+    return re.sub(_NO_CHARACTER, "\ufffd", text)

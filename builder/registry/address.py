@@ -12,10 +12,9 @@ from builder.web import is_ambiguous, shown
 
 _PORTS = {"http": 80, "https": 443}
 _URL = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^/?#]*)@)?"
-    r"(?P<host>\[[0-9a-f:.]+\]|(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?)(?::0*(?P<port>[0-9]{0,5}))?"
-    r"(?P<target>(?:/[^?#]*)?(?:\?[^#]*)?)(?:#.*)?",
-    re.IGNORECASE | re.ASCII,
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<user>[^/?#]*)@)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::0*(?P<port>[0-9]{0,5}))?"
+    r"(?P<target>(?:/[^?#]*)?(?:\?[^#]*)?)(?:#.*)?"
 )
 
 
@@ -52,7 +51,7 @@ def parsed(url: str) -> tuple[Origin, str]:
     """
     found = _URL.fullmatch(url)
     port = int(found["port"] or 0) if found else 0
-    if found is None or port > 65535:
+    if found is None or port > 65535 or not all(1 <= len(label) <= 63 for label in _labels(found["host"])):
         raise RegistryError(f"malformed URL {shown(url)!r}")
     if is_ambiguous(url) or found["user"] is not None:
         raise RegistryError(
@@ -61,6 +60,10 @@ def parsed(url: str) -> tuple[Origin, str]:
     scheme, target = found["scheme"].lower(), found["target"]
     place = Origin(scheme=scheme, host=found["host"].lower(), port=port or _PORTS.get(scheme, 0))
     return place, target if target.startswith("/") else f"/{target}"
+
+
+def _labels(host: str) -> list[str]:
+    return ["1"] if host.startswith("[") else host.removesuffix(".").split(".")
 
 
 def joined(url: str, location: str) -> str:

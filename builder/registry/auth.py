@@ -23,7 +23,7 @@ _DEFAULT_LIFE = 60.0
 _MARGIN = 10.0
 """Seconds before its end that a token is no longer used."""
 
-_PART = re.compile(r'([A-Za-z0-9!#$%&\'*+.^_`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?')
+_PART = r'([A-Za-z0-9!#$%&\'*+.^_`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?'
 """A scheme, or a parameter of the scheme before it; what stands between them is skipped."""
 _TOKEN_TEXT = re.compile(r"[\x21-\x7e]+")
 
@@ -39,7 +39,7 @@ class Challenge:
     def parse(cls, header: str) -> tuple[Challenge, ...]:
         """All challenges of a header, or of several joined with commas (RFC 7235, 4.1)."""
         found: list[tuple[str, dict[str, str]]] = []
-        for match in _PART.finditer(header):
+        for match in re.finditer(_PART, header):
             name, quoted, bare = match[1].lower(), match[2], match[3]
             if quoted is None and bare is None:
                 found.append((name, {}))

@@ -37,9 +37,9 @@ _HUB_API = "registry-1.docker.io"
 _MOST_ERROR_BYTES = 64 << 10
 _SCHEMES = ("http", "https")
 _NO_SUCH_HOST = frozenset({socket.EAI_NONAME, -5})  # -5: EAI_NODATA, which not every libc has
-_PROXY_REFUSES = re.compile(r"Tunnel connection failed: 40[137]")
+_PROXY_REFUSES = r"Tunnel connection failed: 40[137]"
 _NUMBER = re.compile(r"[0-9]{1,18}")
-_WANTS_CERTIFICATE = re.compile(r"alert (?:[a-z ]*certificate|unknown ca)", re.IGNORECASE)
+_WANTS_CERTIFICATE = r"(?i)alert (?:[a-z ]*certificate|unknown ca)"
 _ANSWER_SECONDS = 300
 """A registry may move a blob of several GB to its final place before it answers the last PUT."""
 
@@ -213,9 +213,9 @@ def _no_answer(where: str, host: str, cause: BaseException) -> Exception:
     if "CERTIFICATE_VERIFY_FAILED" in str(cause):
         hint = f"trust its CA with --registry-certificate {host}=FILE, or don't verify: --skip-tls-verify-registry"
         return RegistryError(message, hint=hint)
-    if _PROXY_REFUSES.search(str(cause)):
+    if re.search(_PROXY_REFUSES, str(cause)):
         return RegistryError(message, hint="the proxy wants a user and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT")
-    if isinstance(cause, ssl.SSLError) and _WANTS_CERTIFICATE.search(str(cause)):
+    if isinstance(cause, ssl.SSLError) and re.search(_WANTS_CERTIFICATE, str(cause)):
         hint = f"the server wants a client certificate that it trusts: --registry-client-cert {host}=CERT,KEY"
         return RegistryError(message, hint=hint)
     if isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST:
