@@ -119,10 +119,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def make_home(directory: Path) -> Path:
-    """With logins of old that nobody may use: git alone reads such a file."""
+    """With logins of old that nobody may use."""
     home = directory / "home"
     home.mkdir()
-    hosts = (GCS, S3, BLOBS, STS, WEB, IDENTITIES, LOGIN, METADATA, "127.0.0.1")
+    hosts = (GCS, S3, BLOBS, STS, WEB, GIT, AWAY, IDENTITIES, LOGIN, METADATA, "127.0.0.1")
     (home / ".netrc").write_text("".join(f"machine {host} login user password stale\n" for host in hosts))
     (home / ".netrc").chmod(0o600)
     return home
