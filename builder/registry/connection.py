@@ -124,10 +124,18 @@ class _Connection:
         self.source = sock.makefile("rb")
 
     def is_quiet(self) -> bool:
-        """Whether nothing has come that nobody asked for, as when the server has closed it."""
+        """Whether nothing has come that nobody asked for: the end, when the server has closed it, or a body after HEAD."""
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
-        return not poll.poll(0)
+        if poll.poll(0):
+            return False
+        self.sock.settimeout(0)
+        try:
+            return not self.source.peek(1)
+        except ssl.SSLWantReadError:
+            return True
+        except OSError:
+            return False
 
     def close(self) -> None:
         self.source.close()

@@ -145,6 +145,15 @@ def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
         assert [len(heard) for heard in server.heard] == [1, 1]
 
 
+@pytest.mark.parametrize("secure", [False, True])
+def test_what_comes_after_an_answer_is_not_taken_for_the_next(identity: Identity, secure: bool) -> None:
+    with serve_script([Say(what=OK), Say(what=OK + OK)], [Say(what=OK)], tls=server_side(identity, secure)) as server:
+        wire = Wire(RegistryOptions())
+        url = f"http{'s' if secure else ''}://{server.host}/"
+        assert [asked(wire, url, verify=False) for _ in range(3)] == [(200, b"ok")] * 3
+        assert [len(heard) for heard in server.heard] == [2, 1]
+
+
 def test_threads_have_a_connection_each_and_few_are_kept() -> None:
     count = 40
     with serve_script(*([Say(what=OK)] * count for _ in range(count))) as server, ThreadPoolExecutor(count) as pool:
