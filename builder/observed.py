@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from builder.errors import BuilderError
 from builder.ops import Location
@@ -37,22 +37,25 @@ class Observed:
         return found
 
     def has_changed(self, reading: Reading, location: Location) -> bool:
-        """Since `fingerprint` was asked for; the user is told. It costs little where no file has been written to."""
-        before, after = self.fingerprint(reading), Fingerprint(digest=self.fingerprint(reading).digest)
+        """Whether anything has been written there since `fingerprint` was asked for, even if it is the same again.
+
+        The user is told. It costs little where no file was touched.
+        """
+        before, after = self.fingerprint(reading), dict[str, str]()
         try:
             if reading.look(self._tree(reading)) == before.look:
                 return False
-            after = reading.fingerprint(self._tree(reading))
+            now = reading.fingerprint(self._tree(reading))
+            if now == before and now.look.written == before.look.written:
+                return False
+            after = dict(now.entries)
         except (BuilderError, OSError) as error:
             log.debug("%s: can't read the same again: %s", location, error)
-        else:
-            if after == before:
-                return False
-        _tell(before, after, location)
+        _tell(before.entries, after, location)
         return True
 
 
-def _tell(before: Fingerprint, after: Fingerprint, location: Location) -> None:
-    names = [path for path in sorted({*before.entries, *after.entries}) if before.entries.get(path) != after.entries.get(path)]
-    shown = ", ".join(names[:_MOST_NAMES]) or "many files"
+def _tell(before: Mapping[str, str], after: Mapping[str, str], location: Location) -> None:
+    names = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
+    shown = ", ".join(names[:_MOST_NAMES]) or "what it reads"
     log.warning("%s: %s changed while the build went on: what is made of that is not kept in the cache", location, shown)

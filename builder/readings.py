@@ -22,7 +22,7 @@ from builder.ops import (
     Remote,
 )
 from builder.rootfs import SourceTree
-from builder.rootfs.fingerprint import Fingerprint, fingerprint, fingerprint_of, look_at, looked_at
+from builder.rootfs.fingerprint import Fingerprint, Look, fingerprint, fingerprint_of, look_at, looked_at
 from builder.values import dataclass
 
 
@@ -36,7 +36,7 @@ class Reading:
     source: CopyFrom | Remote
     selection: Any
     fingerprint: Callable[[SourceTree], Fingerprint]
-    look: Callable[[SourceTree], str]
+    look: Callable[[SourceTree], Look]
 
     @property
     def name(self) -> str:

@@ -33,15 +33,22 @@ _SHORT = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fingerprint:
-    """`entries`, path → digits that change with it, are for people; of a large tree there are none.
-
-    `look` is other as soon as a file has been written to (`looked_at`, `look_at`), whatever is in it now.
+class Look:
+    """What is seen of files from outside: `written` is other once one has been written to, whatever is in it now, `touched` if it
+    was at least renamed, linked or the like.
     """
+
+    written: str
+    touched: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """`entries`, path → digits that change with it, are for people; of a large tree there are none. `look` is that of then."""
 
     digest: Digest
     entries: Mapping[str, str] = field(default_factory=dict, compare=False)
-    look: str = field(default="", compare=False)
+    look: Look = field(compare=False)
 
 
 def fingerprint(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> Fingerprint:
@@ -54,7 +61,7 @@ def fingerprint(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> F
         return walk.fingerprint()
 
 
-def looked_at(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> str:
+def looked_at(op: Copy, source: SourceTree, *, but: Collection[str] = ()) -> Look:
     """What `fingerprint` would have as `look`, without reading any file. Raises as that."""
     with _walking(source, reads=False) as walk:
         walk.add_all(op, but)
@@ -68,7 +75,7 @@ def fingerprint_of(path: str, source: SourceTree) -> Fingerprint:
         return walk.fingerprint()
 
 
-def look_at(path: str, source: SourceTree) -> str:
+def look_at(path: str, source: SourceTree) -> Look:
     """What `fingerprint_of` would have as `look`, without reading any file. Raises as that."""
     with _walking(source, reads=False) as walk:
         walk.add(0, named(walk.view, path), is_shown=True)
@@ -93,7 +100,8 @@ class _Walk:
         self._pool = pool
         self._ahead = ahead
         self._reads = reads
-        self._look = hashlib.sha256()
+        self._written = hashlib.sha256()
+        self._touched = hashlib.sha256()
         self._notes: list[str | Future[str]] = []
         self._names: list[str] = []
         self._top = ""
@@ -137,8 +145,8 @@ class _Walk:
                 entries[name] = hashlib.sha256(before + line).hexdigest()[:_SHORT]
         return Fingerprint(digest=Digest(algorithm="sha256", hex=hasher.hexdigest()), entries=entries, look=self.look())
 
-    def look(self) -> str:
-        return self._look.hexdigest()
+    def look(self) -> Look:
+        return Look(written=self._written.hexdigest(), touched=self._touched.hexdigest())
 
     def _directory(self, top: str, path: str, wanted: Mapping[str, bool] | None, links: dict[tuple[int, int], str]) -> list[str]:
         """Note what is in it; returns the directories there."""
@@ -157,7 +165,7 @@ class _Walk:
         return found[::-1]
 
     def _subdirectory(self, dir_fd: int, name: str, path: str, status: os.stat_result, *, is_taken: bool) -> None:
-        self._look.update(_line((path, status.st_mode, status.st_ino)).encode())  # its times change with what isn't taken
+        self._written.update(repr((path, status.st_mode, status.st_ino)).encode())  # its times change with what isn't taken
         if not self._reads:
             return
         with paths.opened(os.open(name, _READ | os.O_DIRECTORY, dir_fd=dir_fd)) as fd:
@@ -165,7 +173,8 @@ class _Walk:
 
     def _entry(self, dir_fd: int, name: str, path: str, status: os.stat_result, links: dict[tuple[int, int], str]) -> None:
         """One that isn't a directory."""
-        self._look.update(_line((path, status.st_mode, status.st_ino, status.st_ctime_ns, status.st_size)).encode())
+        self._written.update(repr((path, status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns)).encode())
+        self._touched.update(b"%d " % status.st_ctime_ns)
         if not self._reads:
             return
         if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):

@@ -91,7 +91,17 @@ BESIDE = "FROM base AS beside\nCOPY src /src\nFROM base\nRUN one\nCOPY --from=be
     [(COPIED, [2, 3]), (BOUND, [2, 3]), (BELOW, [1, 2]), (BESIDE, [1, 3, 4])],
     ids=lambda value: str(value)[-9:],
 )
-@pytest.mark.parametrize("change", ["echo x > src/a", "touch src/new", "rm src/a", "chmod 600 src/a"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "echo x > src/a",
+        "touch src/new",
+        "rm src/a",
+        "chmod 600 src/a",
+        "cp src/a t; echo x > src/a; cat t > src/a",
+        "mv src/a t; cp t src/a",
+    ],
+)
 def test_nothing_is_kept_of_files_that_changed_while_the_build_went_on(
     project: Rehearsal, dockerfile: str, missed: list[int], change: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -105,7 +115,7 @@ def test_nothing_is_kept_of_files_that_changed_while_the_build_went_on(
     assert project.build() == []
 
 
-@pytest.mark.parametrize("change", ["touch src/a", "cp src/a src/c; mv src/c src/a", "echo x > unused; mkdir more"])
+@pytest.mark.parametrize("change", ["mv src/a t; mv t src/a", "chmod 600 src/a; chmod 644 src/a", "echo x > unused; mkdir more"])
 @pytest.mark.parametrize("dockerfile", [COPIED, BOUND, BELOW, BESIDE], ids=lambda value: value[-9:])
 def test_what_reads_the_same_is_kept(project: Rehearsal, dockerfile: str, change: str, caplog: pytest.LogCaptureFixture) -> None:
     project.dockerfile = dockerfile
