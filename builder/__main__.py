@@ -10,6 +10,7 @@ from builder import cli
 
 
 def main() -> NoReturn:
+    cli.open_streams()
     cli.leave(cli.main(sys.argv[1:], os.environ))
 
 

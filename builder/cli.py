@@ -53,6 +53,18 @@ def main(
         _leave(error, leaving)
 
 
+def open_streams() -> None:
+    """Where the program was started without one of the standard streams it is /dev/null, as Go's programs have it.
+
+    Else the next file that is opened would take its number, and get what is printed.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, so the stream's own
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", errors="surrogateescape"))  # noqa: SIM115 - until the end
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """No signal ends what is done meanwhile: it takes no time, and must not stay half done."""

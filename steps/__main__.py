@@ -6,4 +6,5 @@ import sys
 from builder import cli
 from steps.entrypoint import on_platform
 
+cli.open_streams()
 cli.leave(on_platform(sys.argv[1:], os.environ))

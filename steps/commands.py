@@ -17,4 +17,5 @@ COMMANDS: Mapping[str, Command] = {**CORE, "migrate": MIGRATE}
 
 def main() -> NoReturn:
     """The program `masu` where it is installed as a package; `entrypoint.py` is that of the step image."""
+    cli.open_streams()
     cli.leave(cli.main(sys.argv[1:], os.environ, commands=COMMANDS))

@@ -37,6 +37,7 @@ _STEP, _BUILD = "step", "build"
 def main() -> NoReturn:
     """What `image/executor` calls."""
     os.umask(0o022)
+    cli.open_streams()
     cli.leave(run(sys.argv, os.environ))
 
 

@@ -7,10 +7,12 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.fsck import check_layout
 from tests.support.masu import Masu, add_base, write_context
 
 
@@ -230,3 +232,16 @@ def test_log_lines_have_kanikos_forms(masu: Masu, tmp_path: Path, form: str, pat
     done = masu("build", "-t", "x", f"--log-format={form}", write_context(tmp_path, "FROM base\nCOPY Dockerfile /\n"))
     assert done.returncode == 0
     assert re.search(pattern, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("module", "closed"), [("builder", "<&-"), ("builder", ">&-"), ("builder", "2>&-"), ("steps", "<&- >&- 2>&-")]
+)
+def test_it_needs_no_standard_streams(masu: Masu, tmp_path: Path, module: str, closed: str) -> None:
+    """What is printed goes nowhere then, not into a file that happens to be open."""
+    context = write_context(tmp_path / "context", "FROM base\nRUN echo printed\nCOPY . /\n")
+    words = [sys.executable, "-m", module, "build", "--no-push", f"--oci-layout-path={tmp_path}/made", context]
+    argv = ["sh", "-c", f'"$@" {closed}', "sh", *map(str, words)]
+    done = subprocess.run(argv, env=masu.environment(), capture_output=True, check=False)
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
+    check_layout(tmp_path / "made")
