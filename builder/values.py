@@ -2,8 +2,8 @@
 
 A build imports some two hundred of them and makes objects of a third. `dataclasses` writes, compiles and runs six methods of
 each at import: half of the time that masu needed to start. Here a class shares its methods with all others, and its `__init__`
-is compiled when its first object is made. What this project uses of https://docs.python.org/3/library/dataclasses.html works,
-the rest is refused. Type checkers take it for that module, whose own functions work on what is made here.
+is compiled when some of its objects have been made. What this project uses of https://docs.python.org/3/library/dataclasses.html
+works, the rest is refused. Type checkers take it for that module, whose own functions work on what is made here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass, replace
 else:
     _MISSING = object()
+    _FEW = 8
+    """Objects of a class that are made before its `__init__` is compiled, which takes as long as making forty without."""
+
     _NOTHING = MappingProxyType({})
 
     class Field:
@@ -125,14 +128,33 @@ else:
         return dataclasses.field(init=each.init, repr=each.repr, compare=each.compare, metadata=each.metadata, **given)
 
     def _first_init(kw_only, frozen):
-        """An `__init__` that puts the compiled one in its place and calls it."""
+        """An `__init__` for a few objects; then, and for what it doesn't understand, it puts the compiled one in its place."""
+        left, put = _FEW, object.__setattr__ if frozen else setattr
 
         def first(self, *args, **given):
+            nonlocal left
+            left -= 1
             cls = type(self)
-            cls.__init__ = _compiled(cls, kw_only, frozen)
-            cls.__init__(self, *args, **given)
+            if args or left < 0 or not _is_whole(cls._fields_, given):
+                cls.__init__ = _compiled(cls, kw_only, frozen)
+                cls.__init__(self, *args, **given)
+                return
+            for each in cls._fields_:
+                put(self, each.name, given[each.name] if each.name in given else _default(each))
+            if hasattr(cls, "__post_init__"):
+                self.__post_init__()
 
         return first
+
+    def _is_whole(found, given):
+        """Whether there are values for all fields that need one, and for no others."""
+        for each in found:
+            if each.default is _MISSING and each.default_factory is _MISSING and each.name not in given:
+                return False
+        return given.keys() <= {each.name for each in found if each.init}
+
+    def _default(each):
+        return each.default if each.default_factory is _MISSING else each.default_factory()
 
     def _compiled(cls, kw_only, frozen):
         known = {"_MISSING": _MISSING}

@@ -66,7 +66,7 @@ def _classes(module: Any) -> dict[str, type]:
     return {made.__name__: made for made in (Plain, Positional, Empty, Ordered, Mutable, Hidden, Own)}
 
 
-OURS, STANDARD = _classes(values), _classes(dataclasses)
+STANDARD = _classes(dataclasses)
 
 ACTS: dict[str, Callable[[dict[str, type]], object]] = {
     "repr": lambda of: repr(of["Plain"](one=1)).rpartition(".")[2],
@@ -118,9 +118,30 @@ def _outcome(act: Callable[[dict[str, type]], object], of: dict[str, type]) -> o
         return next(kind for kind in kinds if isinstance(error, kind))
 
 
+def _used() -> dict[str, type]:
+    """Classes of which many objects have been made."""
+    found = _classes(values)
+    for made in found.values():
+        given = {each.name: 1 for each in values.fields(made) if each.init}
+        for _ in range(20):
+            made(**given)
+    return found
+
+
 @pytest.mark.parametrize("name", ACTS)
 def test_a_class_behaves_as_the_standard_one(name: str) -> None:
-    assert _outcome(ACTS[name], OURS) == _outcome(ACTS[name], STANDARD)
+    for ours in (_classes(values), _used()):
+        assert _outcome(ACTS[name], ours) == _outcome(ACTS[name], STANDARD)
+
+
+def test_wrong_values_are_refused_in_the_standard_words() -> None:
+    for given in ({}, {"one": 1, "more": 2}, {"three": 3}, {"two": "x"}):
+        said = []
+        for of in (_classes(values), _used(), STANDARD):
+            with pytest.raises(TypeError) as error:
+                of["Plain"](**given)
+            said.append(str(error.value).rpartition(".")[2])
+        assert said[0] == said[1] == said[2]
 
 
 @pytest.mark.parametrize("function", ["replace", "asdict", "fields", "is_dataclass"])
@@ -131,7 +152,8 @@ def test_the_functions_do_what_the_standard_ones_do(function: str) -> None:
         named = [each.name for each in found] if function == "fields" else found
         return repr(named).replace(of["Plain"].__qualname__.rpartition(".")[0], "")
 
-    assert told(values, OURS) == told(dataclasses, STANDARD)
+    for ours in (_classes(values), _used()):
+        assert told(values, ours) == told(dataclasses, STANDARD)
 
 
 @values.dataclass(frozen=True, slots=True, kw_only=True)
