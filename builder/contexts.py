@@ -19,7 +19,7 @@ from builder.context.rewindable import Rewindable
 from builder.errors import BuilderError, ContextError
 from builder.giturl import GitUrl, parse_git_context, parse_git_url
 from builder.image.digest import Digest
-from builder.ops import FromUrl, Remote
+from builder.ops import SCRATCH, FromUrl, Remote
 from builder.rootfs import Owners, SourceTree, paths
 from builder.rootfs.decompress import CHUNK, is_compressed
 from builder.rootfs.unpack import extract_archive, is_archive
@@ -36,6 +36,7 @@ DOCKERFILE_LIMIT = 16 << 20
 
 _PREFIXES = {"-": "tar", "tar://": "tar", "dir://": "local", "gs://": "gs", "s3://": "s3"}
 _REMOTE = frozenset({"git", "http", "azure"})
+_NOTHING = f"docker-image://{SCRATCH}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ class Contexts:
 
     def named_context(self, name: str) -> SourceTree:
         """The tree of a named context that isn't an image. Raises ContextError."""
-        return self._once(name, lambda: self._open_named(name, self.named[name]))
+        return self._once(name, lambda: self._open_named(name, _NOTHING if name == SCRATCH else self.named[name]))
 
     def open(self, text: str, *, sub_path: str = "") -> Opened:
         """The main build context, in all the forms that SOURCES has, or a directory below it. Raises ContextError."""
@@ -152,7 +153,7 @@ class Contexts:
             return self._git(url, is_shown=True)
         if text.startswith(("http://", "https://")):
             return self._url(FromUrl(url=text, name=HTTP_NAME), is_shown=True)
-        if text == "docker-image://scratch":
+        if text == _NOTHING:
             return SourceTree(path=self._new_directory(is_shown=True)), None
         context = open_directory(Path(text))
         ignore_file = f"{IGNORE_FILE} of the context {name!r}"

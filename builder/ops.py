@@ -79,9 +79,14 @@ class FromImage:
     hint: str = ""
 
 
+SCRATCH = "scratch"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromNamedContext:
-    """COPY's source is the context that `--build-context` gives this name, which isn't an image."""
+    """COPY's source is the context that `--build-context` gives this name, which isn't an image; SCRATCH, which it can't give, is
+    one without anything.
+    """
 
     name: str
 

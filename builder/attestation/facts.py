@@ -15,6 +15,7 @@ from builder.image.image import Image
 from builder.image.platform import Platform
 from builder.image.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, Reference
 from builder.ops import (
+    SCRATCH,
     Copy,
     CopyFrom,
     Exec,
@@ -129,7 +130,7 @@ def _locals(about: Circumstances, read: Sequence[object]) -> tuple[str, ...]:
 
 
 def _named(read: Iterable[object]) -> Iterator[str]:
-    return (source.name for source in read if isinstance(source, FromNamedContext))
+    return (source.name for source in read if isinstance(source, FromNamedContext) and source.name != SCRATCH)
 
 
 def _is_remote(text: str) -> bool:

@@ -15,13 +15,10 @@ from builder.dockerfile.problem import Problem, suggest
 from builder.dockerfile.scope import Scope
 from builder.govalues import csv_fields, parse_bool, parse_size, parse_unsigned
 from builder.matcher import clean
-from builder.ops import Access, BindMount, CacheMount, FromContext, Mount, SecretMount, Sharing, SshMount, TmpfsMount
+from builder.ops import SCRATCH, Access, BindMount, CacheMount, FromContext, Mount, SecretMount, Sharing, SshMount, TmpfsMount
 from builder.values import dataclass
 
 T = TypeVar("T")
-
-SCRATCH = "scratch"
-"""As `from` of a cache: it begins empty, as without one."""
 
 NAMESPACE_ARG = "BUILDKIT_CACHE_MOUNT_NS"
 _VARIABLE = re.compile(r"\$.", re.DOTALL)

@@ -24,7 +24,6 @@ from builder.plan.named import NamedContexts
 from builder.plan.values import Base, ImageBase, Plan, PlannedStage, Scratch, StageBase, Step
 from builder.values import dataclass, field, replace
 
-_SCRATCH = "scratch"
 _COMMON = ("scratch", "alpine", "busybox", "centos", "debian", "fedora", "golang", "ubuntu")
 _INDEX = re.compile(r"[-+]?[0-9]+")
 BaseConfig = Callable[[str, Platform], Config]
@@ -203,7 +202,7 @@ class _Lowering:
         for other in reversed(self.dockerfile.stages[: stage.index]):
             if other.name and other.name == name:
                 return StageBase(index=other.index), None
-        if name == _SCRATCH:
+        if name == ops.SCRATCH:
             return Scratch(), None
         if (key := self.named.find(name, self._platform(stage))) is not None:
             return self._named_base(key, stage), self._tree(key)
@@ -282,9 +281,8 @@ class _Lowering:
         for stage in reversed(stages):
             if stage.name and stage.name == name.lower():
                 return ops.FromStage(index=stage.index)
-        if name == _SCRATCH:
-            hint = "for an empty directory write FROM scratch AS empty further up, and name that"
-            raise line.error("scratch holds nothing to copy or mount", hint=hint)
+        if name == ops.SCRATCH:
+            return ops.FromNamedContext(name=ops.SCRATCH)
         if (key := self.named.find(name, self.platform)) is not None:
             image = self.named.image(key)
             return ops.FromNamedContext(name=key) if image is None else ops.FromImage(reference=image)

@@ -10,10 +10,10 @@ from builder.dockerfile.flags import Kind, parse_flags
 from builder.dockerfile.forms import Arguments
 from builder.dockerfile.heredoc import Heredoc, file_name, heredoc_word
 from builder.dockerfile.lines import Line
-from builder.dockerfile.mounts import SCRATCH, MountFlag
+from builder.dockerfile.mounts import MountFlag
 from builder.dockerfile.problem import Problem
 from builder.dockerfile.scope import Applied, Scope
-from builder.ops import PIPES, Exec, InlineFile, Mount, Network, SecretMount, SshMount
+from builder.ops import PIPES, SCRATCH, Exec, InlineFile, Mount, Network, SecretMount, SshMount
 from builder.values import dataclass
 
 _FLAGS = {"mount": Kind.LIST, "network": Kind.ONCE, "security": Kind.ONCE, "device": Kind.LIST}

@@ -87,7 +87,6 @@ def test_a_source_is_a_stage_an_index_or_an_image(source: str, expected: object)
         ("COPY --from=1 a /b", "invalid stage index 1"),
         ("COPY --from=-1 a /b", "invalid stage index -1"),
         ("COPY --from=Nope a /b", "invalid reference"),
-        ("COPY --from=scratch a /b", "scratch holds nothing"),
         ("COPY http://x/y /b", "COPY can't take 'http://x/y'"),
         ("COPY git@x:y /b", "COPY can't take 'git@x:y'"),
         ("COPY --chmod=999 a /b", "invalid mode --chmod=999"),
