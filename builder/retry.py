@@ -8,7 +8,7 @@ from collections.abc import Callable
 from copy import copy
 from typing import TypeVar
 
-from builder.errors import BuilderError
+from builder.errors import BuilderError, CacheError
 from builder.values import dataclass
 
 log = logging.getLogger(__name__)
@@ -79,10 +79,12 @@ class Again:
     sleep: Callable[[float], None] = time.sleep
 
     def run(self, action: Callable[[], T], *, what: str) -> T:
-        """The action's result; each failure but the last is logged. Raises its last BuilderError."""
+        """The action's result; each failure but the last is logged. Raises its last BuilderError, and CacheError at once."""
         for attempt in range(self.extra):
             try:
                 return action()
+            except CacheError:
+                raise
             except BuilderError as error:
                 log.warning("%s failed: %s; trying again in %d s", what, error.message, 2**attempt)
                 self.sleep(2**attempt)

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from builder.errors import AuthError, RegistryError
+from builder.errors import AuthError, CacheError, RegistryError
 from builder.image.reference import Reference
+from builder.layer_cache import Findings
 from builder.options import RegistryFlags
 from builder.pushing import push, pushable
 from builder.remotes import connect
@@ -80,6 +82,16 @@ def test_a_push_is_tried_so_often_again(registry: RunningRegistry, caplog: pytes
         push(IMAGE, names, remote=connect(RegistryFlags(), {}), again=Again(extra=2, sleep=slept.append))
     assert slept == [1]
     assert f"pushing to {proxy.host}/again failed: PUT" in caplog.text
+
+
+def test_a_cached_layer_that_is_lost_is_told_at_once(registry: RunningRegistry) -> None:
+    slept: list[float] = []
+    lost = replace(IMAGE.layers[0], blob=replace(IMAGE.layers[0].blob, open=Path("nowhere").open))
+    image = replace(IMAGE, layers=(Findings().guarded(lost), *IMAGE.layers[1:]))  # type: ignore[arg-type]
+    names = references(f"{registry.host}/lost/a:1", f"{registry.host}/lost/b:1")
+    with pytest.raises(CacheError, match="can't be had"):
+        push(image, names, remote=connect(RegistryFlags(), {}), again=Again(extra=2, sleep=slept.append))
+    assert slept == []
 
 
 def test_permission_to_push_is_found_out_and_nothing_is_left_behind(registry: RunningRegistry) -> None:
