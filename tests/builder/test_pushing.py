@@ -14,6 +14,8 @@ from builder.options import RegistryFlags
 from builder.pushing import push, pushable
 from builder.remotes import connect
 from builder.retry import Again
+from builder.store.copy import blob_in
+from builder.store.layout import LayoutStore
 from tests.builder.registry.conftest import registry
 from tests.builder.registry.support import remote
 from tests.support.faults import Fault, serve_faults
@@ -84,10 +86,10 @@ def test_a_push_is_tried_so_often_again(registry: RunningRegistry, caplog: pytes
     assert f"pushing to {proxy.host}/again failed: PUT" in caplog.text
 
 
-def test_a_cached_layer_that_is_lost_is_told_at_once(registry: RunningRegistry) -> None:
+def test_a_cached_layer_that_is_lost_is_told_at_once(registry: RunningRegistry, tmp_path: Path) -> None:
     slept: list[float] = []
-    lost = replace(IMAGE.layers[0], blob=replace(IMAGE.layers[0].blob, open=Path("nowhere").open))
-    image = replace(IMAGE, layers=(Findings().guarded(lost), *IMAGE.layers[1:]))  # type: ignore[arg-type]
+    lost = replace(IMAGE.layers[0], blob=blob_in(LayoutStore(tmp_path), IMAGE.layers[0].blob.descriptor))
+    image = replace(IMAGE, layers=(Findings().guarded(lost), *IMAGE.layers[1:]))
     names = references(f"{registry.host}/lost/a:1", f"{registry.host}/lost/b:1")
     with pytest.raises(CacheError, match="can't be had"):
         push(image, names, remote=connect(RegistryFlags(), {}), again=Again(extra=2, sleep=slept.append))
