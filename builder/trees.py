@@ -26,12 +26,16 @@ log = logging.getLogger(__name__)
 
 
 class Trees:
-    """Makes each Rootfs, with what is `kept` between builds where that can be; on `overlays` if it `suits`."""
+    """Makes each Rootfs, with what is `kept` between builds where that can be.
 
-    def __init__(self, kept: LayerTrees | None, suits: Callable[[], bool], *, overlays: bool) -> None:
+    On overlays unless `why_not`, which is asked once, when it matters, has a reason against them, or it doesn't suit the sandbox.
+    """
+
+    def __init__(self, kept: LayerTrees | None, suits: Callable[[], bool], why_not: Callable[[], str]) -> None:
         self._kept = kept
         self._suits = suits
-        self._on_overlays = overlays
+        self._why_not = why_not
+        self._reason: str | None = None
         self._overlays: list[OverlayRootfs] = []
         self._lock = threading.Lock()
 
@@ -56,7 +60,9 @@ class Trees:
             return parent
         if isinstance(parent, OverlayRootfs) and _fits(parent.depth, ops):
             return self._noted(parent.child(directory))
-        if self._kept and self._on_overlays and _fits(len(layers), ops) and self._suits():
+        if not layers and outline:
+            return PlainRootfs(directory, is_outline=True)  # nothing to lie on, and nobody will look for what has changed
+        if self._kept and self._on_overlays() and _fits(len(layers), ops) and self._suits():
             return self._noted(OverlayRootfs.of(directory, overlayfs, layers, self._kept, outline=outline))
         return _plain(directory, layers, self._kept, outline=outline)
 
@@ -65,7 +71,7 @@ class Trees:
         if self._kept is None:
             return False
         has, diff_ids = self._kept.has, [layer.diff_id for layer in layers]
-        if not self._on_overlays:
+        if not self._on_overlays():
             return outline and all(has(diff_id, kind=ARCHIVE) for diff_id in diff_ids)
         missing = list(dropwhile(has, chain_ids(diff_ids)))
         return not missing or (outline and all(has(chain, kind=OUTLINE) for chain in missing))
@@ -75,6 +81,13 @@ class Trees:
         with ExitStack() as stack:
             for rootfs in self._overlays:
                 stack.callback(rootfs.close)
+
+    def _on_overlays(self) -> bool:
+        with self._lock:
+            if self._reason is None:
+                self._reason = self._why_not()
+                log.debug("%s", f"no overlayfs: {self._reason}" if self._reason else "stages are on overlayfs")
+            return not self._reason
 
     def _noted(self, rootfs: OverlayRootfs) -> OverlayRootfs:
         with self._lock:
@@ -86,13 +99,12 @@ class Trees:
 def opened_trees(work: Path, layers: Path, *, wanted: bool, suits: Callable[[], bool], cancel: Cancel) -> Iterator[Trees]:
     """`work` is where stages will lie, `layers` where unpacked ones are kept between builds.
 
-    Overlays are tried if `wanted` and used if `suits`, which is asked late, says that the sandbox can. This must be called
-    before any other thread starts.
+    Overlays are tried if `wanted`, when one is needed, and used if `suits`, which is asked then, too, says that the sandbox can.
+    This must be called before any other thread starts.
     """
-    reason = _why_not(work, layers) if wanted else "the sandbox that was asked for can't use it"
-    log.debug("%s", f"no overlayfs: {reason}" if reason else "stages are on overlayfs")
+    reason = _reason(work, layers) if wanted else "the sandbox that was asked for can't use it"
     kept = _kept(layers, cancel)
-    trees = Trees(kept, suits, overlays=not reason)
+    trees = Trees(kept, suits, lambda: reason or overlayfs.unsuitable(work))
     try:
         yield trees
     finally:
@@ -109,7 +121,8 @@ def _kept(layers: Path, cancel: Cancel) -> LayerTrees | None:
         return None
 
 
-def _why_not(work: Path, layers: Path) -> str:
+def _reason(work: Path, layers: Path) -> str:
+    """Why overlays needn't even be tried; what mounts them gets a mount namespace of its own."""
     layers.mkdir(parents=True, exist_ok=True, mode=0o700)
     if layers.stat().st_dev != work.stat().st_dev:
         return f"{str(layers)!r} and {str(work)!r} are on different file systems"
@@ -117,7 +130,7 @@ def _why_not(work: Path, layers: Path) -> str:
         overlayfs.enter()
     except SandboxError as error:
         return error.message
-    return overlayfs.unsuitable(work)
+    return ""
 
 
 def _fits(layers: int, ops: int) -> bool:
