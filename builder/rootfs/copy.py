@@ -12,7 +12,6 @@ from builder.modes import Change
 from builder.ops import Copy, InlineFile
 from builder.rootfs import paths
 from builder.rootfs.copy_tree import Override, TreeCopier
-from builder.rootfs.left import Left
 from builder.rootfs.make_dir import DirectoryMaker
 from builder.rootfs.owner import Owners
 from builder.rootfs.sources import Found, SourceTree, View, found
@@ -35,8 +34,8 @@ def copy_into(
     with paths.opened_root(source.path) as source_fd:
         override = Override(owner=chown, mode=Change.parse(op.chmod) if op.chmod else None)
         view = View(fd=source_fd, tree=source)
-        left: dict[str, Left] | None = {} if leave and not op.unpack and source.taking is None else None
-        copier = TreeCopier(view, root_fd, owners, override, left=left)
+        leave = leave and not op.unpack and source.taking is None
+        copier = TreeCopier(view, root_fd, owners, override, leave=leave)
         job = _Job(view, root_fd, owners, op, override, copier, outline=outline)
         try:
             for path in op.paths:
@@ -46,7 +45,7 @@ def copy_into(
         except OSError as error:
             raise _failure(error) from error
     taken = source.taking.names if source.taking else ()
-    return Changes(written=tuple(sorted(copier.written.union(taken))), left=left or {})
+    return Changes(written=tuple(sorted(copier.written.union(taken))), left=copier.left)
 
 
 class _Job:

@@ -64,21 +64,20 @@ class _Source(NamedTuple):
 class TreeCopier:
     """Copies entries of one source into one rootfs; `written` has the paths made or changed, without those in what is taken.
 
-    Contents go into `left`, by the path of their file, if there is one and they are worth it.
+    If it may `leave` contents, `left` has those that are worth it, by the path of their file.
     """
 
-    def __init__(
-        self, view: View, root_fd: int, owners: Owners, override: Override, *, left: dict[str, Left] | None = None
-    ) -> None:
+    def __init__(self, view: View, root_fd: int, owners: Owners, override: Override, *, leave: bool = False) -> None:
         self._view = view
         self._root_fd = root_fd
         self._owners = owners
         self._override = override
-        self._left = left
+        self._leaves = leave
         as_it_is = owners.plain and view.tree.owners is not None and view.tree.owners.plain and override == Override()
         self._taking = view.tree.taking if as_it_is else None
         self._links: dict[tuple[int, int], str] = {}
         self.written: set[str] = set()
+        self.left: dict[str, Left] = {}
 
     def file(self, source_path: str, target_path: str) -> None:
         """Copy what isn't a directory to `target_path`, whose directory exists; a directory in its place is an error."""
@@ -171,13 +170,10 @@ class TreeCopier:
             xattrs = self._owners.xattrs(target, before)
             self._owners.set(target, Meta(mode, truth.uid, truth.gid, before.st_mtime_ns, 0, xattrs))
 
-    def _note(self, target_path: str, left: Left | None = None) -> None:
-        """That there is something new."""
+    def _note(self, target_path: str) -> None:
+        """That there is something new, whatever was there."""
         self.written.add(target_path)
-        if self._left is not None:
-            self._left.pop(target_path, None)
-            if left is not None:
-                self._left[target_path] = left
+        self.left.pop(target_path, None)
 
     def _copy(self, source: _Source, target_fd: int, target_name: str, target_path: str) -> None:
         """One entry that isn't a directory, to where nothing is."""
@@ -187,7 +183,8 @@ class TreeCopier:
             first = self._links.setdefault((status.st_dev, status.st_ino), target_path)
             if first != target_path:
                 self._link(first, target_fd, target_name)
-                self._note(target_path, self._left.get(first) if self._left else None)
+                if first in self.left:
+                    self.left[target_path] = self.left[first]
                 return
         meta = self._meta(status, source.name, source.dir_fd, None)
         if stat.S_ISLNK(status.st_mode):
@@ -210,8 +207,8 @@ class TreeCopier:
                 self._owners.set(target, self._meta(status, source.name, source.dir_fd, None))
                 return
             with paths.opened(os.open(source.name, _READ, dir_fd=source.dir_fd)) as opened:
-                if self._left is not None and status.st_size >= WORTHWHILE:
-                    self._note(target_path, Left.of(self._view.tree.path, source.path, status))
+                if self._leaves and status.st_size >= WORTHWHILE:
+                    self.left[target_path] = Left.of(self._view.tree.path, source.path, status)
                 else:
                     copy_bytes(opened, target, size=status.st_size)
                 self._owners.set(target, self._meta(status, source.name, source.dir_fd, opened))

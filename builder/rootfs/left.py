@@ -33,7 +33,7 @@ class Left(NamedTuple):
 
     @contextmanager
     def opened(self) -> Iterator[int]:
-        """A descriptor to read it by. Raises RootfsError for what isn't there as it was any more, also when it has been read."""
+        """A descriptor to read it by. Raises RootfsError when it isn't as it was, also when it has been read."""
         parent, name = paths.split(self.place)
         with (
             paths.opened_root(self.root) as root_fd,
@@ -46,9 +46,11 @@ class Left(NamedTuple):
 
     def _check(self, fd: int) -> None:
         if _state(os.fstat(fd)) != self.state:
-            raise RootfsError(
-                f"{'/' + self.place!r} has changed while it was copied", hint="end what writes there, and build again"
-            )
+            raise self.changed()
+
+    def changed(self) -> RootfsError:
+        """What to raise when it isn't as it was."""
+        return RootfsError(f"{'/' + self.place!r} has changed while it was copied", hint="end what writes there, and build again")
 
 
 def _state(status: os.stat_result) -> tuple[int, ...]:

@@ -205,24 +205,26 @@ class _Packer:
                 self._pipeline.write(write(path, size=0, link=first, hard=True))
                 return
         with paths.opened(os.open(name, _READ, dir_fd=dir_fd)) as fd:
-            xattrs = self._xattrs(path, fd, status)
-            if path in self._left:
-                with self._left[path].opened() as elsewhere:
-                    self._content(path, elsewhere, os.fstat(elsewhere), partial(write, xattrs=xattrs))
-            else:
-                self._content(path, fd, status, partial(write, xattrs=xattrs))
-
-    def _content(self, path: str, fd: int, status: os.stat_result, write: partial[bytes]) -> None:
-        """The entry itself, and what is read from `fd`, of which `status` is."""
-        size = status.st_size
-        self._pipeline.write(write(path, size=size))
-        got = self._pipeline.fill(fd, size)
-        after = os.fstat(fd)
-        if got < size or (after.st_size, after.st_mtime_ns) != (size, status.st_mtime_ns):
+            write = partial(write, path, xattrs=self._xattrs(path, fd, status))
+            if left := self._left.get(path):
+                with left.opened() as elsewhere:
+                    size = os.fstat(elsewhere).st_size
+                    if self._content(elsewhere, size, write) < size:
+                        raise left.changed()
+                return
+            got = self._content(fd, status.st_size, write)
+            after = os.fstat(fd)
+        if got < status.st_size or (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
             raise RootfsError(
                 f"{'/' + path!r} has changed while it was put in a layer", hint="end background processes before a RUN ends"
             )
+
+    def _content(self, fd: int, size: int, write: partial[bytes]) -> int:
+        """The entry itself, with `size` bytes from `fd`; returns how many there were."""
+        self._pipeline.write(write(size=size))
+        got = self._pipeline.fill(fd, size)
         self._pipeline.write(padding(size))
+        return got
 
     def _xattrs(self, path: str, fd: int, status: os.stat_result) -> tuple[tuple[str, bytes], ...]:
         """Without those that a PAX header would give another name: a key ends with the first `=`."""
