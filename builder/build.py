@@ -76,7 +76,9 @@ def build(
     with (
         during("building image"),
         prepared(options, registry, common, env) as ready,
-        provisions_of(options, env, secrets=ready.secrets, cache_mounts=state.cache_mounts) as provisions,
+        provisions_of(
+            options, env, build_args=ready.build_args, secrets=ready.secrets, cache_mounts=state.cache_mounts
+        ) as provisions,
         pushable(() if options.skip_push_permission_check else outputs.pushed, remote=ready.remote) as check_push,
     ):
         journal.dockerfile = str(ready.inputs.path or "")

@@ -22,7 +22,9 @@ def explain(options: BuildOptions, registry: RegistryFlags, common: CommonOption
     settings, lines = settings_of(options, read_build_args(options.build_arg, env)), list[str]()
     with (
         prepared(options, registry, common, env) as ready,
-        provisions_of(options, env, secrets=ready.secrets, cache_mounts=state.cache_mounts) as provisions,
+        provisions_of(
+            options, env, build_args=ready.build_args, secrets=ready.secrets, cache_mounts=state.cache_mounts
+        ) as provisions,
     ):
         for platform, plan in ready.checked_plans(options).items():
             wanted = Wanted(platform=platform, settings=settings[platform].at(ready.epoch), plan=plan)

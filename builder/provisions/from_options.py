@@ -10,7 +10,7 @@ from builder.credentials.files import credential_files
 from builder.options import BuildOptions
 from builder.provisions import Provisions
 from builder.provisions.agents import agents
-from builder.provisions.hosts import parse_hostname, parse_hosts
+from builder.provisions.hosts import hostname_of, parse_hosts
 from builder.provisions.limits import parse_limits, parse_shm_size
 from builder.provisions.rights import allows_insecure, parse_network
 from builder.provisions.secrets import secret_files
@@ -18,7 +18,12 @@ from builder.provisions.secrets import secret_files
 
 @contextmanager
 def provisions_of(
-    options: BuildOptions, env: Mapping[str, str], *, secrets: Mapping[str, bytes], cache_mounts: Path
+    options: BuildOptions,
+    env: Mapping[str, str],
+    *,
+    build_args: Mapping[str, str],
+    secrets: Mapping[str, bytes],
+    cache_mounts: Path,
 ) -> Iterator[Provisions]:
     """Agents for ssh keys run as long as it is entered. Raises UsageError."""
     with agents(options.ssh, env) as sockets:
@@ -26,7 +31,7 @@ def provisions_of(
             secrets=secrets,
             sockets=sockets,
             hosts=parse_hosts(options.add_host),
-            hostname=parse_hostname(options.build_arg, env),
+            hostname=hostname_of(build_args),
             network=parse_network(options.network),
             shm_size=parse_shm_size(options.shm_size),
             limits=parse_limits(options.ulimit),

@@ -18,11 +18,9 @@ def parse_hosts(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
     return tuple(_parse(text) for text in texts)
 
 
-def parse_hostname(build_args: Iterable[str], env: Mapping[str, str]) -> str:
+def hostname_of(build_args: Mapping[str, str]) -> str:
     """What --build-arg says that the machine is called; empty if nothing. Raises UsageError."""
-    found = ""
-    for key, equals, value in (text.partition("=") for text in build_args):
-        found = (value if equals else env.get(key, "")) if key == _HOSTNAME_ARG else found
+    found = build_args.get(_HOSTNAME_ARG, "")
     if len(os.fsencode(found)) > _LONGEST_HOSTNAME or any(not char.isprintable() for char in found):
         hint = f"a machine's name has at most {_LONGEST_HOSTNAME} characters"
         raise UsageError(f"invalid --build-arg {_HOSTNAME_ARG}={found!r}", hint=hint)

@@ -124,7 +124,7 @@ class Rehearsal:
         )
         plan = single_layer(plan) if options.single_snapshot else plan
         secrets = read_secrets(options.secret, {})
-        provisions = stack.enter_context(provisions_of(options, {}, secrets=secrets, cache_mounts=directory))
+        provisions = stack.enter_context(provisions_of(options, {}, build_args=args, secrets=secrets, cache_mounts=directory))
         rules = cache_rules(options, plan, provisions, Settings.of(options, args, plan.target.platform))
         self.asked = Asked(self._cache(options, stack))
         key_inputs = Inputs(image_of=self._image, context=inputs.context, contexts=contexts)

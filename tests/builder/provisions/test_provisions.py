@@ -9,10 +9,11 @@ import pytest
 from builder.errors import UsageError
 from builder.ops import Network
 from builder.provisions import Limit
-from builder.provisions.hosts import parse_hostname, parse_hosts
+from builder.provisions.hosts import hostname_of, parse_hosts
 from builder.provisions.limits import parse_limits, parse_shm_size
 from builder.provisions.rights import allows_insecure, parse_network
 from builder.provisions.secrets import LIMIT, read_secrets
+from builder.settings import read_build_args
 
 
 @pytest.mark.parametrize(
@@ -103,13 +104,13 @@ def test_the_rest() -> None:
     ],
 )
 def test_the_machines_own_name(arguments: list[str], expected: str) -> None:
-    assert parse_hostname(arguments, {"BUILDKIT_SANDBOX_HOSTNAME": "of-the-job"}) == expected
+    assert hostname_of(read_build_args(arguments, {"BUILDKIT_SANDBOX_HOSTNAME": "of-the-job"})) == expected
 
 
 @pytest.mark.parametrize("name", ["x" * 65, "ä" * 33, "a\nb"])
 def test_a_name_that_no_machine_can_have_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="invalid --build-arg"):
-        parse_hostname([f"BUILDKIT_SANDBOX_HOSTNAME={name}"], {})
+        hostname_of({"BUILDKIT_SANDBOX_HOSTNAME": name})
 
 
 @pytest.mark.parametrize(
