@@ -60,9 +60,8 @@ class Trees:
             return parent
         if isinstance(parent, OverlayRootfs) and _fits(parent.depth, ops):
             return self._noted(parent.child(directory))
-        if not layers and outline:
-            return PlainRootfs(directory, is_outline=True)  # nothing to lie on, and nobody will look for what has changed
-        if self._kept and self._on_overlays() and _fits(len(layers), ops) and self._suits():
+        may_gain = bool(layers) or not outline  # else there is nothing to lie on, and nobody looks for what has changed
+        if may_gain and self._kept and self._on_overlays() and _fits(len(layers), ops) and self._suits():
             return self._noted(OverlayRootfs.of(directory, overlayfs, layers, self._kept, outline=outline))
         return _plain(directory, layers, self._kept, outline=outline)
 

@@ -37,7 +37,10 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 HOSTNAME = "buildkitsandbox"
-"""What a machine of a command's own is called if nobody says otherwise; as in BuildKit."""
+"""What a machine of a command's own is called if nobody says otherwise.
+
+BuildKit's name for it: package scripts write it into files, and the image should be the same.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,6 @@ from builder.sandbox import linux
 from builder.sandbox.attach import attach, bind
 from builder.sandbox.begin import CAPABILITIES, begin, die_with_parent, exit_code, fail, read_spec
 
-# BuildKit's name for it: package scripts write the host name into files, and the image should be the same.
-
 # runtime-spec defaults of containerd, oci/spec.go: hidden, and readable only.
 _MASKED = (
     "/proc/acpi",
